@@ -1,0 +1,285 @@
+"""The Application that users write (``argoproj.io/v1alpha1``), as a typed value.
+
+The document itself is kept beside it, word for word: unknown fields survive a round
+trip, tri-state booleans stay null, option order stays. Source of every field and
+default: Argo CD's Application reference (``features.md`` §3.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleet.model.health import Health, SyncStatus
+from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.operations import Condition, HistoryEntry, Operation
+
+RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
+BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
+IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
+IN_CLUSTER_NAME = "in-cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class HelmParameter:
+    name: str
+    value: str
+    force_string: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HelmSource:
+    value_files: tuple[str, ...] = ()
+    ignore_missing_value_files: bool = False
+    values: str = ""
+    values_object: dict[str, Any] | None = None
+    parameters: tuple[HelmParameter, ...] = ()
+    file_parameters: tuple[tuple[str, str], ...] = ()  # (name, path)
+    release_name: str = ""
+    pass_credentials: bool = False
+    skip_crds: bool = False
+    skip_tests: bool = False
+    skip_schema_validation: bool = False
+    namespace: str = ""
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeReplica:
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeSource:
+    name_prefix: str = ""
+    name_suffix: str = ""
+    namespace: str = ""
+    images: tuple[str, ...] = ()
+    replicas: tuple[KustomizeReplica, ...] = ()
+    common_labels: tuple[tuple[str, str], ...] = ()
+    common_annotations: tuple[tuple[str, str], ...] = ()
+    force_common_labels: bool = False
+    force_common_annotations: bool = False
+    label_without_selector: bool = False
+    label_include_templates: bool = False
+    common_annotations_envsubst: bool = False
+    patches: tuple[dict[str, Any], ...] = ()
+    components: tuple[str, ...] = ()
+    ignore_missing_components: bool = False
+    version: str = ""
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JsonnetVar:
+    name: str
+    value: str
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySource:
+    recurse: bool = False
+    include: str = ""
+    exclude: str = ""
+    disable_extension_filter: bool = False
+    ext_vars: tuple[JsonnetVar, ...] = ()
+    tlas: tuple[JsonnetVar, ...] = ()
+    libs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One element of ``source`` or ``sources[]``. At most one tool block is set; a
+    ``plugin`` block is kept in the document and refused at render."""
+
+    repo_url: str
+    path: str = ""
+    chart: str = ""
+    target_revision: str = ""  # "" means HEAD, or the newest chart
+    tag_prefix: str = ""
+    ref: str = ""
+    name: str = ""
+    helm: HelmSource | None = None
+    kustomize: KustomizeSource | None = None
+    directory: DirectorySource | None = None
+    plugin: bool = False
+
+    @property
+    def only_ref(self) -> bool:
+        """True when the source only lends files to others and renders nothing itself."""
+        return bool(self.ref) and not self.path and not self.chart
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """``server`` xor ``name``; which cluster it means is looked up once and kept by id."""
+
+    server: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Automated:
+    """Presence switches auto-sync on, unless ``enabled`` says false (None counts as true)."""
+
+    enabled: bool | None = None
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+
+    @property
+    def is_on(self) -> bool:
+        return self.enabled is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """``limit`` None means the default: 5 for auto-sync, 0 for a manual sync; < 0 unlimited."""
+
+    limit: int | None = None
+    duration: timedelta = timedelta(seconds=5)
+    factor: int = 2
+    max_duration: timedelta = timedelta(minutes=3)
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreDifference:
+    group: str
+    kind: str
+    name: str = ""
+    namespace: str = ""
+    json_pointers: tuple[str, ...] = ()
+    jq_path_expressions: tuple[str, ...] = ()
+    managed_fields_managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPolicy:
+    automated: Automated | None = None
+    options: tuple[str, ...] = ()  # in the order written, unknown ones included
+    retry: Retry = Retry()
+    namespace_labels: tuple[tuple[str, str], ...] = ()
+    namespace_annotations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def auto_sync(self) -> bool:
+        return self.automated is not None and self.automated.is_on
+
+    def option(self, name: str) -> str | None:
+        """Value of ``name=value``; the last one written wins; None when absent."""
+        found = None
+        for entry in self.options:
+            key, _, value = entry.partition("=")
+            if key.strip() == name:
+                found = value.strip()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSpec:
+    project: str  # "default" where the document leaves it empty
+    sources: tuple[Source, ...]  # one for ``source``
+    destination: Destination
+    sync_policy: SyncPolicy = SyncPolicy()
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    revision_history_limit: int = 10
+    info: tuple[tuple[str, str], ...] = ()
+    multi_source: bool = False
+
+
+@dataclass(frozen=True)
+class ApplicationDocument:
+    """A parsed Application: the typed spec and the document it came from."""
+
+    name: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    finalizers: tuple[str, ...]
+    spec: ApplicationSpec
+    document: Manifest  # apiVersion, kind, metadata, spec; never status or operation
+    warnings: tuple[str, ...] = ()
+
+
+class Urgency:
+    """Why an application waits for a pass; lower goes first."""
+
+    PERSON = 0
+    DRIFT = 10
+    DESIRED = 20
+    REFRESH = 30
+    CLEAN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResource:
+    """One object of an application: what is in Git, in the inventory, or both."""
+
+    ref: ObjectRef
+    version: str
+    sync: SyncStatus
+    health: Health | None  # None: the kind has no health
+    wave: int = 0
+    hook: bool = False
+    requires_pruning: bool = False
+    uid: str = ""
+    resource_version: str = ""
+    owned: str = ""  # hash of our managedFields set after the last apply
+    owned_fields: dict[str, Any] | None = None  # that set itself (fieldsV1)
+    applied_sha256: str = ""  # of the manifest last applied; "" when never by us
+    in_inventory: bool = False
+    message: str = ""  # why out of sync, in one line
+    drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ApplicationSummary:
+    """A line of ``app list``."""
+
+    id: ApplicationId
+    name: str
+    project: str
+    cluster_id: ClusterId | None
+    cluster: str
+    server: str
+    namespace: str
+    labels: dict[str, str]
+    repo_url: str
+    path: str
+    target_revision: str
+    auto_sync: bool
+    auto_prune: bool
+    self_heal: bool
+    sync: SyncStatus
+    health: Health
+    revision: str
+    conditions: tuple[Condition, ...]
+    stale_since: datetime | None  # not None: shown as Unknown
+    operation_phase: str
+    created_at: datetime
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class Application:
+    """Everything about one application."""
+
+    summary: ApplicationSummary
+    document: ApplicationDocument
+    generation: int
+    revisions: tuple[str, ...]
+    manifests_sha256: str
+    reconciled_at: datetime | None
+    health_since: datetime | None
+    resources: tuple[LiveResource, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    operation: Operation | None = None  # the running one, else the last
+

@@ -1,0 +1,195 @@
+"""Plans and what became of them: the sync as a row that each pass advances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from fleet.model.ids import ApplicationId, OperationId
+from fleet.model.objects import ObjectRef
+
+
+class OperationPhase(StrEnum):
+    """Argo CD's ``operationState.phase``."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    TERMINATING = "Terminating"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERROR = "Error"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (self.SUCCEEDED, self.FAILED, self.ERROR)
+
+
+class OperationKind(StrEnum):
+    SYNC = "sync"
+    ROLLBACK = "rollback"
+    DELETE = "delete"
+
+
+class Trigger(StrEnum):
+    """Why an operation began: a person, a new revision, drift, or a retry of either."""
+
+    MANUAL = "manual"
+    AUTOMATED = "automated"
+    SELF_HEAL = "self-heal"
+    ROLLBACK = "rollback"
+    DELETE = "delete"
+
+
+class Step(StrEnum):
+    """What a task does to its object."""
+
+    CREATE_NAMESPACE = "create-namespace"
+    APPLY = "apply"
+    PRUNE = "prune"
+    SKIP = "skip"  # recorded with its reason, nothing is sent
+
+
+class Action(StrEnum):
+    """What happened to an object. Words: Flux ``ssa.Action`` plus failed."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    PRUNED = "pruned"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to do to one object. Tasks are total and disjoint: one per object."""
+
+    ref: ObjectRef
+    step: Step
+    wave: int = 0
+    reason: str = ""  # of a SKIP: why nothing is sent
+    force: bool = False  # take fields from other managers (heal of what we owned, or asked)
+    warning: bool = False  # of a SKIP: the object stays out of sync
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks in the order they run: phase by phase, wave by wave, kind by kind.
+
+    ``refused`` holds the reason why nothing at all may be done; then ``tasks`` is empty.
+    """
+
+    tasks: tuple[Task, ...]
+    refused: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.tasks
+
+    def waves(self) -> tuple[tuple[Task, ...], ...]:
+        """Consecutive tasks that run side by side."""
+        groups: list[list[Task]] = []
+        for task in self.tasks:
+            same = groups and (groups[-1][0].wave, _is_prune(groups[-1][0])) == (
+                task.wave,
+                _is_prune(task),
+            )
+            if same:
+                groups[-1].append(task)
+            else:
+                groups.append([task])
+        return tuple(tuple(group) for group in groups)
+
+
+def _is_prune(task: Task) -> bool:
+    return task.step is Step.PRUNE
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one task. ``action`` None means not done yet."""
+
+    ref: ObjectRef
+    action: Action | None
+    wave: int = 0
+    message: str = ""
+    error: str = ""  # error type, e.g. FieldConflict; "" when it went well
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What the person (or the controller) asked of this one sync."""
+
+    prune: bool = False
+    dry_run: bool = False
+    force_conflicts: bool = False
+    resources: tuple[ObjectRef, ...] = ()  # () means all
+    sync_options: tuple[str, ...] = ()
+    retry_limit: int = 0
+    manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One sync, rollback or delete of one application."""
+
+    id: OperationId
+    application_id: ApplicationId
+    application: str
+    project: str
+    cluster: str
+    namespace: str
+    kind: OperationKind
+    trigger: Trigger
+    initiated_by: str
+    revision: str
+    previous_revision: str
+    sources: tuple[dict[str, Any], ...]  # {"repoURL", "path"|"chart", "targetRevision", "revision"}
+    manifests_sha256: str
+    phase: OperationPhase
+    message: str
+    options: SyncOptions
+    plan: Plan | None
+    outcomes: tuple[Outcome, ...]
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_attempt_at: datetime | None = None
+
+    def counts(self) -> dict[Action, int]:
+        found = dict.fromkeys(Action, 0)
+        for outcome in self.outcomes:
+            if outcome.action is not None:
+                found[outcome.action] += 1
+        return found
+
+    def with_phase(self, phase: OperationPhase, message: str) -> Operation:
+        return replace(self, phase=phase, message=message)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A deployment: what ran from when. ``id`` is the number users type for a rollback."""
+
+    id: int
+    operation_id: OperationId
+    revision: str
+    sources: tuple[dict[str, Any], ...]
+    manifests_sha256: str
+    initiated_by: str
+    started_at: datetime
+    deployed_at: datetime
+    deployed_until: datetime | None
+    healthy_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Argo CD's application condition, e.g. ``ComparisonError``."""
+
+    type: str
+    message: str
+    last_transition_at: datetime | None = field(default=None, compare=False)

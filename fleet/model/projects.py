@@ -1,0 +1,61 @@
+"""The AppProject that users write. Source of fields and rules: ``features.md`` §3.2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet.model.objects import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDestination:
+    """Globs; ``!`` in front of any part denies."""
+
+    server: str = ""
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """``group`` and ``kind`` are globs; ``name`` a glob too, "" means any."""
+
+    group: str
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSpec:
+    """What the applications of a project may use.
+
+    An empty list allows nothing, with one exception that Argo CD makes: an empty
+    ``namespace_allow`` allows every namespaced kind.
+    """
+
+    description: str = ""
+    source_repos: tuple[str, ...] = ()
+    destinations: tuple[ProjectDestination, ...] = ()
+    cluster_allow: tuple[KindRule, ...] = ()
+    cluster_deny: tuple[KindRule, ...] = ()
+    namespace_allow: tuple[KindRule, ...] = ()
+    namespace_deny: tuple[KindRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A parsed AppProject: the typed spec and the document it came from."""
+
+    name: str
+    spec: ProjectSpec
+    document: Manifest
+    warnings: tuple[str, ...] = ()
+
+
+DEFAULT_PROJECT = "default"
+DEFAULT_PROJECT_SPEC = ProjectSpec(
+    description="Allows everything; access to it is what guards it.",
+    source_repos=("*",),
+    destinations=(ProjectDestination(server="*", name="", namespace="*"),),
+    cluster_allow=(KindRule("*", "*"),),
+)

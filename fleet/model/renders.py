@@ -1,0 +1,80 @@
+"""Rendering: what is asked for, what came out, what was read on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.model.applications import Source
+from fleet.model.objects import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """One source checked out at a revision, read-only.
+
+    ``root`` is an absolute directory without ``.git``. ``revision`` is the full commit SHA,
+    chart version or digest. For a chart, ``root`` is the unpacked chart's parent directory
+    and ``path`` of the source the chart's folder in it.
+    """
+
+    root: str
+    revision: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """Render one source.
+
+    ``refs`` maps ``$name`` of other sources of the application to their trees.
+    ``kube_version`` and ``api_versions`` are the target cluster's facts.
+    """
+
+    tree: SourceTree
+    source: Source
+    application: str
+    namespace: str
+    project: str
+    kube_version: str
+    api_versions: tuple[str, ...]
+    refs: tuple[tuple[str, SourceTree], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a render depended on; an unchanged answer to all of it means equal output.
+
+    ``paths`` are files and directories relative to the tree's root ("" is the root), in
+    any order, unique, with a trailing ``/`` on directories read as a whole. A path that was
+    looked for and absent is listed too. The flags say which facts entered the output.
+    """
+
+    paths: tuple[str, ...]
+    ref_paths: tuple[tuple[str, str], ...] = ()  # (ref name, path)
+    application: bool = False
+    namespace: bool = False
+    project: bool = False
+    revision: bool = False
+    cluster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """``manifests`` in the order the tool wrote them, Lists flattened, as plain JSON."""
+
+    manifests: tuple[Manifest, ...]
+    tool: str  # Directory | Kustomize | Helm
+    reads: Reads
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolVersion:
+    name: str
+    version: str
+    path: str
+    origin: str  # "PATH" | "installed" | "missing"
+
+
+JsonValue = Any
