@@ -72,35 +72,35 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def group_version(manifest: Mapping[str, Any]) -> tuple[str, str]:
+def group_version_of(manifest: Mapping[str, Any]) -> tuple[str, str]:
     """``("apps", "v1")`` of ``apps/v1``; ``("", "v1")`` of ``v1``."""
     group, _, version = _text(manifest.get("apiVersion")).rpartition("/")
     return group, version
 
 
-def group_kind(manifest: Mapping[str, Any]) -> GroupKind:
-    return GroupKind(group_version(manifest)[0], _text(manifest.get("kind")))
+def group_kind_of(manifest: Mapping[str, Any]) -> GroupKind:
+    return GroupKind(group_version_of(manifest)[0], _text(manifest.get("kind")))
 
 
-def metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def metadata_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(manifest.get("metadata"))
 
 
-def annotations(manifest: Mapping[str, Any]) -> dict[str, str]:
+def annotations_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Annotations whose key and value are strings; others are dropped."""
-    found = _mapping(metadata(manifest).get("annotations"))
+    found = _mapping(metadata_of(manifest).get("annotations"))
     return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}
 
 
-def labels(manifest: Mapping[str, Any]) -> dict[str, str]:
+def labels_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Labels whose key and value are strings; others are dropped."""
-    found = _mapping(metadata(manifest).get("labels"))
+    found = _mapping(metadata_of(manifest).get("labels"))
     return {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, str)}
 
 
 def ref_of(manifest: Mapping[str, Any]) -> ObjectRef:
-    meta = metadata(manifest)
-    found = group_kind(manifest)
+    meta = metadata_of(manifest)
+    found = group_kind_of(manifest)
     return ObjectRef(
         found.group, found.kind, _text(meta.get("namespace")), _text(meta.get("name"))
     )
