@@ -335,6 +335,9 @@ class Resource(Base):
     version: Mapped[str] = _empty_text()
     uid: Mapped[str] = _empty_text()
     resource_version: Mapped[str] = _empty_text()
+    # what a watch or a LIST saw last; differs from resource_version while the body has to
+    # be read again ("gone" once it was deleted). "" means nothing was seen since
+    seen_version: Mapped[str] = _empty_text()
     owned: Mapped[str] = _empty_text()
     owned_fields: Mapped[dict[str, Any] | None]
     applied_sha256: Mapped[str] = _empty_text()
@@ -599,19 +602,6 @@ class ScheduledJob(Base):
     last_run_at: Mapped[datetime | None]
     interval_seconds: Mapped[int]
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
-
-
-class WatchVersion(Base):
-    """Where a watch on one kind of one cluster can resume."""
-
-    __tablename__ = "watch_versions"
-
-    cluster_id: Mapped[UUID] = mapped_column(
-        ForeignKey("clusters.id", ondelete="CASCADE"), primary_key=True
-    )
-    group: Mapped[str] = mapped_column("api_group", primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    resource_version: Mapped[str]
 
 
 class IdempotencyKey(Base):
