@@ -1,0 +1,154 @@
+"""Where applications and clusters stand after a pass: written only where it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+
+from fleet.errors import LeaseLost
+from fleet.model.health import Health, SyncStatus
+from fleet.model.ids import ApplicationId, ClusterId, OperationId
+from fleet.registry.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an application stands after a pass looked at it.
+
+    ``taken_dirty_at`` is the mark the pass started from: a newer mark is left alone, and so
+    is an operation that somebody requested meanwhile (``taken_operation_id``).
+    ``changed`` False writes only the mark. ``more`` keeps the application dirty.
+    """
+
+    id: ApplicationId
+    taken_dirty_at: datetime | None
+    more: bool
+    due_at: datetime | None
+    changed: bool
+    sync: SyncStatus
+    health: Health
+    conditions: tuple[dict[str, Any], ...]
+    images: tuple[str, ...]
+    taken_operation_id: OperationId | None
+    operation_id: OperationId | None
+    operation_created_at: datetime | None
+    attempted_key: str
+    attempts: int
+    heals: int
+    healed_at: datetime | None
+    synced_revision: str
+
+
+_RECORD_MARK = """
+    update applications a set due_at = s.due_at,
+      urgency = case when s.more then a.urgency
+        when a.dirty_at is not distinct from s.taken then 100 else a.urgency end
+    from jsonb_to_recordset(cast(:rows as jsonb))
+      as s(id uuid, taken timestamptz, more boolean, due_at timestamptz)
+    where a.id = s.id
+"""
+
+_RECORD_STANDING = """
+    update applications a set sync_status = s.sync, health_message = s.health_message,
+      health_since = case when a.health_status <> s.health then :now else a.health_since end,
+      health_status = s.health, conditions = s.conditions,
+      images = array(select jsonb_array_elements_text(s.images)),
+      operation_id = case when a.operation_id is not distinct from s.taken_operation_id
+        then s.operation_id else a.operation_id end,
+      operation_created_at = case when a.operation_id is not distinct from s.taken_operation_id
+        then s.operation_created_at else a.operation_created_at end,
+      attempted_key = s.attempted_key, attempts = s.attempts, heals = s.heals,
+      healed_at = s.healed_at, synced_revision = s.synced_revision, compared_at = :now
+    from jsonb_to_recordset(cast(:rows as jsonb)) as s(id uuid, sync text, health text,
+      health_message text, conditions jsonb, images jsonb, operation_id uuid,
+      taken_operation_id uuid, operation_created_at timestamptz, attempted_key text,
+      attempts integer, heals integer, healed_at timestamptz, synced_revision text)
+    where a.id = s.id
+"""
+
+
+async def record_standings(tx: Tx, standings: Sequence[Standing], now: datetime) -> None:
+    """Write where applications stand, only for those where it changed; clear their marks."""
+    if not standings:
+        return
+    marks = [
+        {"id": s.id, "taken": s.taken_dirty_at, "more": s.more, "due_at": s.due_at}
+        for s in standings
+    ]
+    await tx.execute(text(_RECORD_MARK), {"rows": orjson.dumps(marks).decode()})
+    changed = [_standing_row(s) for s in standings if s.changed]
+    if changed:
+        await tx.execute(
+            text(_RECORD_STANDING), {"rows": orjson.dumps(changed).decode(), "now": now}
+        )
+
+
+def _standing_row(standing: Standing) -> dict[str, Any]:
+    return {
+        "id": standing.id,
+        "sync": str(standing.sync),
+        "health": str(standing.health.status),
+        "health_message": standing.health.message,
+        "conditions": list(standing.conditions),
+        "images": list(standing.images),
+        "operation_id": standing.operation_id,
+        "taken_operation_id": standing.taken_operation_id,
+        "operation_created_at": standing.operation_created_at,
+        "attempted_key": standing.attempted_key,
+        "attempts": standing.attempts,
+        "heals": standing.heals,
+        "healed_at": standing.healed_at,
+        "synced_revision": standing.synced_revision,
+    }
+
+
+async def mark_dirty(tx: Tx, applications: Sequence[UUID], urgency: int) -> frozenset[ClusterId]:
+    """Ask for a pass over applications; returns the clusters to wake."""
+    rows = await tx.execute(
+        text(
+            "update applications set urgency = least(urgency, :urgency),"
+            " dirty_at = clock_timestamp() where id = any(:ids)"
+            " returning cluster_id"
+        ),
+        {"ids": list(applications), "urgency": urgency},
+    )
+    return frozenset(ClusterId(row[0]) for row in rows if row[0] is not None)
+
+
+async def record_observed(
+    tx: Tx, cluster: ClusterId, epoch: int, *, now: datetime, version: str, uid: str
+) -> None:
+    """A complete pass got its answers: the one row by which freshness is known.
+
+    Raises:
+        LeaseLost: a newer pass owns the cluster.
+    """
+    done = await tx.execute(
+        text(
+            "update clusters set pass_epoch = :epoch, observed_at = :now, attempted_at = :now,"
+            " status = 'Successful', message = '', failures = 0, version = :version, uid = :uid,"
+            " confirmed_uid = case when confirmed_uid = '' then :uid else confirmed_uid end"
+            " where id = :id and pass_epoch <= :epoch"
+        ),
+        {"id": cluster, "epoch": epoch, "now": now, "version": version, "uid": uid},
+    )
+    if done.rowcount == 0:
+        raise LeaseLost("a newer pass over this cluster has begun; this one stops")
+
+
+async def record_unreachable(tx: Tx, cluster: ClusterId, *, now: datetime, message: str) -> int:
+    """A pass got no answer; returns how many in a row that makes."""
+    rows = await tx.execute(
+        text(
+            "update clusters set attempted_at = :now, status = 'Failed', message = :message,"
+            " failures = failures + 1 where id = :id returning failures"
+        ),
+        {"id": cluster, "now": now, "message": message},
+    )
+    return int(rows.scalar_one())

@@ -1,0 +1,358 @@
+"""Operations as rows: begun before anything is sent, advanced pass by pass, finished once.
+
+The plan is committed before the first write to a cluster, and with it the inventory rows
+of what will be applied: whatever is killed afterwards, the next pass knows what may be
+there. Results are upserted by object, so that a step done twice is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping, text
+
+from fleet.model.ids import ApplicationId, ClusterId, OperationId
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import (
+    Action,
+    Operation,
+    OperationKind,
+    OperationPhase,
+    Outcome,
+    Plan,
+    Step,
+    SyncOptions,
+    Task,
+    Trigger,
+)
+from fleet.registry.database import Tx
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "refused": plan.refused,
+        "tasks": [
+            [task.ref.key, str(task.step), task.wave, task.reason, task.force, task.warning]
+            for task in plan.tasks
+        ],
+    }
+
+
+def plan_from_json(stored: Mapping[str, Any]) -> Plan:
+    return Plan(
+        tasks=tuple(
+            Task(ObjectRef.from_key(key), Step(step), wave, reason, force, warning)
+            for key, step, wave, reason, force, warning in stored["tasks"]
+        ),
+        refused=stored["refused"],
+    )
+
+
+def options_to_json(options: SyncOptions) -> dict[str, Any]:
+    return {
+        "prune": options.prune,
+        "dryRun": options.dry_run,
+        "forceConflicts": options.force_conflicts,
+        "resources": [ref.key for ref in options.resources],
+        "syncOptions": list(options.sync_options),
+        "retryLimit": options.retry_limit,
+        "manifests": options.manifests_sha256,
+    }
+
+
+def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
+    return SyncOptions(
+        prune=bool(stored.get("prune")),
+        dry_run=bool(stored.get("dryRun")),
+        force_conflicts=bool(stored.get("forceConflicts")),
+        resources=tuple(ObjectRef.from_key(key) for key in stored.get("resources", ())),
+        sync_options=tuple(stored.get("syncOptions", ())),
+        retry_limit=int(stored.get("retryLimit", 0)),
+        manifests_sha256=str(stored.get("manifests", "")),
+    )
+
+
+def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:
+    """A row of ``operations`` as the value that everyone else knows."""
+    return Operation(
+        id=OperationId(row["id"]),
+        application_id=ApplicationId(row["application_id"]),
+        application=row["application"],
+        project=row["project"],
+        cluster=row["cluster"],
+        namespace=row["namespace"],
+        kind=OperationKind(row["kind"]),
+        trigger=Trigger(row["trigger"]),
+        initiated_by=row["initiated_by"],
+        revision=row["revision"],
+        previous_revision=row["previous_revision"],
+        sources=tuple(row["sources"]),
+        manifests_sha256=row["manifests_sha256"],
+        phase=OperationPhase(row["phase"]),
+        message=row["message"],
+        options=options_from_json(row["options"]),
+        plan=plan_from_json(row["plan"]) if row["plan"] else None,
+        outcomes=tuple(outcomes),
+        attempt=row["attempt"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        next_attempt_at=row["next_attempt_at"],
+    )
+
+
+async def operations_by_id(
+    tx: Tx, wanted: Sequence[tuple[OperationId, datetime]]
+) -> dict[OperationId, Operation]:
+    """Operations with the outcomes recorded so far; the dates find their partitions."""
+    if not wanted:
+        return {}
+    keys = {"ids": [id for id, _ in wanted], "dates": [created for _, created in wanted]}
+    results = await tx.execute(
+        text(
+            "select operation_id, api_group, kind, namespace, name, wave, action, message, error"
+            " from operation_results where (operation_id, created_at) in (select * from"
+            " unnest(cast(:ids as uuid[]), cast(:dates as timestamptz[]))) order by 2, 3, 4, 5"
+        ),
+        keys,
+    )
+    outcomes: dict[UUID, list[Outcome]] = {}
+    for id, group, kind, namespace, name, wave, action, message, error in results:
+        ref = ObjectRef(group, kind, namespace, name)
+        outcomes.setdefault(id, []).append(Outcome(ref, Action(action), wave, message, error))
+    rows = await tx.execute(
+        text(
+            "select * from operations where (id, created_at) in (select * from"
+            " unnest(cast(:ids as uuid[]), cast(:dates as timestamptz[])))"
+        ),
+        keys,
+    )
+    return {
+        OperationId(row["id"]): operation_from_row(row, outcomes.get(row["id"], ()))
+        for row in rows.mappings()
+    }
+
+
+_OPERATION_RECORD = (
+    "id uuid, created_at timestamptz, application_id uuid, application text, project text,"
+    " cluster text, namespace text, kind text, trigger text, initiated_by text, revision text,"
+    " previous_revision text, sources jsonb, manifests_sha256 text, phase text, message text,"
+    " options jsonb, plan jsonb, attempt integer, next_attempt_at timestamptz,"
+    " started_at timestamptz, finished_at timestamptz, created integer, configured integer,"
+    " unchanged integer, pruned integer, failed integer"
+)
+
+
+def _operation_row(operation: Operation) -> dict[str, Any]:
+    counts = operation.counts()
+    return {
+        "id": operation.id,
+        "created_at": operation.created_at,
+        "application_id": operation.application_id,
+        "application": operation.application,
+        "project": operation.project,
+        "cluster": operation.cluster,
+        "namespace": operation.namespace,
+        "kind": str(operation.kind),
+        "trigger": str(operation.trigger),
+        "initiated_by": operation.initiated_by,
+        "revision": operation.revision,
+        "previous_revision": operation.previous_revision,
+        "sources": list(operation.sources),
+        "manifests_sha256": operation.manifests_sha256,
+        "phase": str(operation.phase),
+        "message": operation.message,
+        "options": options_to_json(operation.options),
+        "plan": plan_to_json(operation.plan) if operation.plan else None,
+        "attempt": operation.attempt,
+        "next_attempt_at": operation.next_attempt_at,
+        "started_at": operation.started_at,
+        "finished_at": operation.finished_at,
+        "created": counts[Action.CREATED],
+        "configured": counts[Action.CONFIGURED],
+        "unchanged": counts[Action.UNCHANGED],
+        "pruned": counts[Action.PRUNED],
+        "failed": counts[Action.FAILED],
+    }
+
+
+async def begin_operations(
+    tx: Tx, cluster: ClusterId, operations: Sequence[Operation]
+) -> frozenset[OperationId]:
+    """Insert operations that Fleet starts by itself, each only if none runs for its
+    application; returns those that were begun."""
+    if not operations:
+        return frozenset()
+    rows = await tx.execute(
+        text(
+            "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
+            + _OPERATION_RECORD
+            + ")), taken as (update applications a set operation_id = w.id,"
+            " operation_created_at = w.created_at from wanted w"
+            " where a.id = w.application_id and a.operation_id is null returning w.id)"
+            " insert into operations (id, created_at, application_id, cluster_id, application,"
+            " project, cluster, namespace, kind, trigger, initiated_by, revision,"
+            " previous_revision, sources, manifests_sha256, phase, message, options, plan,"
+            " attempt, next_attempt_at, started_at)"
+            " select id, created_at, application_id, :cluster, application, project, cluster,"
+            " namespace, kind, trigger, initiated_by, revision, previous_revision, sources,"
+            " manifests_sha256, phase, message, options, plan, attempt, next_attempt_at,"
+            " started_at from wanted where id in (select id from taken) returning id"
+        ),
+        {
+            "rows": orjson.dumps([_operation_row(op) for op in operations]).decode(),
+            "cluster": cluster,
+        },
+    )
+    return frozenset(OperationId(row[0]) for row in rows)
+
+
+async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
+    """Write what a pass changed of operations: plan, phase, counts, times."""
+    if not operations:
+        return
+    await tx.execute(
+        text(
+            "update operations o set revision = r.revision,"  # noqa: S608
+            " previous_revision = r.previous_revision, sources = r.sources,"
+            " manifests_sha256 = r.manifests_sha256, phase = r.phase, message = r.message,"
+            " plan = r.plan, attempt = r.attempt, next_attempt_at = r.next_attempt_at,"
+            " started_at = r.started_at, finished_at = r.finished_at, created = r.created,"
+            " configured = r.configured, unchanged = r.unchanged, pruned = r.pruned,"
+            " failed = r.failed from jsonb_to_recordset(cast(:rows as jsonb)) as r("
+            + _OPERATION_RECORD
+            + ") where o.id = r.id and o.created_at = r.created_at and o.finished_at is null"
+        ),
+        {"rows": orjson.dumps([_operation_row(op) for op in operations]).decode()},
+    )
+
+
+async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Outcome]]]) -> None:
+    """Record outcomes, one row an object and operation; a later one replaces an earlier.
+
+    What the first attempt created stays ``created`` though a second finds it there.
+    """
+    rows = [
+        {
+            "operation_id": operation.id,
+            "created_at": operation.created_at,
+            "api_group": outcome.ref.group,
+            "kind": outcome.ref.kind,
+            "namespace": outcome.ref.namespace,
+            "name": outcome.ref.name,
+            "wave": outcome.wave,
+            "action": str(outcome.action),
+            "message": outcome.message,
+            "error": outcome.error,
+        }
+        for operation, outcomes in operations
+        for outcome in outcomes
+        if outcome.action is not None
+    ]
+    if not rows:
+        return
+    await tx.execute(
+        text(
+            "insert into operation_results (operation_id, created_at, api_group, kind, namespace,"
+            " name, wave, action, message, error)"
+            " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(operation_id uuid,"
+            " created_at timestamptz, api_group text, kind text, namespace text, name text,"
+            " wave integer, action text, message text, error text)"
+            " on conflict (operation_id, created_at, api_group, kind, namespace, name)"
+            " do update set wave = excluded.wave, message = excluded.message,"
+            " error = excluded.error, action = case"
+            "   when operation_results.action in ('created', 'configured')"
+            "     and excluded.action = 'unchanged'"
+            "   then operation_results.action else excluded.action end"
+        ),
+        {"rows": orjson.dumps(rows).decode()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A sync that succeeded: what runs from now on."""
+
+    operation: Operation
+    started_at: datetime
+    deployed_at: datetime
+    healthy: bool
+
+
+async def record_deployments(tx: Tx, deployed: Sequence[Deployed]) -> None:
+    """Close what ran until now and open what runs from now on.
+
+    A sync that changed neither manifests nor revision opens nothing new.
+    """
+    if not deployed:
+        return
+    rows = [
+        {
+            "application_id": entry.operation.application_id,
+            "operation_id": entry.operation.id,
+            "application": entry.operation.application,
+            "project": entry.operation.project,
+            "cluster": entry.operation.cluster,
+            "namespace": entry.operation.namespace,
+            "revision": entry.operation.revision,
+            "sources": list(entry.operation.sources),
+            "manifests_sha256": entry.operation.manifests_sha256,
+            "initiated_by": entry.operation.initiated_by,
+            "started_at": entry.started_at,
+            "deployed_from": entry.deployed_at,
+            "healthy_at": entry.deployed_at if entry.healthy else None,
+        }
+        for entry in deployed
+    ]
+    await tx.execute(
+        text(
+            "with new as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("
+            " application_id uuid, operation_id uuid, application text, project text,"
+            " cluster text, namespace text, revision text, sources jsonb, manifests_sha256 text,"
+            " initiated_by text, started_at timestamptz, deployed_from timestamptz,"
+            " healthy_at timestamptz)),"
+            " fresh as (select n.* from new n where not exists (select from deployments d"
+            "   where d.application_id = n.application_id and d.deployed_until is null"
+            "   and d.manifests_sha256 = n.manifests_sha256 and d.revision = n.revision"
+            "   and d.cluster = n.cluster and d.namespace = n.namespace)),"
+            " closed as (update deployments d set deployed_until = f.deployed_from from fresh f"
+            "   where d.application_id = f.application_id and d.deployed_until is null)"
+            " insert into deployments (application_id, number, operation_id, application,"
+            "  project, cluster, namespace, revision, sources, manifests_sha256, initiated_by,"
+            "  started_at, deployed_from, healthy_at)"
+            " select f.application_id, coalesce((select max(number) + 1 from deployments d"
+            "   where d.application_id = f.application_id), 0), f.operation_id, f.application,"
+            "  f.project, f.cluster, f.namespace, f.revision, f.sources, f.manifests_sha256,"
+            "  f.initiated_by, f.started_at, f.deployed_from, f.healthy_at from fresh f"
+            " on conflict (operation_id) do nothing"
+        ),
+        {"rows": orjson.dumps(rows).decode()},
+    )
+
+
+async def record_healthy(tx: Tx, applications: Sequence[ApplicationId], now: datetime) -> None:
+    """Note the first moment at which the running deployment of each was Healthy."""
+    if applications:
+        await tx.execute(
+            text(
+                "update deployments set healthy_at = :now where application_id = any(:ids)"
+                " and deployed_until is null and healthy_at is null"
+            ),
+            {"ids": list(applications), "now": now},
+        )
+
+
+async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -> None:
+    """The application is gone: nothing of it runs any more."""
+    await tx.execute(
+        text(
+            "update deployments set deployed_until = :now"
+            " where application_id = :id and deployed_until is null"
+        ),
+        {"id": application, "now": now},
+    )

@@ -1,0 +1,382 @@
+"""What a cluster pass reads and writes: few statements, whatever the number of applications.
+
+Every write of a pass goes through ``fence``: the pass that began last wins, and an older
+one, frozen and woken up, finds LeaseLost instead of a row to spoil. A row that a watch
+marks while the pass is at work stays marked: ``dirty_at`` tells the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from fleet.errors import LeaseLost
+from fleet.model.applications import LiveResource, Urgency
+from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.ids import ApplicationId, ClusterId, OperationId
+from fleet.model.objects import GroupKind, ObjectRef
+from fleet.registry.database import Tx
+
+#: What ``seen_version`` says of an object that a watch or a LIST found deleted.
+GONE = "gone"
+
+
+async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
+    """Lock the cluster's row for this transaction, or find out that a newer pass owns it.
+
+    Raises:
+        LeaseLost: a pass with a higher epoch has written since.
+    """
+    done = await tx.execute(
+        text("update clusters set pass_epoch = :epoch where id = :id and pass_epoch <= :epoch"),
+        {"epoch": epoch, "id": cluster},
+    )
+    if done.rowcount == 0:
+        raise LeaseLost("a newer pass over this cluster has begun; this one stops")
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRow:
+    """The little of a resource that a comparison by metadata needs."""
+
+    application_id: ApplicationId
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+    seen_version: str
+
+
+async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
+    """Kinds that have objects in an inventory on the cluster, each with a version."""
+    rows = await tx.execute(
+        text(
+            "select api_group, kind, max(version) from resources"
+            " where cluster_id = :id and in_inventory group by 1, 2 order by 1, 2"
+        ),
+        {"id": cluster},
+    )
+    return tuple((GroupKind(group, kind), version) for group, kind, version in rows)
+
+
+async def inventory(tx: Tx, cluster: ClusterId, kind: GroupKind) -> dict[ObjectRef, InventoryRow]:
+    """Every inventory object of one kind on the cluster."""
+    rows = await tx.execute(
+        text(
+            "select application_id, namespace, name, uid, resource_version, seen_version"
+            " from resources where cluster_id = :id and api_group = :group and kind = :kind"
+            " and in_inventory"
+        ),
+        {"id": cluster, "group": kind.group, "kind": kind.kind},
+    )
+    found: dict[ObjectRef, InventoryRow] = {}
+    for application, namespace, name, uid, version, seen in rows:
+        ref = ObjectRef(kind.group, kind.kind, namespace, name)
+        found[ref] = InventoryRow(ApplicationId(application), ref, uid, version, seen)
+    return found
+
+
+async def mark_seen(
+    tx: Tx, cluster: ClusterId, seen: Sequence[tuple[ObjectRef, str]]
+) -> frozenset[ApplicationId]:
+    """Note that objects were seen at another version than the one recorded.
+
+    Args:
+        seen: the object and its resourceVersion, or ``GONE``.
+
+    Returns:
+        The applications that now have something to look at; they are marked as drifted.
+    """
+    if not seen:
+        return frozenset()
+    rows = await tx.execute(
+        text(
+            "with seen as (select * from unnest(cast(:groups as text[]), cast(:kinds as text[]),"
+            "   cast(:namespaces as text[]), cast(:names as text[]), cast(:versions as text[]))"
+            "   as s(api_group, kind, namespace, name, version)),"
+            " marked as (update resources r set seen_version = s.version from seen s"
+            "   where r.cluster_id = :cluster and r.api_group = s.api_group and r.kind = s.kind"
+            "   and r.namespace = s.namespace and r.name = s.name and r.in_inventory"
+            "   and r.resource_version <> s.version and r.seen_version <> s.version"
+            "   returning r.application_id)"
+            " update applications a set urgency = least(a.urgency, :drift),"
+            "   dirty_at = clock_timestamp()"
+            " from (select distinct application_id from marked) m"
+            " where a.id = m.application_id returning a.id"
+        ),
+        {
+            "cluster": cluster,
+            "drift": Urgency.DRIFT,
+            "groups": [ref.group for ref, _ in seen],
+            "kinds": [ref.kind for ref, _ in seen],
+            "namespaces": [ref.namespace for ref, _ in seen],
+            "names": [ref.name for ref, _ in seen],
+            "versions": [version for _, version in seen],
+        },
+    )
+    return frozenset(ApplicationId(row[0]) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class DirtyApplication:
+    """An application that a pass has to look at, with all that it decides from."""
+
+    id: ApplicationId
+    name: str
+    project: str
+    project_document: dict[str, Any]
+    namespace: str
+    document: dict[str, Any]
+    generation: int
+    rendered_generation: int
+    revisions: tuple[str, ...]
+    manifests_sha256: str
+    render_error: dict[str, Any] | None
+    render_warnings: tuple[str, ...]
+    sync: SyncStatus
+    health: Health
+    conditions: tuple[dict[str, Any], ...]
+    images: tuple[str, ...]
+    urgency: int
+    dirty_at: datetime | None
+    refresh: str
+    operation_id: OperationId | None
+    operation_created_at: datetime | None
+    attempted_key: str
+    attempts: int
+    heals: int
+    healed_at: datetime | None
+    due_at: datetime | None
+    synced_revision: str
+    deleting: dict[str, Any] | None
+
+
+_DIRTY = """
+    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
+      a.document, a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
+      a.render_error, a.render_warnings, a.sync_status, a.health_status, a.health_message,
+      a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
+      a.operation_created_at, a.attempted_key, a.attempts, a.heals, a.healed_at, a.due_at,
+      a.synced_revision, a.deleting
+    from applications a join projects p on p.id = a.project_id
+    where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
+    order by a.urgency, a.dirty_at nulls first, a.name limit :limit
+"""
+
+
+async def take_dirty(
+    tx: Tx, cluster: ClusterId, *, limit: int, now: datetime
+) -> tuple[DirtyApplication, ...]:
+    """The most urgent applications of the cluster, most urgent first."""
+    rows = await tx.execute(text(_DIRTY), {"cluster": cluster, "limit": limit, "now": now})
+    return tuple(_dirty_of(row) for row in rows.mappings())
+
+
+def _dirty_of(row: Any) -> DirtyApplication:
+    return DirtyApplication(
+        id=ApplicationId(row["id"]),
+        name=row["name"],
+        project=row["project"],
+        project_document=row["project_document"],
+        namespace=row["namespace"],
+        document=row["document"],
+        generation=row["generation"],
+        rendered_generation=row["rendered_generation"],
+        revisions=tuple(row["revisions"]),
+        manifests_sha256=row["manifests_sha256"],
+        render_error=row["render_error"],
+        render_warnings=tuple(row["render_warnings"]),
+        sync=SyncStatus(row["sync_status"]),
+        health=Health(HealthStatus(row["health_status"]), row["health_message"]),
+        conditions=tuple(row["conditions"]),
+        images=tuple(row["images"]),
+        urgency=row["urgency"],
+        dirty_at=row["dirty_at"],
+        refresh=row["refresh"],
+        operation_id=row["operation_id"],
+        operation_created_at=row["operation_created_at"],
+        attempted_key=row["attempted_key"],
+        attempts=row["attempts"],
+        heals=row["heals"],
+        healed_at=row["healed_at"],
+        due_at=row["due_at"],
+        synced_revision=row["synced_revision"],
+        deleting=row["deleting"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRow:
+    """A resource as recorded, and whether its body has to be read again."""
+
+    live: LiveResource
+    stale: bool
+
+
+async def resources_of(
+    tx: Tx, applications: Sequence[ApplicationId]
+) -> dict[ApplicationId, tuple[ResourceRow, ...]]:
+    """The recorded resources of some applications, by application, sorted by object."""
+    found: dict[ApplicationId, list[ResourceRow]] = {id: [] for id in applications}
+    rows = await tx.execute(
+        text("select * from resources where application_id = any(:ids) order by 2, 3, 4, 5"),
+        {"ids": list(applications)},
+    )
+    for row in rows.mappings():
+        found[ApplicationId(row["application_id"])].append(_resource_of(row))
+    return {id: tuple(entries) for id, entries in found.items()}
+
+
+def _resource_of(row: Any) -> ResourceRow:
+    health = row["health_status"]
+    live = LiveResource(
+        ref=ObjectRef(row["api_group"], row["kind"], row["namespace"], row["name"]),
+        version=row["version"],
+        sync=SyncStatus(row["sync_status"]),
+        health=Health(HealthStatus(health), row["health_message"]) if health else None,
+        wave=row["wave"],
+        hook=row["hook"],
+        requires_pruning=row["requires_pruning"],
+        uid=row["uid"],
+        resource_version=row["resource_version"],
+        owned=row["owned"],
+        owned_fields=row["owned_fields"],
+        applied_sha256=row["applied_sha256"],
+        in_inventory=row["in_inventory"],
+        message=row["message"],
+        drift=tuple(row["drift"]),
+        images=tuple(row["images"]),
+    )
+    seen = row["seen_version"]
+    return ResourceRow(live, stale=bool(seen) and seen != row["resource_version"])
+
+
+async def owners(
+    tx: Tx, cluster: ClusterId, refs: Iterable[ObjectRef]
+) -> dict[ObjectRef, tuple[ApplicationId, str]]:
+    """Which application has each object in its inventory: ``(id, name)``; absent when none."""
+    wanted = list(refs)
+    rows = await tx.execute(
+        text(
+            "select r.api_group, r.kind, r.namespace, r.name, a.id, a.name from resources r"
+            " join applications a on a.id = r.application_id"
+            " where r.cluster_id = :cluster and r.in_inventory"
+            " and (r.api_group, r.kind, r.namespace, r.name) in (select * from unnest("
+            " cast(:groups as text[]), cast(:kinds as text[]), cast(:namespaces as text[]),"
+            " cast(:names as text[])))"
+        ),
+        {
+            "cluster": cluster,
+            "groups": [ref.group for ref in wanted],
+            "kinds": [ref.kind for ref in wanted],
+            "namespaces": [ref.namespace for ref in wanted],
+            "names": [ref.name for ref in wanted],
+        },
+    )
+    return {
+        ObjectRef(group, kind, namespace, name): (ApplicationId(id), owner)
+        for group, kind, namespace, name, id, owner in rows
+    }
+
+
+_RESOURCE_COLUMNS = (
+    ("version", "text"),
+    ("uid", "text"),
+    ("resource_version", "text"),
+    ("owned", "text"),
+    ("owned_fields", "jsonb"),
+    ("applied_sha256", "text"),
+    ("in_inventory", "boolean"),
+    ("sync_status", "text"),
+    ("health_status", "text"),
+    ("health_message", "text"),
+    ("wave", "integer"),
+    ("hook", "boolean"),
+    ("requires_pruning", "boolean"),
+    ("message", "text"),
+    ("drift", "jsonb"),
+)
+_KEYS = ("application_id", "api_group", "kind", "namespace", "name")
+
+
+def _resource_upsert() -> str:
+    columns = ", ".join(name for name, _ in _RESOURCE_COLUMNS)
+    typed = ", ".join(f"{name} {kind}" for name, kind in _RESOURCE_COLUMNS)
+    updates = ", ".join(f"{name} = excluded.{name}" for name, _ in _RESOURCE_COLUMNS)
+    return (
+        f"insert into resources ({', '.join(_KEYS)}, cluster_id, {columns}, images)"  # noqa: S608
+        f" select application_id, api_group, kind, namespace, name, :cluster, {columns},"
+        "   array(select jsonb_array_elements_text(images))"
+        " from jsonb_to_recordset(cast(:rows as jsonb)) as r(application_id uuid, api_group text,"
+        f"  kind text, namespace text, name text, {typed}, images jsonb)"
+        f" on conflict ({', '.join(_KEYS)}) do update set {updates}, images = excluded.images,"
+        " cluster_id = excluded.cluster_id"
+    )
+
+
+_UPSERT_RESOURCES = _resource_upsert()
+
+
+async def put_resources(
+    tx: Tx, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
+) -> None:
+    """Insert or replace rows; what a watch has seen meanwhile (``seen_version``) stays."""
+    if not entries:
+        return
+    rows = [_resource_row(application, entry) for application, entry in entries]
+    await tx.execute(
+        text(_UPSERT_RESOURCES), {"cluster": cluster, "rows": orjson.dumps(rows).decode()}
+    )
+
+
+def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, Any]:
+    ref = entry.ref
+    return {
+        "application_id": str(application),
+        "api_group": ref.group,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "version": entry.version,
+        "uid": entry.uid,
+        "resource_version": entry.resource_version,
+        "owned": entry.owned,
+        "owned_fields": entry.owned_fields,
+        "applied_sha256": entry.applied_sha256,
+        "in_inventory": entry.in_inventory,
+        "sync_status": str(entry.sync),
+        "health_status": str(entry.health.status) if entry.health else None,
+        "health_message": entry.health.message if entry.health else "",
+        "wave": entry.wave,
+        "hook": entry.hook,
+        "requires_pruning": entry.requires_pruning,
+        "message": entry.message,
+        "drift": list(entry.drift),
+        "images": list(entry.images),
+    }
+
+
+async def remove_resources(tx: Tx, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
+    """Forget objects: pruned, or no longer wanted and never there."""
+    if not entries:
+        return
+    await tx.execute(
+        text(
+            "delete from resources r using unnest(cast(:ids as uuid[]), cast(:groups as text[]),"
+            " cast(:kinds as text[]), cast(:namespaces as text[]), cast(:names as text[]))"
+            " as d(id, api_group, kind, namespace, name)"
+            " where r.application_id = d.id and r.api_group = d.api_group and r.kind = d.kind"
+            " and r.namespace = d.namespace and r.name = d.name"
+        ),
+        {
+            "ids": [application for application, _ in entries],
+            "groups": [ref.group for _, ref in entries],
+            "kinds": [ref.kind for _, ref in entries],
+            "namespaces": [ref.namespace for _, ref in entries],
+            "names": [ref.name for _, ref in entries],
+        },
+    )
