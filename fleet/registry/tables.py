@@ -95,6 +95,8 @@ class Instance(Base):
     created_at: Mapped[datetime] = _now()
     # proves that the key in use is the one that sealed the rows; "" until the first start
     key_check: Mapped[str] = _empty_text()
+    # of clusters without an own interval; written at each start, read by the audit views
+    default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
 
 
 class Cluster(Base):
@@ -369,12 +371,15 @@ class Resource(Base):
 
 
 class Manifests(Base):
-    """A rendered set, content-addressed: zstd of the canonical JSON of the sorted list."""
+    """A rendered set, content-addressed: zstd of the canonical JSON of the sorted list.
+
+    ``sealed``: the set holds a Secret, so ``body`` is an envelope around the zstd bytes."""
 
     __tablename__ = "manifests"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[bytes]
+    sealed: Mapped[bool] = mapped_column(server_default=text("false"))
     object_count: Mapped[int]
     size_bytes: Mapped[int]
     created_at: Mapped[datetime] = _now()
