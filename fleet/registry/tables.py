@@ -88,7 +88,7 @@ class Instance(Base):
     """One row: who this Fleet is. ``id`` marks every object it applies."""
 
     __tablename__ = "instance"
-    __table_args__ = (CheckConstraint("only", name="single_row"),)
+    __table_args__ = (CheckConstraint('"only"', name="single_row"),)
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     id: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
@@ -539,7 +539,7 @@ class AuditHead(Base):
     """One row: the newest link, locked while a link is added."""
 
     __tablename__ = "audit_head"
-    __table_args__ = (CheckConstraint("only", name="single_row"),)
+    __table_args__ = (CheckConstraint('"only"', name="single_row"),)
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -90,7 +90,7 @@ def _identity() -> None:
         column("created_at", TIME, "now()"),
         column("key_check", TEXT, "''"),
         column("default_interval_seconds", INT, "120"),
-        sa.CheckConstraint("only", name=op.f("ck_instance_single_row")),
+        sa.CheckConstraint('"only"', name=op.f("ck_instance_single_row")),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_instance")),
     )
     op.create_table(
@@ -368,16 +368,16 @@ def _applications() -> None:
         column("target_revision", TEXT, "''"),
         column("inputs", JSON, "'{}'::jsonb"),
         sa.ForeignKeyConstraint(
-            ["application_id"],
-            ["applications.id"],
-            name=op.f("fk_application_sources_application_id_applications"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
             ["repository_id"],
             ["repositories.id"],
             name=op.f("fk_application_sources_repository_id_repositories"),
             ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["applications.id"],
+            name=op.f("fk_application_sources_application_id_applications"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("application_id", "position", name=op.f("pk_application_sources")),
     )
@@ -410,15 +410,15 @@ def _applications() -> None:
         column("drift", JSON, "'[]'::jsonb"),
         column("images", TEXTS, "'{}'::text[]"),
         sa.ForeignKeyConstraint(
-            ["cluster_id"],
-            ["clusters.id"],
-            name=op.f("fk_resources_cluster_id_clusters"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
             ["application_id"],
             ["applications.id"],
             name=op.f("fk_resources_application_id_applications"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["cluster_id"],
+            ["clusters.id"],
+            name=op.f("fk_resources_cluster_id_clusters"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint(
@@ -496,8 +496,8 @@ def _history() -> None:
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_operations")),
         postgresql_partition_by="RANGE (created_at)",
     )
-    op.create_index(op.f("None"), "operations", ["started_at"])
     op.create_index(op.f("None"), "operations", ["application_id", "created_at"])
+    op.create_index(op.f("None"), "operations", ["started_at"])
     op.create_table(
         "operation_results",
         column("operation_id", UUID),
@@ -596,7 +596,7 @@ def _audit() -> None:
         column("only", BOOL, "true"),
         column("seq", BIGINT, "0"),
         column("chain_hash", TEXT, "''"),
-        sa.CheckConstraint("only", name=op.f("ck_audit_head_single_row")),
+        sa.CheckConstraint('"only"', name=op.f("ck_audit_head_single_row")),
         sa.PrimaryKeyConstraint("only", name=op.f("pk_audit_head")),
     )
     op.create_table(
