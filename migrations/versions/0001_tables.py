@@ -255,7 +255,7 @@ def _clusters() -> None:
         sa.UniqueConstraint("server", name=op.f("uq_clusters_server")),
     )
     op.create_index(
-        op.f("None"),
+        op.f("uq_clusters_confirmed_uid"),
         "clusters",
         ["confirmed_uid"],
         unique=True,
@@ -347,17 +347,20 @@ def _applications() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_applications")),
         sa.UniqueConstraint("name", name=op.f("uq_applications_name")),
     )
-    op.create_index(op.f("None"), "applications", ["project_id"])
+    op.create_index(op.f("ix_applications_cluster_id"), "applications", ["cluster_id"])
     op.create_index(
-        op.f("None"),
+        op.f("ix_applications_dirty"),
         "applications",
         ["cluster_id", "urgency"],
         postgresql_where=sa.text("urgency < 100"),
     )
     op.create_index(
-        op.f("None"), "applications", ["due_at"], postgresql_where=sa.text("due_at is not null")
+        op.f("ix_applications_due"),
+        "applications",
+        ["due_at"],
+        postgresql_where=sa.text("due_at is not null"),
     )
-    op.create_index(op.f("ix_applications_cluster_id"), "applications", ["cluster_id"])
+    op.create_index(op.f("ix_applications_project_id"), "applications", ["project_id"])
     op.create_table(
         "application_sources",
         column("application_id", UUID),
@@ -368,21 +371,23 @@ def _applications() -> None:
         column("target_revision", TEXT, "''"),
         column("inputs", JSON, "'{}'::jsonb"),
         sa.ForeignKeyConstraint(
-            ["repository_id"],
-            ["repositories.id"],
-            name=op.f("fk_application_sources_repository_id_repositories"),
-            ondelete="RESTRICT",
-        ),
-        sa.ForeignKeyConstraint(
             ["application_id"],
             ["applications.id"],
             name=op.f("fk_application_sources_application_id_applications"),
             ondelete="CASCADE",
         ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_application_sources_repository_id_repositories"),
+            ondelete="RESTRICT",
+        ),
         sa.PrimaryKeyConstraint("application_id", "position", name=op.f("pk_application_sources")),
     )
     op.create_index(
-        op.f("None"), "application_sources", ["repository_id", "chart", "target_revision"]
+        op.f("ix_application_sources_ref"),
+        "application_sources",
+        ["repository_id", "chart", "target_revision"],
     )
     op.create_table(
         "resources",
@@ -410,15 +415,15 @@ def _applications() -> None:
         column("drift", JSON, "'[]'::jsonb"),
         column("images", TEXTS, "'{}'::text[]"),
         sa.ForeignKeyConstraint(
-            ["application_id"],
-            ["applications.id"],
-            name=op.f("fk_resources_application_id_applications"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
             ["cluster_id"],
             ["clusters.id"],
             name=op.f("fk_resources_cluster_id_clusters"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["applications.id"],
+            name=op.f("fk_resources_application_id_applications"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint(
@@ -426,13 +431,15 @@ def _applications() -> None:
         ),
     )
     op.create_index(
-        op.f("None"),
+        op.f("ix_resources_cluster_kind"), "resources", ["cluster_id", "api_group", "kind"]
+    )
+    op.create_index(
+        op.f("uq_resources_owner"),
         "resources",
         ["cluster_id", "api_group", "kind", "namespace", "name"],
         unique=True,
         postgresql_where=sa.text("in_inventory"),
     )
-    op.create_index(op.f("None"), "resources", ["cluster_id", "api_group", "kind"])
     op.create_table(
         "manifests",
         column("sha256", TEXT),
@@ -496,8 +503,10 @@ def _history() -> None:
         sa.PrimaryKeyConstraint("id", "created_at", name=op.f("pk_operations")),
         postgresql_partition_by="RANGE (created_at)",
     )
-    op.create_index(op.f("None"), "operations", ["application_id", "created_at"])
-    op.create_index(op.f("None"), "operations", ["started_at"])
+    op.create_index(
+        op.f("ix_operations_application"), "operations", ["application_id", "created_at"]
+    )
+    op.create_index(op.f("ix_operations_started_at"), "operations", ["started_at"])
     op.create_table(
         "operation_results",
         column("operation_id", UUID),
@@ -546,7 +555,7 @@ def _history() -> None:
         ),
         sa.UniqueConstraint("operation_id", name=op.f("uq_deployments_operation_id")),
     )
-    op.create_index(op.f("None"), "deployments", ["deployed_from"])
+    op.create_index(op.f("ix_deployments_from"), "deployments", ["deployed_from"])
     op.create_table(
         "drift_events",
         column("id", UUID, "gen_random_uuid()"),
@@ -564,7 +573,7 @@ def _history() -> None:
         postgresql_partition_by="RANGE (first_seen)",
     )
     op.create_index(
-        op.f("None"),
+        op.f("ix_drift_events_open"),
         "drift_events",
         ["application_id", "object"],
         postgresql_where=sa.text("healed_at is null"),
