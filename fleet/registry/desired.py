@@ -1,0 +1,264 @@
+"""From a moved ref to the applications that it touches, and what they render to now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from fleet.model.applications import Urgency
+from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
+from fleet.registry.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedSource:
+    """One source of an application: what it follows, where that is now, what the last
+    render of it read (``inputs``, empty when it was never rendered)."""
+
+    repository_id: RepositoryId
+    chart: str
+    path: str
+    target_revision: str
+    revision: str  # "" while the ref was never resolved
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An application that may have to be rendered again."""
+
+    id: ApplicationId
+    name: str
+    project: str
+    project_document: dict[str, Any]
+    namespace: str
+    document: dict[str, Any]
+    generation: int
+    rendered_generation: int
+    refresh: str
+    manifests_sha256: str
+    revisions: tuple[str, ...]
+    failed: bool
+    cluster_id: ClusterId | None
+    cluster_name: str
+    cluster_server: str
+    kube_version: str
+    api_versions: tuple[str, ...]
+    sources: tuple[FollowedSource, ...]
+
+
+_PENDING = """
+    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
+      a.document, a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
+      a.revisions, a.render_error is not null as failed, a.cluster_id,
+      coalesce(c.name, '') as cluster_name, coalesce(c.server, '') as cluster_server,
+      coalesce(c.version, '') as version, coalesce(c.api_versions, '{}') as api_versions,
+      (select jsonb_agg(jsonb_build_object('repository', s.repository_id, 'chart', s.chart,
+          'path', s.path, 'target', s.target_revision, 'revision', coalesce(r.revision, ''),
+          'inputs', s.inputs) order by s.position)
+        from application_sources s left join repository_refs r
+          on r.repository_id = s.repository_id and r.chart = s.chart
+          and r.target_revision = s.target_revision
+        where s.application_id = a.id) as sources
+    from applications a join projects p on p.id = a.project_id
+      left join clusters c on c.id = a.cluster_id
+    where a.id in (
+      select s.application_id from application_sources s
+        join applications b on b.id = s.application_id
+        left join repository_refs r on r.repository_id = s.repository_id
+          and r.chart = s.chart and r.target_revision = s.target_revision
+      where s.repository_id = :repository
+        and (r.revision <> r.evaluated or b.generation > b.rendered_generation
+          or b.refresh <> ''))
+    order by a.name
+"""
+
+
+async def pending_renders(tx: Tx, repository: RepositoryId) -> tuple[Pending, ...]:
+    """Applications with a source in the repository whose ref moved, whose own document
+    changed, or that somebody asked to refresh; by name."""
+    rows = await tx.execute(text(_PENDING), {"repository": repository})
+    return tuple(_pending_of(row) for row in rows.mappings())
+
+
+def _pending_of(row: Any) -> Pending:
+    return Pending(
+        id=ApplicationId(row["id"]),
+        name=row["name"],
+        project=row["project"],
+        project_document=row["project_document"],
+        namespace=row["namespace"],
+        document=row["document"],
+        generation=row["generation"],
+        rendered_generation=row["rendered_generation"],
+        refresh=row["refresh"],
+        manifests_sha256=row["manifests_sha256"],
+        revisions=tuple(row["revisions"]),
+        failed=row["failed"],
+        cluster_id=ClusterId(row["cluster_id"]) if row["cluster_id"] else None,
+        cluster_name=row["cluster_name"],
+        cluster_server=row["cluster_server"],
+        kube_version=row["version"],
+        api_versions=tuple(row["api_versions"]),
+        sources=tuple(_source_of(source) for source in row["sources"] or ()),
+    )
+
+
+def _source_of(source: dict[str, Any]) -> FollowedSource:
+    return FollowedSource(
+        repository_id=source["repository"],
+        chart=source["chart"],
+        path=source["path"],
+        target_revision=source["target"],
+        revision=source["revision"],
+        inputs=source["inputs"],
+    )
+
+
+async def sibling_inputs(tx: Tx, repository: RepositoryId, chart: str, path: str) -> dict[str, Any]:
+    """What any other application's render of the same place read; {} when there is none.
+
+    A first guess for an application that was never rendered: it decides nothing but
+    whether a recorded render is looked up before a new one is made.
+    """
+    rows = await tx.execute(
+        text(
+            "select inputs from application_sources where repository_id = :repository"
+            " and chart = :chart and path = :path and inputs <> '{}' limit 1"
+        ),
+        {"repository": repository, "chart": chart, "path": path},
+    )
+    return rows.scalar_one_or_none() or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What became of one application's render.
+
+    ``error`` is the one error shape; then what was desired before stays desired.
+    ``inputs`` has one entry a source, in order.
+    """
+
+    id: ApplicationId
+    generation: int
+    manifests_sha256: str
+    revisions: tuple[str, ...]
+    inputs: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...] = ()
+    error: dict[str, Any] | None = None
+
+
+_RECORD = """
+    with r as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid,
+        generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb)),
+    done as (update applications a set
+        manifests_sha256 = case when r.error is null then r.sha else a.manifests_sha256 end,
+        revisions = case when r.error is null
+          then array(select jsonb_array_elements_text(r.revisions)) else a.revisions end,
+        rendered_generation = r.generation, rendered_at = now(),
+        render_warnings = r.warnings, render_error = r.error, refresh = '',
+        urgency = least(a.urgency, case when a.refresh <> '' then :person else :desired end),
+        dirty_at = clock_timestamp()
+      from r where a.id = r.id returning a.cluster_id)
+    select distinct cluster_id from done where cluster_id is not null
+"""
+
+
+async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[ClusterId]:
+    """Write what applications want now and mark them; returns the clusters to wake."""
+    if not rendered:
+        return frozenset()
+    rows = [
+        {
+            "id": entry.id,
+            "generation": entry.generation,
+            "sha": entry.manifests_sha256,
+            "revisions": list(entry.revisions),
+            "warnings": list(entry.warnings),
+            "error": entry.error,
+        }
+        for entry in rendered
+    ]
+    clusters = await tx.execute(
+        text(_RECORD),
+        {
+            "rows": orjson.dumps(rows).decode(),
+            "person": Urgency.PERSON,
+            "desired": Urgency.DESIRED,
+        },
+    )
+    await _record_inputs(tx, rendered)
+    return frozenset(ClusterId(row[0]) for row in clusters)
+
+
+async def _record_inputs(tx: Tx, rendered: Sequence[Rendered]) -> None:
+    inputs = [
+        {"id": entry.id, "position": position, "inputs": value}
+        for entry in rendered
+        for position, value in enumerate(entry.inputs)
+    ]
+    if inputs:
+        await tx.execute(
+            text(
+                "update application_sources s set inputs = r.inputs"
+                " from jsonb_to_recordset(cast(:rows as jsonb))"
+                " as r(id uuid, position smallint, inputs jsonb)"
+                " where s.application_id = r.id and s.position = r.position"
+            ),
+            {"rows": orjson.dumps(inputs).decode()},
+        )
+
+
+async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset[ClusterId]:
+    """Somebody asked to refresh and desired stayed the same: have live read again.
+
+    Returns the clusters to wake.
+    """
+    if not applications:
+        return frozenset()
+    ids = list(applications)
+    await tx.execute(
+        text(
+            "update resources set seen_version = 'refresh'"
+            " where application_id = any(:ids) and in_inventory"
+        ),
+        {"ids": ids},
+    )
+    rows = await tx.execute(
+        text(
+            "update applications set refresh = '', urgency = :person,"
+            " dirty_at = clock_timestamp() where id = any(:ids) returning cluster_id"
+        ),
+        {"ids": ids, "person": Urgency.PERSON},
+    )
+    return frozenset(ClusterId(row[0]) for row in rows if row[0] is not None)
+
+
+async def mark_evaluated(
+    tx: Tx, repository: RepositoryId, refs: Sequence[tuple[str, str, str]]
+) -> None:
+    """Every application that follows these refs was looked at, at these revisions.
+
+    Args:
+        refs: ``(chart, target revision, revision)``.
+    """
+    if refs:
+        await tx.execute(
+            text(
+                "update repository_refs r set evaluated = e.revision from unnest("
+                " cast(:charts as text[]), cast(:targets as text[]), cast(:revisions as text[]))"
+                " as e(chart, target, revision) where r.repository_id = :repository"
+                " and r.chart = e.chart and r.target_revision = e.target"
+                " and r.evaluated <> e.revision"
+            ),
+            {
+                "repository": repository,
+                "charts": [chart for chart, _, _ in refs],
+                "targets": [target for _, target, _ in refs],
+                "revisions": [revision for _, _, revision in refs],
+            },
+        )
