@@ -211,6 +211,7 @@ class RepoCredential(Base):
 
     id: Mapped[UUID] = _uuid_key()
     url: Mapped[str] = mapped_column(unique=True)
+    canonical_url: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str] = mapped_column(server_default="git")
     username: Mapped[str] = _empty_text()
     auth: Mapped[str] = mapped_column(server_default="anonymous")

@@ -186,6 +186,7 @@ def _sources() -> None:
         "repo_credentials",
         column("id", UUID, "gen_random_uuid()"),
         column("url", TEXT),
+        column("canonical_url", TEXT),
         column("type", TEXT, "'git'"),
         column("username", TEXT, "''"),
         column("auth", TEXT, "'anonymous'"),
@@ -194,6 +195,7 @@ def _sources() -> None:
         column("options", JSON, "'{}'::jsonb"),
         column("created_at", TIME, "now()"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repo_credentials")),
+        sa.UniqueConstraint("canonical_url", name=op.f("uq_repo_credentials_canonical_url")),
         sa.UniqueConstraint("url", name=op.f("uq_repo_credentials_url")),
     )
     op.create_table(
