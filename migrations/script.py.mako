@@ -11,7 +11,8 @@ A migration runs while the version before still works on the same tables:
   ``postgresql_concurrently=True``.
 - Views of the schema ``audit`` are public: ``create or replace view`` that appends columns
   only, and docs/sql.md in the same commit.
-- Give ``fleet_app`` its grants on a new table (see ``grant_app`` in 0005).
+- A new table: add it to the grants in ``fleet_grant_roles`` (0005) and call that; a history
+  table also to ``fleet_history_tables`` (0002), with a DEFAULT partition.
 - Fill data in batches; ``lock_timeout`` is 5 s, and a migration that fails is run again.
 - Delete these lines and say why the change is made.
 """

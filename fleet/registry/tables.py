@@ -552,7 +552,9 @@ class AuditAnchor(Base):
 
     __tablename__ = "audit_anchors"
 
-    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)  # last dropped
+    seq: Mapped[int] = mapped_column(  # last dropped
+        BigInteger, primary_key=True, autoincrement=False
+    )
     chain_hash: Mapped[str]
     signature: Mapped[str]
     created_at: Mapped[datetime] = _now()

@@ -39,6 +39,8 @@ def upgrade() -> None:
     _applications()
     _history()
     _audit()
+    op.execute("insert into instance default values")
+    op.execute("insert into audit_head default values")
 
 
 def downgrade() -> None:
@@ -49,7 +51,11 @@ def downgrade() -> None:
 def column(name: str, kind: Any, default: str | None = None, *, null: bool = False) -> Any:
     """One column; ``default`` is SQL."""
     return sa.Column(
-        name, kind, nullable=null, server_default=None if default is None else sa.text(default)
+        name,
+        kind,
+        nullable=null,
+        server_default=None if default is None else sa.text(default),
+        autoincrement=False,
     )
 
 
@@ -373,16 +379,16 @@ def _applications() -> None:
         column("target_revision", TEXT, "''"),
         column("inputs", JSON, "'{}'::jsonb"),
         sa.ForeignKeyConstraint(
-            ["application_id"],
-            ["applications.id"],
-            name=op.f("fk_application_sources_application_id_applications"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
             ["repository_id"],
             ["repositories.id"],
             name=op.f("fk_application_sources_repository_id_repositories"),
             ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["applications.id"],
+            name=op.f("fk_application_sources_application_id_applications"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("application_id", "position", name=op.f("pk_application_sources")),
     )
@@ -417,15 +423,15 @@ def _applications() -> None:
         column("drift", JSON, "'[]'::jsonb"),
         column("images", TEXTS, "'{}'::text[]"),
         sa.ForeignKeyConstraint(
-            ["cluster_id"],
-            ["clusters.id"],
-            name=op.f("fk_resources_cluster_id_clusters"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
             ["application_id"],
             ["applications.id"],
             name=op.f("fk_resources_application_id_applications"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["cluster_id"],
+            ["clusters.id"],
+            name=op.f("fk_resources_cluster_id_clusters"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint(

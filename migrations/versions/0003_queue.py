@@ -1,0 +1,56 @@
+"""The tables, functions and triggers of the queue, as procrastinate ships them.
+
+The text comes from the installed package, whose version pyproject.toml pins to one minor.
+A later migration that moves to the next minor applies that package's own migration files,
+those newer than the version in the comment on ``procrastinate_jobs``: a fresh database
+got the newer schema here already.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from alembic import op
+from procrastinate.schema import SchemaManager
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # many statements with % in them: sent as they are, without parameters
+    connection = op.get_bind().execution_options(no_parameters=True)
+    connection.exec_driver_sql(SchemaManager.get_schema())
+    op.execute(f"comment on table procrastinate_jobs is 'procrastinate {version('procrastinate')}'")
+
+
+def downgrade() -> None:
+    op.execute(DROP_EVERYTHING)
+
+
+DROP_EVERYTHING = r"""
+do $$
+declare
+    found text;
+begin
+    -- first, because a function returns rows of a table; cascade takes the triggers along
+    for found in select oid::regprocedure::text from pg_proc
+                  where proname like 'procrastinate\_%'
+                    and pronamespace = current_schema()::regnamespace loop
+        execute 'drop function ' || found || ' cascade';
+    end loop;
+    drop table procrastinate_events, procrastinate_periodic_defers,
+               procrastinate_jobs, procrastinate_workers;
+    for found in select oid::regtype::text from pg_type
+                  where typname like 'procrastinate\_%' and typtype in ('c', 'e')
+                    and typnamespace = current_schema()::regnamespace loop
+        execute 'drop type ' || found;
+    end loop;
+end
+$$
+"""
