@@ -131,6 +131,8 @@ class Cluster(Base):
     paused_by: Mapped[str] = _empty_text()
     paused_reason: Mapped[str] = _empty_text()
     paused_until: Mapped[datetime | None]
+    # "group/Kind/version" of kinds with objects in an inventory: what is listed and watched
+    managed_kinds: Mapped[list[str]] = _empty_array()
     # fence: the newest pass that began to write; an older one's writes find 0 rows
     pass_epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[datetime] = _now()

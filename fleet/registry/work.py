@@ -54,13 +54,33 @@ class InventoryRow:
 async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
     """Kinds that have objects in an inventory on the cluster, each with a version."""
     rows = await tx.execute(
+        text("select managed_kinds from clusters where id = :id"), {"id": cluster}
+    )
+    return kinds_of(rows.scalar_one_or_none() or [])
+
+
+def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
+    """``clusters.managed_kinds`` as values."""
+    found = []
+    for entry in stored:
+        group, kind, version = entry.split("/")
+        found.append((GroupKind(group, kind), version))
+    return tuple(found)
+
+
+async def note_kinds(tx: Tx, cluster: ClusterId) -> None:
+    """Write down which kinds are managed, if that changed; inventories say which."""
+    await tx.execute(
         text(
-            "select api_group, kind, max(version) from resources"
-            " where cluster_id = :id and in_inventory group by 1, 2 order by 1, 2"
+            "with found as (select coalesce(array_agg(entry order by entry), '{}') as kinds"
+            "  from (select api_group || '/' || kind || '/' || max(version) as entry"
+            "   from resources where cluster_id = :id and in_inventory"
+            "   group by api_group, kind) k)"
+            " update clusters c set managed_kinds = f.kinds from found f"
+            " where c.id = :id and c.managed_kinds <> f.kinds"
         ),
         {"id": cluster},
     )
-    return tuple((GroupKind(group, kind), version) for group, kind, version in rows)
 
 
 async def inventory(tx: Tx, cluster: ClusterId, kind: GroupKind) -> dict[ObjectRef, InventoryRow]:

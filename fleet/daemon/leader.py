@@ -1,0 +1,157 @@
+"""The one leader: a lease in PostgreSQL, a timetable in memory, a tick a second.
+
+Losing the lease (or PostgreSQL) stops the timetable at once; nothing the old leader still
+enqueues can harm, because a job is only a wake-up. The lease is renewed on a connection
+of its own, so that a busy pool never costs the leadership.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from time import monotonic
+
+from fleet import metrics
+from fleet.daemon.schedule import Entry, Timetable
+from fleet.errors import RegistryError
+from fleet.logs import fields
+from fleet.operations.runtime import Runtime
+from fleet.registry import leases, queue, timetable
+from fleet.registry.database import Database
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 10
+TICK_SECONDS = 1.0
+#: A worker without a heartbeat for this long is dead; with the tick and the takeover of its
+#: job this keeps the promise of 15 seconds.
+STALLED_SECONDS = 8
+#: Partitions for the months to come are made this long before they are needed.
+PARTITION_SECONDS = 3600.0
+RENEW_TOKENS_SECONDS = 300
+
+
+class Leader:
+    """Tries to lead until stopped.
+
+    Args:
+        holder: names this process in the lease row.
+        own: a database handle that nothing else uses.
+    """
+
+    def __init__(self, runtime: Runtime, own: Database, holder: str) -> None:
+        self._runtime = runtime
+        self._own = own
+        self._holder = holder
+        self._timetable: Timetable | None = None
+        self._renewed = 0.0
+        self._partitions_at = float("-inf")
+        self._shown: tuple[object, ...] = ()
+
+    @property
+    def is_leading(self) -> bool:
+        return self._timetable is not None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead or wait to lead, until ``stop`` is set; then hand over at once."""
+        while not stop.is_set():
+            try:
+                await self._turn()
+            except RegistryError as error:
+                log.warning("the leader cannot reach the database", extra=fields(why=error.message))
+                if monotonic() - self._renewed > LEASE_SECONDS:
+                    self._step_down("the lease could not be renewed")
+            except Exception:
+                # a bug in one tick must not end all scheduling; the log has its traceback
+                log.exception("a turn of the leader failed")
+            try:
+                await asyncio.wait_for(stop.wait(), TICK_SECONDS)
+            except TimeoutError:
+                continue
+        self._step_down("stopping")
+        async with self._own.transaction() as tx:
+            await leases.release(tx, "leader", self._holder)
+
+    async def _turn(self) -> None:
+        async with self._own.transaction() as tx:
+            epoch = await leases.acquire(tx, "leader", self._holder, ttl_seconds=LEASE_SECONDS)
+        if epoch is None:
+            self._step_down("another process leads")
+            return
+        self._renewed = monotonic()
+        if self._timetable is None:
+            log.info("leading", extra=fields(holder=self._holder, epoch=epoch))
+            self._timetable = Timetable(self._wake)
+            self._timetable.start()
+            metrics.LEADER.set(1)
+        await self._tick(self._timetable)
+
+    def _step_down(self, why: str) -> None:
+        if self._timetable is not None:
+            log.info("no longer leading", extra=fields(why=why))
+            self._timetable.stop()
+            self._timetable = None
+            metrics.LEADER.set(0)
+
+    async def _wake(self, key: str) -> None:
+        task, _, what = key.partition(":")
+        async with self._runtime.db.transaction() as tx:
+            await queue.wake(tx, task, [what])
+            await timetable.note_run(tx, key)
+
+    async def _tick(self, table: Timetable) -> None:
+        """What a second brings: changed schedules, due retries, dead workers."""
+        now = self._runtime.now()
+        async with self._own.transaction() as tx:
+            entries = await self._entries(tx)
+            for cluster in await timetable.clusters_due(tx, now):
+                await queue.wake(tx, "reconcile", [str(cluster)])
+            await queue.requeue_stalled(tx, STALLED_SECONDS)
+            if monotonic() - self._partitions_at > PARTITION_SECONDS:
+                await timetable.ensure_partitions(tx)
+                self._partitions_at = monotonic()
+        table.update(entries, now)
+        planned = table.planned()
+        if planned != self._shown:
+            async with self._own.transaction() as tx:
+                await timetable.show(
+                    tx,
+                    [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in planned],
+                )
+            self._shown = planned
+
+    async def _entries(self, tx: leases.Tx) -> tuple[Entry, ...]:
+        settings = self._runtime.settings
+        found = [
+            Entry(
+                f"reconcile:{row.id}",
+                f"reconcile {row.name}",
+                row.interval_seconds or settings.reconcile_interval_seconds,
+                settings.reconcile_jitter_seconds if row.interval_seconds is None else 0,
+                row.paused,
+                _due(row.observed_at, row.interval_seconds or settings.reconcile_interval_seconds),
+            )
+            for row in await timetable.cluster_rows(tx, self._runtime.now())
+        ]
+        found += [
+            Entry(
+                f"poll:{row.id}",
+                f"poll {row.name}",
+                row.interval_seconds or settings.poll_interval_seconds,
+                settings.poll_jitter_seconds if row.interval_seconds is None else 0,
+                row.paused,
+                _due(row.observed_at, row.interval_seconds or settings.poll_interval_seconds),
+            )
+            for row in await timetable.repository_rows(tx)
+        ]
+        found.append(
+            Entry(
+                "renew:tokens", "renew tokens", RENEW_TOKENS_SECONDS, 0, due_at=self._runtime.now()
+            )
+        )
+        return tuple(found)
+
+
+def _due(seen: datetime | None, interval_seconds: int) -> datetime | None:
+    return None if seen is None else seen + timedelta(seconds=interval_seconds)

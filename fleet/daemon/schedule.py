@@ -1,0 +1,131 @@
+"""The leader's timetable: one APScheduler job a cluster and a repository, in memory.
+
+What should run is read from PostgreSQL every second; APScheduler says when. A job only
+wakes the queue, so a lost, doubled or late one does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+log = logging.getLogger(__name__)
+
+#: A tick that comes later than this is not made up for: the next one is near.
+MISFIRE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing to wake at an interval. ``key`` is the queue's: ``reconcile:<cluster id>``.
+
+    ``due_at`` is when it should first run; None means now.
+    """
+
+    key: str
+    name: str
+    interval_seconds: int
+    jitter_seconds: int
+    paused: bool = False
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job as APScheduler holds it now."""
+
+    key: str
+    name: str
+    interval_seconds: int
+    next_run_at: datetime | None  # None while paused
+    paused: bool
+
+
+class Timetable:
+    """Keeps APScheduler's jobs equal to the entries it is given.
+
+    Args:
+        wake: called with an entry's key when it is due.
+    """
+
+    def __init__(self, wake: Callable[[str], Awaitable[None]]) -> None:
+        self._wake = wake
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={
+                "coalesce": True,
+                "max_instances": 1,
+                "misfire_grace_time": MISFIRE_SECONDS,
+            },
+        )
+        self._entries: dict[str, Entry] = {}
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Forget every job; the next leader makes its own."""
+        self._entries.clear()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def update(self, wanted: Iterable[Entry], now: datetime) -> bool:
+        """Add, change, pause and drop jobs; True when anything changed."""
+        entries = {entry.key: entry for entry in wanted}
+        changed = False
+        for key in self._entries.keys() - entries.keys():
+            self._scheduler.remove_job(key)
+            changed = True
+        for key, entry in entries.items():
+            if self._differs(self._entries.get(key), entry):
+                self._put(entry, now)
+                changed = True
+        self._entries = entries
+        return changed
+
+    @staticmethod
+    def _differs(old: Entry | None, new: Entry) -> bool:
+        """``due_at`` moves with every run and is only read when a job is made."""
+        if old is None:
+            return True
+        return (old.interval_seconds, old.jitter_seconds, old.paused, old.name) != (
+            new.interval_seconds,
+            new.jitter_seconds,
+            new.paused,
+            new.name,
+        )
+
+    def _put(self, entry: Entry, now: datetime) -> None:
+        first = max(now, entry.due_at) if entry.due_at else now
+        spread = timedelta(milliseconds=secrets.randbelow(entry.jitter_seconds * 1000 + 1))
+        self._scheduler.add_job(
+            self._wake,
+            IntervalTrigger(seconds=entry.interval_seconds, jitter=entry.jitter_seconds or None),
+            args=(entry.key,),
+            id=entry.key,
+            name=entry.name,
+            replace_existing=True,
+            # what was never read is read at once; the rest is spread out after a restart
+            next_run_time=None if entry.paused else (first + spread if entry.due_at else now),
+        )
+
+    def planned(self) -> tuple[Planned, ...]:
+        """Every job with its next run, by key."""
+        jobs = {job.id: job for job in self._scheduler.get_jobs()}
+        return tuple(
+            Planned(
+                key,
+                entry.name,
+                entry.interval_seconds,
+                None if entry.paused else jobs[key].next_run_time,
+                entry.paused,
+            )
+            for key, entry in sorted(self._entries.items())
+            if key in jobs
+        )

@@ -1,0 +1,225 @@
+"""Watches: how drift and health are seen at once, at next to no memory.
+
+Each cluster is watched by one process, the one that holds its lease. A watch is metadata
+only and selects on our label; an event becomes a mark on the object's row and a wake-up,
+nothing is cached. Events are gathered for a moment and written together. A watch that
+breaks is opened again after a LIST, with growing pauses; an error is never a deletion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleet import metrics
+from fleet.cluster import ClusterClient, list_metadata, watch
+from fleet.errors import FleetError, KindUnknown, WatchExpired
+from fleet.logs import fields
+from fleet.model.clusters import ApiKind, Cluster
+from fleet.model.ids import ClusterId
+from fleet.model.live import LiveMeta
+from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
+from fleet.model.scope import EVERYTHING
+from fleet.operations.connections import Link
+from fleet.operations.observing import changes
+from fleet.operations.runtime import Runtime
+from fleet.registry import clusters, leases, queue, timetable, work
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15
+TURN_SECONDS = 1.0
+#: Events of this long are written together: short enough to heal within 150 ms.
+GATHER_SECONDS = 0.02
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    ref: ObjectRef
+    version: str
+
+
+class ClusterWatch:
+    """All watches on one cluster: one task a managed kind, one task that writes."""
+
+    def __init__(self, runtime: Runtime, cluster: Cluster, link: Link) -> None:
+        self._runtime = runtime
+        self._cluster = cluster
+        self.link = link
+        self._events: asyncio.Queue[_Seen] = asyncio.Queue(maxsize=10_000)
+        self._kinds: dict[GroupKind, asyncio.Task[None]] = {}
+        self._writer = asyncio.create_task(self._write())
+
+    async def follow(self, wanted: tuple[tuple[GroupKind, str], ...]) -> None:
+        """Open watches for new kinds, close those of kinds that are managed no more."""
+        kinds = dict(wanted)
+        for kind in self._kinds.keys() - kinds.keys():
+            self._kinds.pop(kind).cancel()
+        for kind in kinds.keys() - self._kinds.keys():
+            self._kinds[kind] = asyncio.create_task(self._keep_watching(kind, kinds[kind]))
+
+    async def close(self) -> None:
+        tasks = [*self._kinds.values(), self._writer]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_watching(self, kind: GroupKind, version: str) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._watch(kind, version)
+                pause = FIRST_PAUSE_SECONDS
+            except WatchExpired:
+                continue  # list again at once: that is what 410 asks for
+            except FleetError as error:
+                log.info(
+                    "a watch broke: %s",
+                    error.message,
+                    extra=fields(cluster=self._cluster.name, kind=kind),
+                )
+                # full jitter, so that a cluster that comes back is not met by all at once
+                await asyncio.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Exception:
+                log.exception("a watch failed", extra=fields(cluster=self._cluster.name, kind=kind))
+                await asyncio.sleep(LONGEST_PAUSE_SECONDS)
+
+    async def _watch(self, kind: GroupKind, version: str) -> None:
+        served = (await self.link.discovery()).find(kind, version)
+        if served is None:
+            raise KindUnknown(f"{kind} is not served by {self._cluster.name}")
+        spaces = self._cluster.namespaces if served.namespaced else ()
+        await asyncio.gather(
+            *(self._watch_in(self.link.client, served, space) for space in spaces or ("",))
+        )
+
+    async def _watch_in(self, client: ClusterClient, kind: ApiKind, namespace: str) -> None:
+        """LIST, mark what differs, then follow until the server ends the watch."""
+        selector = f"{INSTANCE_LABEL}={self._runtime.instance}"
+        listed = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
+        await self._compare(kind.group_kind, namespace, {item.ref: item for item in listed.items})
+        metrics.WATCHES.inc()
+        try:
+            position = listed.resource_version
+            while True:
+                async for event in watch(
+                    client,
+                    kind,
+                    resource_version=position,
+                    label_selector=selector,
+                    namespace=namespace,
+                ):
+                    position = event.resource_version
+                    if event.meta is not None:
+                        gone = event.type == "DELETED"
+                        seen = work.GONE if gone else event.meta.resource_version
+                        await self._events.put(_Seen(event.meta.ref, seen))
+        finally:
+            metrics.WATCHES.dec()
+
+    async def _compare(
+        self, kind: GroupKind, namespace: str, listed: dict[ObjectRef, LiveMeta]
+    ) -> None:
+        async with self._runtime.db.reading() as tx:
+            known = await work.inventory(tx, self._cluster.id, kind)
+        here = {r: row for r, row in known.items() if not namespace or r.namespace == namespace}
+        await self._mark(changes(here, listed))
+
+    async def _write(self) -> None:
+        while True:
+            batch = [await self._events.get()]
+            await asyncio.sleep(GATHER_SECONDS)
+            while not self._events.empty():
+                batch.append(self._events.get_nowait())
+            # the last event of an object is what counts
+            latest = {seen.ref: seen.version for seen in batch}
+            news = tuple(
+                (ref, version) for ref, version in latest.items() if not self._is_ours(ref, version)
+            )
+            await self._mark(news)
+
+    def _is_ours(self, ref: ObjectRef, version: str) -> bool:
+        return self._runtime.writes.get((self._cluster.id, ref)) == version
+
+    async def _mark(self, news: tuple[tuple[ObjectRef, str], ...]) -> None:
+        if not news:
+            return
+        try:
+            async with self._runtime.db.transaction() as tx:
+                if await work.mark_seen(tx, self._cluster.id, news):
+                    await queue.wake(tx, "reconcile", [str(self._cluster.id)])
+        except FleetError as error:
+            # the next LIST finds the same difference
+            log.warning("events could not be recorded: %s", error.message)
+
+
+class Watchers:
+    """Leases clusters and keeps a ``ClusterWatch`` on each that it holds."""
+
+    def __init__(self, runtime: Runtime, holder: str) -> None:
+        self._runtime = runtime
+        self._holder = holder
+        self._held: dict[ClusterId, ClusterWatch] = {}
+        # what each cluster's row said when its watches were last looked after
+        self._tended: dict[ClusterId, tuple[datetime, tuple[str, ...]]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until ``stop`` is set, then close every watch and give the leases back."""
+        while not stop.is_set():
+            try:
+                await self._turn()
+            except FleetError as error:
+                log.warning("watches could not be tended: %s", error.message)
+            except Exception:
+                log.exception("tending the watches failed")
+            try:
+                await asyncio.wait_for(stop.wait(), TURN_SECONDS)
+            except TimeoutError:
+                continue
+        for cluster in tuple(self._held):
+            await self._drop(cluster)
+        async with self._runtime.db.transaction() as tx:
+            await leases.release_all(tx, "watch:", self._holder)
+
+    async def _turn(self) -> None:
+        now = self._runtime.now()
+        async with self._runtime.db.transaction() as tx:
+            rows = [r for r in await timetable.cluster_rows(tx, now) if not r.paused]
+            names = [f"watch:{row.id}" for row in rows]
+            held = await leases.acquire_many(tx, names, self._holder, ttl_seconds=LEASE_SECONDS)
+        mine = {ClusterId(row.id): row for row in rows if f"watch:{row.id}" in held}
+        for cluster in self._held.keys() - mine.keys():
+            await self._drop(cluster)
+        for cluster, row in mine.items():
+            if self._tended.get(cluster) != (row.changed_at, row.managed_kinds):
+                await self._tend(cluster, work.kinds_of(row.managed_kinds))
+                self._tended[cluster] = (row.changed_at, row.managed_kinds)
+
+    async def _tend(self, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]) -> None:
+        """Open, change or close the watches of one cluster, after its row changed."""
+        async with self._runtime.db.reading() as tx:
+            cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, id)
+            connection = await clusters.connection_of(tx, self._runtime.ring, id)
+        if cluster.identity_changed or not kinds:
+            await self._drop(id)
+            return
+        link = await self._runtime.connections.link(id, cluster.name, connection)
+        watching = self._held.get(id)
+        if watching is not None and watching.link is not link:
+            await self._drop(id)
+            watching = None
+        if watching is None:
+            watching = self._held[id] = ClusterWatch(self._runtime, cluster, link)
+        await watching.follow(kinds)
+
+    async def _drop(self, cluster: ClusterId) -> None:
+        self._tended.pop(cluster, None)
+        watching = self._held.pop(cluster, None)
+        if watching is not None:
+            await watching.close()

@@ -1,0 +1,88 @@
+"""The worker: takes wake-ups from the queue and runs the operation they name.
+
+One job a cluster or repository at a time (the queue's lock); the job's number is the epoch
+that its writes check, because it only grows. A job that fails is not tried again by the
+queue: the rows say what is left to do, and the next wake-up finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from procrastinate import App, JobContext, PsycopgConnector
+
+from fleet import metrics
+from fleet.errors import FleetError
+from fleet.logs import fields
+from fleet.model.ids import ClusterId, RepositoryId
+from fleet.operations.desiring import poll_repository
+from fleet.operations.passes import reconcile_cluster
+from fleet.operations.renewing import renew_tokens
+from fleet.operations.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 2.0
+#: Only when a notification got lost; new jobs are announced.
+POLLING_SECONDS = 5.0
+#: After SIGTERM a pass may finish what it has in hand; then it is cut off.
+GRACE_SECONDS = 20.0
+
+
+def queue_app(runtime: Runtime) -> App:
+    """The queue with our three tasks, named as ``registry.queue`` enqueues them."""
+    app = App(connector=PsycopgConnector(conninfo=runtime.db.conninfo().reveal(), max_size=4))
+
+    async def run(what: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+            metrics.JOBS.labels(what.partition(":")[0], "done").inc()
+        except FleetError as error:
+            metrics.JOBS.labels(what.partition(":")[0], error.type).inc()
+            log.warning("%s", error.message, extra=fields(job=what, error=error.type))
+        except Exception:
+            # a bug: the traceback is logged, the worker lives on, the rows stay as they are
+            metrics.JOBS.labels(what.partition(":")[0], "bug").inc()
+            log.exception("a job failed in a way it should not", extra=fields(job=what))
+
+    @app.task(name="reconcile", pass_context=True)
+    async def reconcile(context: JobContext, key: str) -> None:
+        epoch = context.job.id or 0
+        await run(
+            f"reconcile:{key}", lambda: reconcile_cluster(runtime, ClusterId(UUID(key)), epoch)
+        )
+
+    @app.task(name="poll")
+    async def poll(key: str) -> None:
+        await run(f"poll:{key}", lambda: poll_repository(runtime, RepositoryId(UUID(key))))
+
+    @app.task(name="renew")
+    async def renew(key: str) -> None:
+        await run(f"renew:{key}", lambda: renew_tokens(runtime))
+
+    return app
+
+
+async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Work until ``stop`` is set, then finish the jobs in hand and return."""
+    app = queue_app(runtime)
+    async with app.open_async():
+        working = asyncio.create_task(
+            app.run_worker_async(
+                name="fleet",
+                concurrency=runtime.settings.worker_concurrency,
+                fetch_job_polling_interval=POLLING_SECONDS,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+            )
+        )
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        working.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

@@ -1,0 +1,132 @@
+"""What the leader has to know each second, in few and cheap queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from fleet.model.ids import ClusterId
+from fleet.registry.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class TimetableRow:
+    """A cluster or repository, and how often it wants to be looked at (None: the setting)."""
+
+    id: UUID
+    name: str
+    interval_seconds: int | None
+    paused: bool
+    observed_at: datetime | None
+    changed_at: datetime
+    managed_kinds: tuple[str, ...] = ()
+
+
+async def cluster_rows(tx: Tx, now: datetime) -> tuple[TimetableRow, ...]:
+    """Every registered cluster, by name."""
+    rows = await tx.execute(
+        text(
+            "select id, name, interval_seconds, paused_by <> ''"
+            " and (paused_until is null or paused_until > :now) as paused, attempted_at,"
+            " changed_at, managed_kinds from clusters order by name"
+        ),
+        {"now": now},
+    )
+    return tuple(TimetableRow(*row[:-1], managed_kinds=tuple(row[-1])) for row in rows)
+
+
+async def repository_rows(tx: Tx) -> tuple[TimetableRow, ...]:
+    """Every repository that an application follows, by URL; the others are not polled."""
+    rows = await tx.execute(
+        text(
+            "select id, url, cast(options ->> 'intervalSeconds' as integer), false, attempted_at,"
+            " changed_at"
+            " from repositories r where exists (select from application_sources s"
+            " where s.repository_id = r.id) order by url"
+        )
+    )
+    return tuple(TimetableRow(*row) for row in rows)
+
+
+async def clusters_due(tx: Tx, now: datetime) -> tuple[ClusterId, ...]:
+    """Clusters with an application whose retry, heal or check is due."""
+    rows = await tx.execute(
+        text(
+            "select distinct cluster_id from applications"
+            " where due_at <= :now and cluster_id is not null"
+        ),
+        {"now": now},
+    )
+    return tuple(ClusterId(row[0]) for row in rows)
+
+
+async def note_run(tx: Tx, key: str) -> None:
+    """A job ran now."""
+    await tx.execute(
+        text("update scheduled_jobs set last_run_at = clock_timestamp() where key = :key"),
+        {"key": key},
+    )
+
+
+async def show(tx: Tx, planned: Sequence[tuple[str, str, int, datetime | None, bool]]) -> None:
+    """Write down what the leader holds, for ``fleet daemon jobs``; only what changed.
+
+    Args:
+        planned: key, name, interval in seconds, next run, paused.
+    """
+    await tx.execute(
+        text("delete from scheduled_jobs where key <> all(:keys)"),
+        {"keys": [entry[0] for entry in planned]},
+    )
+    for key, name, interval, next_run, paused in planned:
+        await tx.execute(
+            text(
+                "insert into scheduled_jobs (key, name, interval_seconds, next_run_at, paused)"
+                " values (:key, :name, :interval, :next, :paused) on conflict (key) do update"
+                " set name = excluded.name, interval_seconds = excluded.interval_seconds,"
+                " next_run_at = excluded.next_run_at, paused = excluded.paused"
+                " where (scheduled_jobs.name, scheduled_jobs.interval_seconds,"
+                "  scheduled_jobs.next_run_at, scheduled_jobs.paused) is distinct from"
+                "  (excluded.name, excluded.interval_seconds, excluded.next_run_at,"
+                "  excluded.paused)"
+            ),
+            {
+                "key": key,
+                "name": name,
+                "interval": interval,
+                "next": next_run,
+                "paused": paused,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownJob:
+    """A line of ``fleet daemon jobs``."""
+
+    key: str
+    name: str
+    interval_seconds: int
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    paused: bool
+
+
+async def shown(tx: Tx) -> tuple[ShownJob, ...]:
+    """What the leader holds, as it last wrote it down."""
+    rows = await tx.execute(
+        text(
+            "select key, name, interval_seconds, next_run_at, last_run_at, paused"
+            " from scheduled_jobs order by name"
+        )
+    )
+    return tuple(ShownJob(*row) for row in rows)
+
+
+async def ensure_partitions(tx: Tx) -> None:
+    """Make the history partitions of this month and the next two."""
+    await tx.execute(text("select fleet_ensure_partitions(2)"))
