@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import pytest
 from tests import keeper
 from tests.cluster import build
 from tests.cluster.kube import TestCluster
+from tests.keeper import State
+from tests.servers.postgres import EMPTY, TestDatabase, create_database, drop_database
 
 BARE = ("bare-1", "bare-2", "bare-3")
 FOLDERS = ("unit", "integration", "acceptance", "migrations", "rules")
@@ -96,3 +99,33 @@ def namespace(full_cluster: TestCluster) -> Iterator[str]:
     full_cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
     full_cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> State:
+    """The PostgreSQL server of this run."""
+    return keeper.obtain(_run_dir(pytestconfig), "tests.servers.postgres", _owner_pid(pytestconfig))
+
+
+@pytest.fixture
+def database(postgres: State) -> Iterator[TestDatabase]:
+    """A database of this test's own, with the newest schema."""
+    made = create_database(postgres)
+    yield made
+    drop_database(postgres, made)
+
+
+@pytest.fixture
+def empty_database(postgres: State) -> Iterator[TestDatabase]:
+    """A database without a schema, for tests of migrations."""
+    made = create_database(postgres, template=EMPTY)
+    yield made
+    drop_database(postgres, made)
+
+
+@pytest.fixture
+def fleet_home() -> Iterator[Path]:
+    """A FLEET_HOME that the account PostgreSQL runs as can enter; pytest's tmp_path is 0700."""
+    with tempfile.TemporaryDirectory(prefix="fleet-home-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
