@@ -233,6 +233,7 @@ class LiveResource:
     resource_version: str = ""
     owned: str = ""  # hash of our managedFields set after the last apply
     owned_fields: dict[str, Any] | None = None  # that set itself (fieldsV1)
+    value_sha256: str = ""  # of the live values of those fields, after the last apply
     applied_sha256: str = ""  # of the manifest last applied; "" when never by us
     in_inventory: bool = False
     message: str = ""  # why out of sync, in one line

@@ -345,6 +345,8 @@ class Resource(Base):
     seen_version: Mapped[str] = _empty_text()
     owned: Mapped[str] = _empty_text()
     owned_fields: Mapped[dict[str, Any] | None]
+    # of the live values of those fields: what ownership alone cannot show
+    value_sha256: Mapped[str] = _empty_text()
     applied_sha256: Mapped[str] = _empty_text()
     in_inventory: Mapped[bool] = mapped_column(server_default=text("false"))
     sync_status: Mapped[str] = mapped_column(server_default="Unknown")
