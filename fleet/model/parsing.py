@@ -1,0 +1,77 @@
+"""Documents that users write, told apart by apiVersion and kind, each read by its own module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from fleet.errors import Place, SpecInvalid
+from fleet.model.application_spec import parse_application
+from fleet.model.applications import ApplicationDocument
+from fleet.model.argo_secrets import (
+    SECRET_TYPE_LABEL,
+    ClusterSecret,
+    RepoCredsSecret,
+    RepositorySecret,
+    parse_cluster_secret,
+    parse_repo_creds_secret,
+    parse_repository_secret,
+    secret_type_of,
+)
+from fleet.model.documents import ARGO_API_VERSION
+from fleet.model.new_application import new_application
+from fleet.model.objects import Manifest
+from fleet.model.project_spec import parse_project
+from fleet.model.projects import Project
+
+Document: TypeAlias = (
+    ApplicationDocument | Project | ClusterSecret | RepositorySecret | RepoCredsSecret
+)
+
+_READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
+    (ARGO_API_VERSION, "Application", ""): parse_application,
+    (ARGO_API_VERSION, "AppProject", ""): parse_project,
+    ("v1", "Secret", "cluster"): parse_cluster_secret,
+    ("v1", "Secret", "repository"): parse_repository_secret,
+    ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
+}
+
+_HINT = (
+    "Fleet reads Application and AppProject (argoproj.io/v1alpha1), and Secrets (v1) labelled "
+    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+)
+
+
+def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
+    """Whatever ``doc`` is.
+
+    Raises:
+        SpecInvalid: of a kind that Fleet does not read, or wrong in itself.
+    """
+    place = Place(file=file, line=line)
+    if not isinstance(doc, dict):
+        raise SpecInvalid("the document is not a mapping", place=place)
+    api_version, kind = doc.get("apiVersion"), doc.get("kind")
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
+    secret_type = secret_type_of(doc) if kind == "Secret" else ""
+    reader = _READERS.get((api_version, kind, secret_type))
+    if reader is None:
+        what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
+        raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
+    return reader(doc, file=file, line=line)
+
+
+__all__ = [
+    "ClusterSecret",
+    "Document",
+    "RepoCredsSecret",
+    "RepositorySecret",
+    "new_application",
+    "parse_application",
+    "parse_cluster_secret",
+    "parse_document",
+    "parse_project",
+    "parse_repo_creds_secret",
+    "parse_repository_secret",
+]

@@ -1,0 +1,159 @@
+"""Reading an AppProject. Fields and rules: ``features.md`` §3.2.
+
+Sources, destinations and kinds are interpreted. Everything else is checked for its shape
+and kept; where leaving it unread would let more happen than the author meant, the
+warning says so.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from fleet.errors import SpecInvalid
+from fleet.model.cron import check_cron
+from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
+from fleet.model.durations import parse_go_duration
+from fleet.model.objects import Manifest
+from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
+from fleet.model.reading import Fields
+
+_DESCRIPTION_LENGTH = 255  # characters, as in Argo CD's CRD
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
+_ROLE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?")
+
+#: Kept, and narrower than what Fleet does with it: the author has to know.
+_NOT_ENFORCED = ("permitOnlyProjectScopedClusters", "signatureKeys", "sourceIntegrity")
+
+
+def parse_project(doc: Manifest, *, file: str = "", line: int = 0) -> Project:
+    """The typed AppProject, with the document kept word for word beside it.
+
+    Raises:
+        SpecInvalid: names file, line and field path of the first thing that is wrong.
+    """
+    top, origin = open_document(doc, ARGO_API_VERSION, "AppProject", file=file, line=line)
+    metadata = read_metadata(top, "AppProject")
+    fields = top.child("spec")
+    spec = ProjectSpec() if fields is None else _spec(fields)
+    top.ignore("status")
+    top.finish()
+    return Project(metadata.name, spec, kept(doc), tuple(origin.warnings))
+
+
+def _spec(fields: Fields) -> ProjectSpec:
+    description = fields.text("description")
+    if len(description) > _DESCRIPTION_LENGTH:
+        raise fields.invalid("description", f"is longer than {_DESCRIPTION_LENGTH} characters")
+    spec = ProjectSpec(
+        description=description,
+        source_repos=_patterns(fields, "sourceRepos"),
+        destinations=tuple(_destination(item) for item in fields.children("destinations")),
+        cluster_allow=_kind_rules(fields, "clusterResourceWhitelist", named=True),
+        cluster_deny=_kind_rules(fields, "clusterResourceBlacklist", named=True),
+        namespace_allow=_kind_rules(fields, "namespaceResourceWhitelist", named=False),
+        namespace_deny=_kind_rules(fields, "namespaceResourceBlacklist", named=False),
+    )
+    if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
+        raise fields.invalid(
+            "namespaceResourceWhitelist",
+            "is empty, which could mean everything or nothing",
+            hint="Leave it out to allow every namespaced kind; "
+            "put group '*', kind '*' on namespaceResourceBlacklist to allow none.",
+        )
+    _check_kept(fields)
+    fields.finish()
+    return spec
+
+
+def _patterns(fields: Fields, key: str) -> tuple[str, ...]:
+    patterns = fields.texts(key)
+    for index, pattern in enumerate(patterns):
+        if pattern in {"", "!", "!*"}:
+            raise fields.invalid(f"{key}[{index}]", f"{pattern!r} is no pattern")
+    return patterns
+
+
+def _destination(fields: Fields) -> ProjectDestination:
+    made = ProjectDestination(
+        server=fields.text("server"), name=fields.text("name"), namespace=fields.text("namespace")
+    )
+    for key in ("server", "name", "namespace"):
+        if fields.text(key) in {"!", "!*"}:
+            raise fields.invalid(key, "denies everything; leave the destination out instead")
+    if not (made.server or made.name):
+        raise fields.invalid("server", "is required, unless name is given")
+    fields.finish()
+    return made
+
+
+def _kind_rules(fields: Fields, key: str, *, named: bool) -> tuple[KindRule, ...]:
+    """``group`` may be "" (the core group) but must be written, as Argo CD's CRD demands."""
+    rules = []
+    for item in fields.children(key):
+        if not item.has("group"):
+            raise item.invalid("group", "is required", hint="The core group is ''.")
+        name = item.text("name") if named else ""
+        rules.append(KindRule(item.text("group"), item.text("kind", required=True), name))
+        item.finish()
+    return tuple(rules)
+
+
+def _check_kept(fields: Fields) -> None:
+    for window in fields.children("syncWindows"):
+        _check_window(window)
+    for role in fields.children("roles"):
+        _check_role(role)
+    for account in fields.children("destinationServiceAccounts"):
+        _check_service_account(account)
+    fields.texts("sourceNamespaces")
+    fields.child("orphanedResources")
+    fields.flag("permitOnlyProjectScopedClusters")
+    fields.children("signatureKeys")
+    fields.child("sourceIntegrity")
+    for key in (*_NOT_ENFORCED, "syncWindows", "destinationServiceAccounts"):
+        if fields.raw(key):
+            fields.warn(key, "kept, but not enforced by this version of Fleet")
+    if fields.raw("roles"):
+        fields.warn("roles", "kept, but they grant nothing in this version of Fleet")
+
+
+def _check_window(fields: Fields) -> None:
+    if fields.text("kind", required=True) not in {"allow", "deny"}:
+        raise fields.invalid("kind", "must be allow or deny")
+    schedule = fields.text("schedule", required=True)
+    fields.checked("schedule", lambda: check_cron(schedule))
+    duration = fields.text("duration", required=True)
+    fields.checked("duration", lambda: _check_positive(duration))
+    for key in ("applications", "namespaces", "clusters"):
+        fields.texts(key)
+    for key in ("manualSync", "andOperator", "syncOverrun"):
+        fields.flag(key)
+    zone = fields.text("timeZone")
+    if zone and _TIME_ZONE.fullmatch(zone) is None:
+        raise fields.invalid("timeZone", f"{zone!r} is no time zone", hint="Europe/Berlin, UTC")
+    fields.text("description")
+    fields.finish()
+
+
+def _check_positive(text: str) -> None:
+    if parse_go_duration(text) <= timedelta(0):
+        raise SpecInvalid(f"{text!r} must be longer than nothing")
+
+
+def _check_role(fields: Fields) -> None:
+    name = fields.text("name", required=True)
+    if _ROLE_NAME.fullmatch(name) is None:
+        raise fields.invalid("name", f"{name!r} is no valid role name")
+    fields.text("description")
+    fields.texts("policies")
+    fields.texts("groups")
+    fields.children("jwtTokens")
+    fields.finish()
+
+
+def _check_service_account(fields: Fields) -> None:
+    fields.text("server")
+    fields.text("namespace")
+    fields.text("defaultServiceAccount", required=True)
+    fields.finish()

@@ -1,0 +1,124 @@
+"""AppProjects: what is interpreted, what is only checked, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fleet.errors import SpecInvalid
+from fleet.model.parsing import parse_project
+from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
+
+
+def project(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "shop"},
+        "spec": spec,
+    }
+
+
+def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
+    document = project(
+        description="The shop",
+        sourceRepos=["https://git.example/*", "!https://git.example/secret"],
+        destinations=[{"server": "*", "namespace": "shop"}, {"name": "eu-*", "namespace": "shop"}],
+        clusterResourceWhitelist=[{"group": "", "kind": "Namespace", "name": "shop-*"}],
+        clusterResourceBlacklist=[{"group": "*", "kind": "ClusterRole"}],
+        namespaceResourceWhitelist=[{"group": "*", "kind": "*"}],
+        namespaceResourceBlacklist=[{"group": "apps", "kind": "DaemonSet"}],
+        orphanedResources={"warn": None},
+        sourceNamespaces=["team-*"],
+    )
+    parsed = parse_project(document)
+    assert parsed.spec == ProjectSpec(
+        description="The shop",
+        source_repos=("https://git.example/*", "!https://git.example/secret"),
+        destinations=(
+            ProjectDestination(server="*", namespace="shop"),
+            ProjectDestination(name="eu-*", namespace="shop"),
+        ),
+        cluster_allow=(KindRule("", "Namespace", "shop-*"),),
+        cluster_deny=(KindRule("*", "ClusterRole"),),
+        namespace_allow=(KindRule("*", "*"),),
+        namespace_deny=(KindRule("apps", "DaemonSet"),),
+    )
+    assert json.dumps(parsed.document) == json.dumps(document)
+    assert parsed.warnings == ()
+
+
+def test_what_is_not_enforced_says_so() -> None:
+    window = {"kind": "deny", "schedule": "0 22 * * *", "duration": "1h30m", "clusters": ["*"]}
+    parsed = parse_project(
+        project(
+            syncWindows=[window],
+            permitOnlyProjectScopedClusters=True,
+            signatureKeys=[{"keyID": "1"}],
+            roles=[{"name": "ci", "policies": ["p, a, b"]}],
+        )
+    )
+    assert [warning.split(":")[0] for warning in parsed.warnings] == [
+        "spec.permitOnlyProjectScopedClusters",
+        "spec.signatureKeys",
+        "spec.syncWindows",
+        "spec.roles",
+    ]
+
+
+def window(**changes: Any) -> dict[str, Any]:
+    usual = {"kind": "allow", "schedule": "* * * * *", "duration": "1h"}
+    return project(syncWindows=[usual | changes])
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (project(description="x" * 256), "spec.description"),
+        (project(sourceRepos=["!*"]), "spec.sourceRepos[0]"),
+        (project(sourceRepos="*"), "spec.sourceRepos"),
+        (project(destinations=[{"namespace": "*"}]), "spec.destinations[0].server"),
+        (
+            project(destinations=[{"server": "*", "namespace": "!*"}]),
+            "spec.destinations[0].namespace",
+        ),
+        (project(namespaceResourceWhitelist=[]), "spec.namespaceResourceWhitelist"),
+        (
+            project(clusterResourceWhitelist=[{"kind": "X"}]),
+            "spec.clusterResourceWhitelist[0].group",
+        ),
+        (
+            project(clusterResourceWhitelist=[{"group": ""}]),
+            "spec.clusterResourceWhitelist[0].kind",
+        ),
+        (window(kind="maybe"), "spec.syncWindows[0].kind"),
+        (window(schedule="* * * *"), "spec.syncWindows[0].schedule"),
+        (window(schedule="61 * * * *"), "spec.syncWindows[0].schedule"),
+        (window(duration="1 hour"), "spec.syncWindows[0].duration"),
+        (window(duration="0s"), "spec.syncWindows[0].duration"),
+        (window(duration="-1h"), "spec.syncWindows[0].duration"),
+        (window(timeZone="Mars/../x"), "spec.syncWindows[0].timeZone"),
+        (window(manualSync="yes"), "spec.syncWindows[0].manualSync"),
+        (project(roles=[{"name": "a b"}]), "spec.roles[0].name"),
+    ],
+)
+def test_a_mistake_is_named(document: dict[str, Any], field: str) -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        parse_project(document, file="p.yaml", line=1)
+    assert caught.value.place.field == field
+    assert str(caught.value).startswith(f"p.yaml:1: {field}: ")
+
+
+def test_a_project_without_a_spec_allows_nothing() -> None:
+    document = project()
+    del document["spec"]
+    assert parse_project(document).spec == ProjectSpec()
+
+
+def test_a_name_on_a_namespaced_rule_is_not_understood_and_said_so() -> None:
+    rule = {"group": "", "kind": "Secret", "name": "x"}
+    parsed = parse_project(project(namespaceResourceBlacklist=[rule]))
+    assert parsed.spec.namespace_deny == (KindRule("", "Secret"),)
+    assert parsed.warnings[0].startswith("spec.namespaceResourceBlacklist[0].name: unknown")
