@@ -1,1 +1,80 @@
-"""cluster"""
+"""Everything that is said to Kubernetes API servers.
+
+In: a ``Connection`` and what to read or write. Out: frozen values of ``fleet.model`` and
+plain JSON objects. Errors come as ``fleet.errors.ClusterError``, whatever went wrong below.
+
+Never here: deciding what to write (a ``gate`` given by the caller has the last word on each
+write), caches of objects, retries of writes, a user's kubeconfig in a library's hands, a
+secret in a message.
+"""
+
+from __future__ import annotations
+
+from fleet.cluster.argocd import ClusterOptions, connection_from_argocd
+from fleet.cluster.calls import Limits
+from fleet.cluster.discovery import discover, facts, probe
+from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
+from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
+from fleet.cluster.metadata import meta_of
+from fleet.cluster.onboarding import (
+    create_service_account,
+    remove_service_account,
+    request_token,
+    rotate,
+)
+from fleet.cluster.ownership import (
+    field_paths,
+    lost_fields,
+    owned_fields,
+    ownership,
+    paths_owned,
+    readable_path,
+    writers,
+)
+from fleet.cluster.reading import (
+    get_metadata,
+    get_object,
+    list_metadata,
+    list_objects,
+    pod_logs,
+)
+from fleet.cluster.transport import ClusterClient, open_client
+from fleet.cluster.watching import watch
+from fleet.cluster.writing import Gate, apply, delete, ensure_namespace
+
+__all__ = [
+    "WELL_KNOWN_EXEC",
+    "ClusterClient",
+    "ClusterOptions",
+    "Gate",
+    "Limits",
+    "apply",
+    "connection_from_argocd",
+    "connection_of",
+    "contexts_of",
+    "create_service_account",
+    "current_context",
+    "delete",
+    "discover",
+    "ensure_namespace",
+    "facts",
+    "field_paths",
+    "get_metadata",
+    "get_object",
+    "list_metadata",
+    "list_objects",
+    "lost_fields",
+    "meta_of",
+    "open_client",
+    "owned_fields",
+    "ownership",
+    "paths_owned",
+    "pod_logs",
+    "probe",
+    "readable_path",
+    "remove_service_account",
+    "request_token",
+    "rotate",
+    "watch",
+    "writers",
+]
