@@ -627,3 +627,7 @@ class IdempotencyKey(Base):
     status: Mapped[int | None]  # null while the first request is still at work
     response: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+#: By name, for queries in SQLAlchemy Core.
+TABLES = Base.metadata.tables
