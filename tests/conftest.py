@@ -126,6 +126,6 @@ def empty_database(postgres: State) -> Iterator[TestDatabase]:
 @pytest.fixture
 def fleet_home() -> Iterator[Path]:
     """A FLEET_HOME that the account PostgreSQL runs as can enter; pytest's tmp_path is 0700."""
-    with tempfile.TemporaryDirectory(prefix="fleet-home-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fleet-home-", dir=keeper.FAST_FOLDER) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)

@@ -32,6 +32,8 @@ Handler = Callable[[State], State]
 
 ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 20
+# Where throw-away data go: memory if there is some, else the usual place.
+FAST_FOLDER = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 PR_SET_PDEATHSIG = 1
 _STARTED: list[subprocess.Popen[bytes]] = []  # they outlive us: dropping one would warn
 _LIBC = ctypes.CDLL(None, use_errno=True)

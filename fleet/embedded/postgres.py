@@ -170,8 +170,8 @@ def start_postgres(home: Path, *, options: Mapping[str, str] | None = None) -> E
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("start_postgres runs on the main thread")
     ours = PostgresHome(home)
-    ours.take()
     try:
+        ours.take()
         return _start(ours, {**DEFAULTS, **(options or {})})
     except OSError as error:
         ours.release()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.cluster.build import binaries
 from tests.cluster.kube import ApiFailed, Object, request
-from tests.keeper import State, keep, start_child
+from tests.keeper import FAST_FOLDER, State, keep, start_child
 from tests.ports import free_port
 from tests.servers.tls import CertificateAuthority, key_pair
 
@@ -396,10 +396,8 @@ def _nothing_yet() -> Iterator[State]:
 
 def main() -> None:
     """Keep a control plane; clusters start when a test first asks for them."""
-    memory = Path("/dev/shm")
-    where = memory if memory.is_dir() else None
     with (
-        tempfile.TemporaryDirectory(prefix="fleet-control-plane-", dir=where) as folder,
+        tempfile.TemporaryDirectory(prefix="fleet-control-plane-", dir=FAST_FOLDER) as folder,
         control_plane(Path(folder)) as plane,
     ):
         keep(_nothing_yet(), plane.handle)

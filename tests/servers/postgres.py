@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from fleet.embedded import start_postgres
-from tests.keeper import State, keep
+from tests.keeper import FAST_FOLDER, State, keep
 
 TEMPLATE = "fleet_template"
 EMPTY = "fleet_empty"
@@ -80,9 +80,7 @@ def _migrate(url: str) -> None:
 
 @contextlib.contextmanager
 def _server() -> Iterator[State]:
-    memory = Path("/dev/shm")
-    where = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="fleet-postgres-", dir=where) as folder:
+    with tempfile.TemporaryDirectory(prefix="fleet-postgres-", dir=FAST_FOLDER) as folder:
         Path(folder).chmod(0o711)  # PostgreSQL may run as another user
         with start_postgres(Path(folder), options=OPTIONS) as server:
             urls = {role: server.url("", role).rstrip("/") for role in server.address.passwords}
