@@ -17,11 +17,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from fleet.errors import FleetError, Refused, RegistryUnavailable, SettingsInvalid
+from fleet.errors import FleetError, Refused, RegistryError, RegistryUnavailable, SettingsInvalid
 from fleet.model.secret import Secret
 from fleet.registry.faults import CONFLICTS, constraint_of, sqlstate_of, translated
+from fleet.registry.keyring import KeyRing
 
-__all__ = ["Database", "Tx", "constraint_of", "libpq_url", "now_of", "parse_url"]
+__all__ = ["Database", "Tx", "constraint_of", "libpq_url", "now_of", "parse_url", "ring_of"]
 
 #: An open transaction. A function that takes one never commits and never rolls back.
 Tx: TypeAlias = AsyncConnection
@@ -45,6 +46,9 @@ _SOCKET = {
     "tcp_user_timeout": "10000",
 }
 
+#: Execution option under which every connection carries the key ring of its Database.
+_RING = "fleet_key_ring"
+
 #: With any of these off, PostgreSQL may forget what it acknowledged.
 _DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -56,6 +60,7 @@ class Database:
         url: ``postgresql://user:password@host:port/name``, as libpq writes it.
         pool_size: connections at most; none is opened before it is needed.
         application_name: shown in ``pg_stat_activity``.
+        ring: keys that chain the audit log; without them nothing audited can be written.
         allow_unsafe: ``open`` accepts a server that may lose commits (tests).
     """
 
@@ -65,11 +70,13 @@ class Database:
         *,
         pool_size: int = 5,
         application_name: str = "fleet",
+        ring: KeyRing | None = None,
         allow_unsafe: bool = False,
     ) -> None:
         self._url = parse_url(url)
         self._allow_unsafe = allow_unsafe
-        self._engine = _engine(self._url, pool_size, application_name)
+        engine = _engine(self._url, pool_size, application_name)
+        self._engine = engine.execution_options(**{_RING: ring})
 
     async def open(self) -> None:
         """Connect once and refuse a server that cannot keep what it is given.
@@ -152,6 +159,16 @@ def parse_url(url: Secret | str) -> URL:
 def libpq_url(url: URL) -> Secret:
     """The same URL without SQLAlchemy's driver name."""
     return Secret(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def ring_of(tx: Tx) -> KeyRing:
+    """The key ring that the transaction's ``Database`` was made with."""
+    ring = tx.sync_connection.get_execution_options().get(_RING) if tx.sync_connection else None
+    if not isinstance(ring, KeyRing):
+        raise RegistryError(
+            "this connection cannot write to the audit log: it was opened without the key ring"
+        )
+    return ring
 
 
 async def now_of(tx: Tx) -> datetime:

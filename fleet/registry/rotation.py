@@ -20,11 +20,13 @@ _LONGEST_PREFIX = 64  # version and key id of an envelope fit in
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """``key`` identifies the row. A value that does not start with ``v1:`` is no envelope."""
+    """``key`` identifies the row. A value that does not start with ``v1:`` is no envelope;
+    ``flag`` names a boolean column that tells the same without reading the value."""
 
     table: str
     key: str
     column: str
+    flag: str = ""
 
     @property
     def name(self) -> str:
@@ -45,9 +47,8 @@ class SealedColumn:
             # `escape` never fails, whatever bytes an unsealed value starts with
             first = sa.func.substring(head, 1, _LONGEST_PREFIX)
             head = sa.func.encode(first, "escape", type_=sa.Text)
-        return sa.case(
-            (head.startswith("v1:"), sa.func.split_part(head, ":", 2)), else_=sa.literal("")
-        )
+        is_sealed = self.from_table.c[self.flag] if self.flag else head.startswith("v1:")
+        return sa.case((is_sealed, sa.func.split_part(head, ":", 2)), else_=sa.literal(""))
 
 
 #: All that is sealed, the check value last: it tells that a rotation came to its end.
@@ -55,7 +56,7 @@ SEALED = (
     SealedColumn("clusters", "id", "sealed"),
     SealedColumn("repositories", "id", "sealed"),
     SealedColumn("repo_credentials", "id", "sealed"),
-    SealedColumn("manifests", "sha256", "body"),
+    SealedColumn("manifests", "sha256", "body", flag="sealed"),
     SealedColumn("instance", "id", "key_check"),
 )
 
