@@ -1,1 +1,59 @@
-"""source"""
+"""Repositories at a revision → checked-out trees.
+
+In: a ``Remote`` (URL, credential, options) and what is wanted of it. Out: which commit or
+chart version that is now, a read-only directory with its files, the git object ids of paths,
+facts about a commit. Failures are SourceErrors that say what to do.
+
+Never here: what the files mean, which application wants them, a database. Nothing connects
+to an address that ``AddressRules`` did not allow, and no secret reaches an argument vector,
+a URL, a repository's configuration or a message. Only this room runs git.
+"""
+
+from __future__ import annotations
+
+from fleet.source.addresses import AddressRules, check
+from fleet.source.certificates import parse_certificates
+from fleet.source.charts import Charts, is_oci
+from fleet.source.credentials import Credentials, TokenEndpoints
+from fleet.source.known_hosts import parse_known_hosts
+from fleet.source.listing import Limits
+from fleet.source.mirrors import CommitInfo, MirrorLimits, Mirrors
+from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha, range_tag, resolve
+from fleet.source.trees import TreeStore
+from fleet.source.unpack import ArchiveLimits
+from fleet.source.urls import (
+    RepositoryUrl,
+    credential_matches,
+    join_url,
+    longest_match,
+    parse_url,
+    same_repository,
+)
+
+__all__ = [
+    "AddressRules",
+    "ArchiveLimits",
+    "Charts",
+    "CommitInfo",
+    "Credentials",
+    "Limits",
+    "MirrorLimits",
+    "Mirrors",
+    "RemoteRefs",
+    "RepositoryUrl",
+    "TokenEndpoints",
+    "TreeStore",
+    "check",
+    "credential_matches",
+    "is_oci",
+    "is_sha",
+    "is_short_sha",
+    "join_url",
+    "longest_match",
+    "parse_certificates",
+    "parse_known_hosts",
+    "parse_url",
+    "range_tag",
+    "resolve",
+    "same_repository",
+]
