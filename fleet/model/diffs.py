@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from fleet.model.ids import ApplicationId
 from fleet.model.objects import Manifest, ObjectRef
 
 
@@ -54,3 +56,23 @@ class Ownership:
 
     owned: str
     foreign: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DriftRecord:
+    """A difference that appeared without Fleet, until it was healed or accepted.
+
+    ``fields`` are FieldChange as JSON, masked. ``healed_by`` is "self-heal", the account
+    whose sync took it back, or "reverted".
+    """
+
+    application_id: ApplicationId
+    application: str
+    cluster: str
+    object: str  # Kind/namespace/name
+    fields: tuple[dict[str, Any], ...]
+    manager: str
+    first_seen: datetime
+    last_seen: datetime
+    healed_at: datetime | None = None
+    healed_by: str = ""

@@ -1,0 +1,194 @@
+"""Projects: what the applications in them may use, as the AppProject says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from fleet.errors import AlreadyExists, NotFound, Refused
+from fleet.model.documents import ARGO_API_VERSION
+from fleet.model.ids import ProjectId
+from fleet.model.objects import Manifest
+from fleet.model.project_spec import parse_project
+from fleet.model.projects import DEFAULT_PROJECT, DEFAULT_PROJECT_SPEC, Project
+from fleet.model.scope import FLEET, Actor, Scope
+from fleet.registry.audit import record_change
+from fleet.registry.database import Tx
+from fleet.registry.selection import (
+    DEFAULT_LIMIT,
+    cut_page,
+    in_scope,
+    missing,
+    named_like,
+    page_size,
+)
+from fleet.registry.tables import TABLES
+
+PROJECTS = TABLES["projects"]
+APPLICATIONS = TABLES["applications"]
+
+_SHOWN_APPLICATIONS = 5
+
+
+async def create_project(tx: Tx, actor: Actor, project: Project) -> ProjectId:
+    """Raises AlreadyExists when the name is taken."""
+    try:
+        async with tx.begin_nested():
+            made = await tx.execute(
+                PROJECTS.insert()
+                .values(name=project.name, document=project.document)
+                .returning(PROJECTS.c.id)
+            )
+    except IntegrityError as error:
+        raise AlreadyExists(
+            f"a project named {project.name!r} exists already",
+            hint="Change it with `fleet proj set` or `fleet proj edit`.",
+            object=f"AppProject/{project.name}",
+        ) from error
+    await record_change(tx, actor, "create", "AppProject", project.name, after=project.document)
+    return ProjectId(made.scalar_one())
+
+
+async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
+    """Make it, or give it this document and the next generation; False when it was so already."""
+    query = select(PROJECTS).where(PROJECTS.c.name == project.name).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        await create_project(tx, actor, project)
+        return True
+    if row.document == project.document:
+        return False
+    await tx.execute(
+        update(PROJECTS)
+        .where(PROJECTS.c.id == row.id)
+        .values(
+            document=project.document,
+            generation=PROJECTS.c.generation + 1,
+            changed_at=func.clock_timestamp(),
+        )
+    )
+    await record_change(
+        tx,
+        actor,
+        "update",
+        "AppProject",
+        project.name,
+        before=row.document,
+        after=project.document,
+    )
+    return True
+
+
+async def get_project(tx: Tx, scope: Scope, name: str) -> Project:
+    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
+    return _project_of(await _row(tx, scope, name))
+
+
+async def project_id(tx: Tx, scope: Scope, name: str) -> ProjectId:
+    """Raises NotFound like ``get_project``."""
+    return ProjectId((await _row(tx, scope, name)).id)
+
+
+async def _row(tx: Tx, scope: Scope, name: str) -> Row[Any]:
+    visible = in_scope(scope, PROJECTS.c.name)
+    query = select(PROJECTS).where(PROJECTS.c.name == name, visible)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise await missing(tx, "AppProject", name, select(PROJECTS.c.name).where(visible))
+    return row
+
+
+async def list_projects(
+    tx: Tx, scope: Scope, name: str = "", *, limit: int = DEFAULT_LIMIT, after: str = ""
+) -> tuple[tuple[Project, ...], str]:
+    """A page by name, and the cursor for the next; ``name`` is a part of the name."""
+    size = page_size(limit)
+    query = (
+        select(PROJECTS)
+        .where(in_scope(scope, PROJECTS.c.name), PROJECTS.c.name > after)
+        .where(named_like(PROJECTS.c.name, name))
+        .order_by(PROJECTS.c.name)
+        .limit(size + 1)
+    )
+    rows = (await tx.execute(query)).all()
+    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    return tuple(_project_of(row) for row in page), cursor
+
+
+async def remove_project(tx: Tx, actor: Actor, name: str) -> None:
+    """Forget a project that no application is in.
+
+    Raises:
+        Refused: names up to five applications that are; or it is the default project,
+            which documents that name none fall into.
+    """
+    if name == DEFAULT_PROJECT:
+        raise Refused(
+            "the default project stays: applications that name no project are in it",
+            hint="`fleet proj close default` makes it allow nothing.",
+            object=f"AppProject/{name}",
+        )
+    query = select(PROJECTS).where(PROJECTS.c.name == name).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"AppProject {name!r} does not exist", object=f"AppProject/{name}")
+    members = select(APPLICATIONS.c.name).where(APPLICATIONS.c.project_id == row.id)
+    names = (await tx.execute(members.order_by(APPLICATIONS.c.name))).scalars().all()
+    if names:
+        raise _in_use(name, names)
+    await tx.execute(PROJECTS.delete().where(PROJECTS.c.id == row.id))
+    await record_change(tx, actor, "delete", "AppProject", name, before=row.document)
+
+
+def _in_use(name: str, applications: Sequence[str]) -> Refused:
+    shown = ", ".join(applications[:_SHOWN_APPLICATIONS])
+    rest = len(applications) - _SHOWN_APPLICATIONS
+    return Refused(
+        f"{len(applications)} application(s) are in project {name!r}: {shown}"
+        + (f" and {rest} more" if rest > 0 else ""),
+        hint="Delete them, or move them with `fleet app set NAME --project OTHER`.",
+        object=f"AppProject/{name}",
+    )
+
+
+async def ensure_default(tx: Tx) -> None:
+    """Make the project ``default`` at the first start; one that exists is left as it is."""
+    made = await tx.execute(
+        insert(PROJECTS)
+        .values(name=DEFAULT_PROJECT, document=default_document())
+        .on_conflict_do_nothing()
+        .returning(PROJECTS.c.id)
+    )
+    if made.one_or_none() is not None:
+        await record_change(
+            tx, FLEET, "create", "AppProject", DEFAULT_PROJECT, after=default_document()
+        )
+
+
+def default_document() -> Manifest:
+    """``DEFAULT_PROJECT_SPEC`` as a person would write it."""
+    spec = DEFAULT_PROJECT_SPEC
+    return {
+        "apiVersion": ARGO_API_VERSION,
+        "kind": "AppProject",
+        "metadata": {"name": DEFAULT_PROJECT},
+        "spec": {
+            "description": spec.description,
+            "sourceRepos": list(spec.source_repos),
+            "destinations": [
+                {"server": entry.server, "namespace": entry.namespace}
+                for entry in spec.destinations
+            ],
+            "clusterResourceWhitelist": [
+                {"group": rule.group, "kind": rule.kind} for rule in spec.cluster_allow
+            ],
+        },
+    }
+
+
+def _project_of(row: Row[Any]) -> Project:
+    return parse_project(row.document)

@@ -1,0 +1,142 @@
+"""Parts of a WHERE that the nouns share: what may be seen, what was asked for, what is next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    or_,
+    true,
+    tuple_,
+)
+
+from fleet.errors import NotFound, UsageError
+from fleet.model.scope import Scope
+from fleet.model.selectors import Operator, Requirement, Selector
+from fleet.registry.database import Tx
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+
+#: Names compared for "did you mean": those nearest in length, so that a fleet of ten
+#: thousand does not make a typing error slow.
+_MAX_CANDIDATES = 1000
+_MAX_SUGGESTIONS = 3
+_MAX_NAME_LENGTH = 300  # characters; comparing takes their square
+
+T = TypeVar("T")
+
+
+def in_scope(scope: Scope, project: ColumnElement[str]) -> ColumnElement[bool]:
+    """The row belongs to a project that may be seen."""
+    if scope.projects is None:
+        return true()
+    return project.in_(sorted(scope.projects))
+
+
+def shared_in_scope(scope: Scope, project: ColumnElement[str]) -> ColumnElement[bool]:
+    """The same for what any project may use (``project`` is ""): whoever sees a project
+    sees it, and who sees none sees nothing."""
+    if scope.projects is None:
+        return true()
+    if not scope.projects:
+        return false()
+    return project.in_(["", *sorted(scope.projects)])
+
+
+def selects(selector: Selector, labels: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The selector as a predicate over a jsonb object; agrees with ``Selector.matches``."""
+    return and_(true(), *(_requires(entry, labels) for entry in selector.requirements))
+
+
+def _requires(requirement: Requirement, labels: ColumnElement[Any]) -> ColumnElement[bool]:
+    value = labels.op("->>")(requirement.key)
+    match requirement.operator:
+        case Operator.IN:
+            return value.in_(requirement.values)
+        case Operator.NOT_IN:
+            return or_(value.is_(None), value.not_in(requirement.values))
+        case Operator.EXISTS:
+            return value.is_not(None)
+        case Operator.ABSENT:
+            return value.is_(None)
+        case Operator.GREATER | Operator.LESS:
+            return _compares(requirement, value)
+
+
+def _compares(requirement: Requirement, value: ColumnElement[str]) -> ColumnElement[bool]:
+    """CASE, because PostgreSQL may otherwise cast before it looks whether it is a number."""
+    number, wanted = cast(value, Numeric), int(requirement.values[0])
+    holds = number > wanted if requirement.operator is Operator.GREATER else number < wanted
+    return case((value.op("~")("^[+-]?[0-9]{1,19}$"), holds), else_=False)
+
+
+def named_like(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """``part`` occurs in the name, to the letter; "" matches everything."""
+    return column.contains(part, autoescape=True) if part else true()
+
+
+def page_size(limit: int) -> int:
+    return max(1, min(limit, MAX_LIMIT))
+
+
+def cut_page(rows: Sequence[T], limit: int, cursors: Sequence[str]) -> tuple[Sequence[T], str]:
+    """From one row more than was asked for: the page, and the cursor of the next ("" at
+    the end)."""
+    if len(rows) <= limit:
+        return rows, ""
+    return rows[:limit], cursors[limit - 1]
+
+
+def time_cursor(at: datetime, id: UUID) -> str:
+    """Where a list that goes by time, the newest first, continues."""
+    return f"{at.isoformat()},{id}"
+
+
+def before_cursor(
+    at: ColumnElement[datetime], id: ColumnElement[UUID], cursor: str
+) -> ColumnElement[bool]:
+    """Rows that come after ``time_cursor`` in such a list.
+
+    Raises:
+        UsageError: it is no such cursor.
+    """
+    if not cursor:
+        return true()
+    when, _, which = cursor.partition(",")
+    try:
+        position = datetime.fromisoformat(when), UUID(which)
+    except ValueError:
+        raise UsageError("the cursor does not belong to this list") from None
+    return tuple_(at, id) < tuple_(*position)
+
+
+async def missing(tx: Tx, kind: str, name: str, visible: Select[str]) -> NotFound:
+    """The error for a name that leads nowhere, with the nearest that ``visible`` selects."""
+    names = visible.selected_columns[0]
+    nearest = visible.order_by(None).order_by(func.abs(func.length(names) - len(name)), names)
+    found: Sequence[str] = (await tx.execute(nearest.limit(_MAX_CANDIDATES))).scalars().all()
+    return NotFound(
+        f"{kind} {name!r} does not exist", hint=_did_you_mean(name, found), object=f"{kind}/{name}"
+    )
+
+
+def _did_you_mean(name: str, candidates: Sequence[str]) -> str:
+    if len(name) > _MAX_NAME_LENGTH:
+        return ""
+    near = difflib.get_close_matches(name, candidates, n=_MAX_SUGGESTIONS)
+    if not near:
+        return ""
+    return f"Did you mean {', '.join(repr(entry) for entry in near)}?"
