@@ -1,1 +1,32 @@
-"""policy"""
+"""Who may do what, and what a project's applications may touch.
+
+In: a role, or the typed spec of an AppProject, and the thing concerned as plain values.
+Out: a ``Decision``: yes, or no with what would have to change. Never here: looking
+anything up, time, a default of yes; whatever no rule allows is refused.
+"""
+
+from __future__ import annotations
+
+from fleet.policy.globs import is_glob, matches_glob
+from fleet.policy.projects import (
+    may_create_namespace,
+    may_deploy_to,
+    may_manage,
+    may_use_source,
+)
+from fleet.policy.subjects import ADMIN, READONLY, is_role, may, project_role, scope_of
+
+__all__ = [
+    "ADMIN",
+    "READONLY",
+    "is_glob",
+    "is_role",
+    "matches_glob",
+    "may",
+    "may_create_namespace",
+    "may_deploy_to",
+    "may_manage",
+    "may_use_source",
+    "project_role",
+    "scope_of",
+]
