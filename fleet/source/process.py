@@ -77,6 +77,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_LFS_SKIP_SMUDGE": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
     "LC_ALL": "C",
     "LANGUAGE": "C",
 }
