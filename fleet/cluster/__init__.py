@@ -10,7 +10,7 @@ secret in a message.
 
 from __future__ import annotations
 
-from fleet.cluster.argocd import ClusterOptions, connection_from_argocd
+from fleet.cluster.argocd import connection_from_argocd
 from fleet.cluster.calls import Limits
 from fleet.cluster.discovery import discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
@@ -45,7 +45,6 @@ from fleet.cluster.writing import Gate, apply, delete, ensure_namespace
 __all__ = [
     "WELL_KNOWN_EXEC",
     "ClusterClient",
-    "ClusterOptions",
     "Gate",
     "Limits",
     "apply",

@@ -43,6 +43,8 @@ _DENIED = re.compile(
     r"|exceeded quota|denied the request|failed calling webhook",
     re.IGNORECASE,
 )
+#: An apply that does not fit the kind's schema comes as a 500 without a reason.
+_UNTYPED = re.compile(r"failed to create typed (patch|live) object|field not declared in schema")
 _HOOK = re.compile(r"webhook", re.IGNORECASE)
 #: What the API server says, as plain text, when the service behind an APIService is down.
 _AGGREGATED = (b"service unavailable", b"error trying to reach service")
@@ -176,6 +178,8 @@ def _broken(
             hint="A webhook on the cluster does not answer; its owner has to repair it.",
             object=call.subject,
         )
+    if verdict.is_status and _UNTYPED.search(verdict.message):
+        return ObjectRejected(told, reason="Invalid", object=call.subject)
     if status == 503 and body.strip().startswith(_AGGREGATED):
         return ObjectRejected(
             f"{call.subject}: {call.verb} refused on {cluster} (ServiceUnavailable): the "
@@ -226,6 +230,8 @@ def _reason(verdict: Verdict) -> str:
 
 def _told(call: Call, cluster: str, status: int, verdict: Verdict) -> str:
     reason = _reason(verdict) or f"HTTP {status}"
+    if _UNTYPED.search(verdict.message):
+        reason = "Invalid"
     opening = f"{call.subject}: {call.verb} refused on {cluster} ({reason})"
     if not verdict.is_status:
         return f"{opening}: the answer is not a Kubernetes Status"

@@ -1,4 +1,4 @@
-"""Argo CD cluster Secrets → ``Connection``.
+"""Argo CD cluster Secrets (as the model parsed them) → ``Connection``.
 
 Source: Argo CD's declarative set-up, "Clusters" (``features.md`` §3.5). Its own helper
 ``argocd-k8s-auth`` is not there where Fleet runs, so calls of it become calls of the
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import exec_credential
 from fleet.errors import Place, SpecInvalid
 from fleet.model.applications import IN_CLUSTER_SERVER
+from fleet.model.argo_secrets import ClusterSecret
 from fleet.model.clusters import Connection, ExecCredential
 from fleet.model.secret import Secret
 
@@ -28,34 +28,20 @@ V1BETA1 = "client.authentication.k8s.io/v1beta1"
 AKS_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
-    """What a cluster Secret says beside how to connect.
-
-    ``namespaces`` () means cluster-wide; ``project`` "" means any project may use it.
-    """
-
-    namespaces: tuple[str, ...] = ()
-    cluster_resources: bool = False
-    project: str = ""
-    warnings: tuple[str, ...] = ()
-
-
 def connection_from_argocd(
-    data: Mapping[str, str], *, allowed_exec: frozenset[str] = WELL_KNOWN_EXEC
-) -> tuple[str, Connection, ClusterOptions]:
-    """Name, connection and options of a cluster Secret.
+    secret: ClusterSecret, *, allowed_exec: frozenset[str] = WELL_KNOWN_EXEC
+) -> Connection:
+    """How to connect, from the ``server`` and ``config`` of a cluster Secret.
 
-    Args:
-        data: the Secret's ``data``, base64-decoded, and ``stringData``.
+    Argo CD's own cluster, ``https://kubernetes.default.svc`` without credentials, is the one
+    that Fleet itself runs in.
 
     Raises:
         SpecInvalid: a key is wrong or not supported; names it.
         Forbidden: a credential plugin that may not run.
     """
-    config = _config(data.get("config", ""))
-    server = checked_server(data.get("server"), field="data.server")
-    name = data.get("name", "").strip() or server.removeprefix("https://")
+    config = _config(secret.config.reveal())
+    server = checked_server(secret.server, field="data.server")
     tls = _mapping(config, "tlsClientConfig")
     insecure = tls.get("insecure") is True
     ca_pem = _pem(tls, "caData")
@@ -65,7 +51,7 @@ def connection_from_argocd(
     in_cluster = server == IN_CLUSTER_SERVER and not proof
     if not proof and not in_cluster:
         raise _wrong("", "there are no credentials")
-    connection = Connection(
+    return Connection(
         server=server,
         ca_pem=ca_pem,
         insecure_skip_tls_verify=insecure,
@@ -73,20 +59,6 @@ def connection_from_argocd(
         proxy_url=checked_proxy(config.get("proxyUrl"), field="data.config.proxyUrl"),
         in_cluster=in_cluster,
         **proof,
-    )
-    return name, connection, _options(data)
-
-
-def _options(data: Mapping[str, str]) -> ClusterOptions:
-    warnings = []
-    if data.get("shard"):
-        warnings.append("shard is ignored: Fleet has no shards")
-    namespaces = (part.strip() for part in data.get("namespaces", "").split(","))
-    return ClusterOptions(
-        namespaces=tuple(dict.fromkeys(part for part in namespaces if part)),
-        cluster_resources=data.get("clusterResources", "").strip().lower() == "true",
-        project=data.get("project", "").strip(),
-        warnings=tuple(warnings),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleet.cluster.paths import subject_of
 from fleet.model.clusters import ApiKind
@@ -43,7 +43,7 @@ class Call:
     subject: str
     method: str
     path: str
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)  # may be a Secret
     content_type: str = JSON
     accept: str = JSON
     confidential: bool = False
@@ -55,7 +55,7 @@ class Answer:
     """A 2xx answer. Header names are lower case."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, str]
 
 

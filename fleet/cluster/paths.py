@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
+from fleet.errors import SpecInvalid
 from fleet.model.clusters import ApiKind
 
 
@@ -11,7 +12,11 @@ def path_of(kind: ApiKind, namespace: str = "", name: str = "", subresource: str
     """The URL path, quoted; without ``name`` the collection.
 
     ``namespace`` is left out for cluster-scoped kinds, and where it is empty (all
-    namespaces). Nothing in a name can leave its path segment.
+    namespaces).
+
+    Raises:
+        SpecInvalid: a name that could leave its path segment. Quoting does not keep it in:
+            the API server unquotes the path before it splits it.
     """
     parts = ["apis", kind.group, kind.version] if kind.group else ["api", kind.version]
     if namespace and kind.namespaced:
@@ -33,7 +38,7 @@ def subject_of(kind: ApiKind, namespace: str = "", name: str = "") -> str:
 
 
 def _segment(text: str) -> str:
-    # RBAC names hold colons, which the API server expects as they are; "." and ".." would
-    # be resolved away by clients and proxies, so that they address another object.
-    quoted = quote(text, safe=":")
-    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
+    # The API server's own rule: apimachinery, ``IsValidPathSegmentName``.
+    if text in (".", "..") or "/" in text or "%" in text:
+        raise SpecInvalid(f"{text!r} cannot be the name of an object")
+    return quote(text, safe=":")  # RBAC names hold colons

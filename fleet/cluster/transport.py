@@ -158,6 +158,8 @@ class ClusterClient:
                         chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return
+                except RuntimeError as exc:  # how aiohttp says that close() was called
+                    raise aiohttp.ServerDisconnectedError from exc
             yield chunk
 
     async def _once(self, call: Call, *, renew: bool) -> Answer:
