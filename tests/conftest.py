@@ -19,26 +19,17 @@ from tests import keeper
 from tests.cluster import build
 from tests.cluster.kube import TestCluster
 from tests.keeper import State
+from tests.needs import require
+from tests.servers.git_http import GitHttpServer
+from tests.servers.git_repo import GitRepo
+from tests.servers.git_ssh import GitSshServer, sshd
+from tests.servers.helm_repo import HelmRepo
+from tests.servers.oci_registry import PROGRAM, OciRegistry
 from tests.servers.postgres import EMPTY, TestDatabase, create_database, drop_database
+from tests.servers.tls import CertificateAuthority
 
 BARE = ("bare-1", "bare-2", "bare-3")
 FOLDERS = ("unit", "integration", "acceptance", "migrations", "rules")
-
-
-def require(condition: object, message: str) -> None:
-    """Skip when a service is missing; under CI=true that is a failure."""
-    if condition:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-def kubectl(cluster: TestCluster, *arguments: str, stdin: str = "") -> str:
-    """What the real kubectl prints when it is run as the cluster's admin."""
-    found = shutil.which("kubectl")
-    require(found, "no kubectl on PATH: install it, or run `fleet tools install`")
-    return cluster.kubectl(*arguments, stdin=stdin, kubectl=str(found))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -129,3 +120,49 @@ def fleet_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="fleet-home-", dir=keeper.FAST_FOLDER) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
+
+
+@pytest.fixture
+def git_repo(tmp_path: Path) -> GitRepo:
+    """An empty bare repository, reached by a file URL."""
+    return GitRepo(tmp_path / "git-repo" / "shop.git")
+
+
+@pytest.fixture
+def git_http(tmp_path: Path) -> Iterator[GitHttpServer]:
+    """A git server over http."""
+    with GitHttpServer(tmp_path / "git-http") as server:
+        yield server
+
+
+@pytest.fixture
+def git_ssh(tmp_path: Path) -> Iterator[GitSshServer]:
+    """A git server over ssh."""
+    require(sshd(), "no sshd: install openssh-server")
+    folder = tmp_path / "git-ssh"
+    folder.mkdir()
+    with GitSshServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def helm_repo() -> Iterator[HelmRepo]:
+    """A Helm repository without charts."""
+    with HelmRepo() as server:
+        yield server
+
+
+@pytest.fixture
+def oci_registry(tmp_path: Path) -> Iterator[OciRegistry]:
+    """An empty OCI registry that asks for no credentials."""
+    require(shutil.which(PROGRAM), f"no {PROGRAM}: install Debian's package of that name")
+    folder = tmp_path / "oci-registry"
+    folder.mkdir()
+    with OciRegistry(folder) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def authority() -> CertificateAuthority:
+    """Signs the certificates of TLS servers under test."""
+    return CertificateAuthority("test authority")

@@ -21,7 +21,7 @@ import pytest
 from fleet.embedded import account, find_postgres, start_postgres
 from fleet.embedded.account import Account, reachable_binaries
 from fleet.errors import FleetError, Refused, RegistryError, RegistryUnavailable, SchemaMismatch
-from tests.conftest import require
+from tests.needs import require
 
 PARENT = """
 import signal, sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.kube import ApiFailed, TestCluster, request
-from tests.conftest import kubectl
+from tests.needs import kubectl
 
 
 def deployment(name: str, **annotations: str) -> dict[str, object]:
