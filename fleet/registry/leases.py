@@ -1,0 +1,149 @@
+"""Leases: who leads, who watches which cluster. PostgreSQL's clock decides alone.
+
+An epoch goes up with each change of hands and never comes back, so what an old holder
+still writes can be told by its epoch and refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.errors import LeaseLost
+from fleet.registry.database import Tx
+from fleet.registry.tables import Base
+
+LEASES = Base.metadata.tables["leases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease that is held at this moment."""
+
+    name: str
+    holder: str
+    epoch: int
+    expires_at: datetime
+
+
+async def acquire(tx: Tx, name: str, holder: str, ttl_seconds: float) -> int | None:
+    """The lease's epoch when ``holder`` has it from now on, None when another one does.
+
+    Who holds it already keeps it, with the same epoch, for another ``ttl_seconds``.
+    """
+    return (await acquire_many(tx, [name], holder, ttl_seconds)).get(name)
+
+
+async def acquire_many(
+    tx: Tx, names: Iterable[str], holder: str, ttl_seconds: float
+) -> dict[str, int]:
+    """``acquire`` for many leases in one statement: name → epoch of those that are held."""
+    # sorted, so that two processes that want the same leases do not deadlock
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    now = sa.func.clock_timestamp()
+    until = now + sa.cast(sa.func.make_interval(0, 0, 0, 0, 0, 0, ttl_seconds), sa.Interval)
+    rows = sa.select(
+        sa.func.unnest(sa.cast(wanted, sa.ARRAY(sa.Text))),
+        sa.literal(holder),
+        sa.literal(1),
+        now,
+        until,
+    )
+    new = insert(LEASES).from_select(["name", "holder", "epoch", "renewed_at", "expires_at"], rows)
+    free = LEASES.c.expires_at <= now
+    mine = LEASES.c.holder == holder
+    change = new.on_conflict_do_update(
+        index_elements=["name"],
+        set_={
+            "holder": holder,
+            "epoch": sa.case((sa.and_(mine, ~free), LEASES.c.epoch), else_=LEASES.c.epoch + 1),
+            "renewed_at": now,
+            "expires_at": until,
+        },
+        where=sa.or_(free, mine),
+    ).returning(LEASES.c.name, LEASES.c.epoch)
+    return {row.name: row.epoch for row in await tx.execute(change)}
+
+
+async def renew(tx: Tx, name: str, holder: str, epoch: int, ttl_seconds: float) -> None:
+    """Hold on for another ``ttl_seconds``.
+
+    Raises:
+        LeaseLost: it expired, or another process has it.
+    """
+    now = sa.func.clock_timestamp()
+    until = now + sa.cast(sa.func.make_interval(0, 0, 0, 0, 0, 0, ttl_seconds), sa.Interval)
+    change = (
+        sa.update(LEASES)
+        .where(_is(name, holder, epoch), LEASES.c.expires_at > now)
+        .values(renewed_at=now, expires_at=until)
+    )
+    if (await tx.execute(change)).rowcount == 0:
+        raise _lost(name)
+
+
+async def require(tx: Tx, name: str, holder: str, epoch: int) -> None:
+    """Hold others off the lease until this transaction ends: what it writes is fenced.
+
+    Raises:
+        LeaseLost: it expired, or another process has it.
+    """
+    query = (
+        sa.select(LEASES.c.epoch)
+        .where(_is(name, holder, epoch), LEASES.c.expires_at > sa.func.clock_timestamp())
+        .with_for_update(read=True)
+    )
+    if (await tx.execute(query)).one_or_none() is None:
+        raise _lost(name)
+
+
+async def release(tx: Tx, name: str, holder: str) -> None:
+    """Let go at once; nothing happens when ``holder`` has it no longer."""
+    await release_many(tx, [name], holder)
+
+
+async def release_many(tx: Tx, names: Iterable[str], holder: str) -> None:
+    """``release`` for many. The rows stay, because their epochs have to go on."""
+    now = sa.func.clock_timestamp()
+    await tx.execute(
+        sa.update(LEASES)
+        .where(LEASES.c.name.in_(sorted(set(names))), LEASES.c.holder == holder)
+        .where(LEASES.c.expires_at > now)
+        .values(expires_at=now)
+    )
+
+
+async def holder_of(tx: Tx, name: str) -> Held | None:
+    """Who holds the lease now."""
+    query = sa.select(LEASES).where(
+        LEASES.c.name == name, LEASES.c.expires_at > sa.func.clock_timestamp()
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else Held(row.name, row.holder, row.epoch, row.expires_at)
+
+
+async def held_by(tx: Tx, holder: str, prefix: str = "") -> dict[str, int]:
+    """Name → epoch of the leases that ``holder`` has now, those that start with ``prefix``."""
+    query = sa.select(LEASES.c.name, LEASES.c.epoch).where(
+        LEASES.c.holder == holder,
+        LEASES.c.name.startswith(prefix, autoescape=True),
+        LEASES.c.expires_at > sa.func.clock_timestamp(),
+    )
+    return {row.name: row.epoch for row in await tx.execute(query)}
+
+
+def _is(name: str, holder: str, epoch: int) -> Any:
+    return sa.and_(LEASES.c.name == name, LEASES.c.holder == holder, LEASES.c.epoch == epoch)
+
+
+def _lost(name: str) -> LeaseLost:
+    return LeaseLost(
+        f"lease {name}: another process took over", hint="This process stops writing for it."
+    )

@@ -1,0 +1,142 @@
+"""Wake-ups: jobs of procrastinate, written in the transaction that makes them needed.
+
+A job says only *look at this key*; what is to do is in the rows. Jobs of one task and key
+coalesce (``queueing_lock``) and never run side by side (``lock``). procrastinate's own
+client opens connections of its own; here a job commits with the rows that it announces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.registry.database import Tx
+
+QUEUE = "default"
+#: A worker reports every few seconds; without a sign for this long it is not counted.
+LIVE_SECONDS = 15.0
+
+
+async def wake(
+    tx: Tx,
+    task: str,
+    keys: Iterable[str],
+    *,
+    priority: int = 0,
+    scheduled_at: datetime | None = None,
+) -> None:
+    """Make sure that ``task`` runs once for each key after this transaction commits.
+
+    A job that waits already serves; it is brought forward if ``priority`` is higher or
+    ``scheduled_at`` (None: at once) earlier. Call it last: concurrent transactions that
+    wake the same new key wait for each other.
+    """
+    # sorted, so that two transactions that wake the same keys do not deadlock
+    missing = sorted(set(keys))
+    values = {"task": task, "priority": priority, "at": scheduled_at, "queue": QUEUE}
+    while missing:
+        inserted = await tx.execute(_INSERT, {**values, "keys": missing})
+        served = set(inserted.scalars())
+        waiting = [key for key in missing if key not in served]
+        if waiting:
+            served |= await _hold(tx, values, waiting)
+        # a job that a worker took between the two statements may have read too early
+        missing = [key for key in missing if key not in served]
+
+
+async def _hold(tx: Tx, values: dict[str, Any], keys: list[str]) -> set[str]:
+    """Keep waiting jobs waiting until this transaction commits; returns their keys.
+
+    Without it a worker could take such a job now, read the rows before our change is
+    there, and the wake-up would be lost. It passes over a locked job, so it is told again.
+    """
+    rows = (await tx.execute(_HOLD, {**values, "keys": keys})).all()
+    late = [row.id for row in rows if row.late]
+    if late:
+        await tx.execute(_BRING_FORWARD, {**values, "ids": late})
+    return {row.key for row in rows}
+
+
+async def requeue_stalled(tx: Tx, stalled_seconds: float) -> int:
+    """Wake again what dead workers had in hand; returns how many jobs that were.
+
+    The jobs are made anew rather than retried: a new job has a higher number, which is
+    the epoch that its writes check, so a worker that was only slow is fenced off.
+    """
+    gone = (await tx.execute(_TAKE_STALLED, {"seconds": stalled_seconds})).all()
+    for row in gone:
+        await wake(tx, row.task_name, [row.key], priority=row.priority)
+    return len(gone)
+
+
+async def live_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> int:
+    """Workers that gave a sign of life lately."""
+    found = await tx.execute(_LIVE, {"seconds": within_seconds})
+    return int(found.scalar_one())
+
+
+async def finished_jobs_purge(tx: Tx) -> int:
+    """Delete jobs that ended and were left behind; returns how many."""
+    return int((await tx.execute(_PURGE)).rowcount)
+
+
+_INSERT = sa.text("""
+    insert into procrastinate_jobs
+           (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+    select :queue, task, :priority, task || ':' || key, task || ':' || key,
+           jsonb_build_object('key', key), cast(:at as timestamptz)
+      from unnest(cast(:keys as text[])) as key, cast(:task as text) as task
+        on conflict do nothing
+    returning args ->> 'key'
+""")
+
+_HOLD = sa.text("""
+    with held as (
+        select id, args ->> 'key' as key, queue_name,
+               priority < :priority
+               or scheduled_at > coalesce(cast(:at as timestamptz), '-infinity') as late
+          from procrastinate_jobs
+         where status = 'todo'
+           and queueing_lock in (select cast(:task as text) || ':' || key
+                                   from unnest(cast(:keys as text[])) as key)
+         order by id
+           for key share
+    ), payload as (
+        select *, json_build_object('type', 'job_inserted', 'job_id', id)::text as text from held
+    )
+    select id, key, coalesce(late, false) as late,
+           pg_notify('procrastinate_queue_v1#' || queue_name, text),
+           pg_notify('procrastinate_any_queue_v1', text)
+      from payload
+""")
+
+_BRING_FORWARD = sa.text("""
+    update procrastinate_jobs
+       set priority = greatest(priority, :priority),
+           scheduled_at = case when scheduled_at > coalesce(cast(:at as timestamptz), '-infinity')
+                               then cast(:at as timestamptz) else scheduled_at end
+     where id = any(cast(:ids as bigint[])) and status = 'todo'
+""")
+
+_TAKE_STALLED = sa.text("""
+    delete from procrastinate_jobs j
+     where j.status = 'doing'
+       and not exists (
+           select from procrastinate_workers w
+            where w.id = j.worker_id
+              and w.last_heartbeat > now() - make_interval(secs => :seconds))
+    returning j.task_name, j.args ->> 'key' as key, j.priority
+""")
+
+_LIVE = sa.text("""
+    select count(*) from procrastinate_workers
+     where last_heartbeat > now() - make_interval(secs => :seconds)
+""")
+
+_PURGE = sa.text("""
+    delete from procrastinate_jobs
+     where status in ('succeeded', 'failed', 'cancelled', 'aborted')
+""")
