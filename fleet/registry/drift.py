@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, and_, select, text, update
 
 from fleet.model.diffs import DriftRecord
 from fleet.model.ids import ApplicationId
@@ -111,6 +111,12 @@ async def close(tx: Tx, objects: Sequence[DriftKey], healed_by: str, now: dateti
     if objects:
         values = {**_arrays(objects), "healed_by": healed_by, "now": now}
         await tx.execute(text(_CLOSE), values)
+
+
+async def close_all(tx: Tx, application: ApplicationId, healed_by: str, now: datetime) -> None:
+    """The application goes away, and with it whatever was open."""
+    still_open = and_(DRIFT.c.application_id == application, DRIFT.c.healed_at.is_(None))
+    await tx.execute(update(DRIFT).where(still_open).values(healed_at=now, healed_by=healed_by))
 
 
 def _arrays(objects: Sequence[DriftKey]) -> dict[str, list[Any]]:

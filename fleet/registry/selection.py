@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Numeric,
+    Row,
     Select,
     and_,
     case,
@@ -37,6 +38,9 @@ _MAX_SUGGESTIONS = 3
 _MAX_NAME_LENGTH = 300  # characters; comparing takes their square
 
 T = TypeVar("T")
+
+#: A row whose columns are read by name.
+AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 
 def in_scope(scope: Scope, project: ColumnElement[str]) -> ColumnElement[bool]:

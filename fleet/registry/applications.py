@@ -1,0 +1,391 @@
+"""Applications: what people want, and what they ask for.
+
+Where an application stands is written by the passes (``standings``, ``desired``); how it
+is shown is in ``application_views``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Select, and_, case, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from fleet.errors import AlreadyExists, NotFound, Refused
+from fleet.model.applications import ApplicationDocument, Urgency
+from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
+from fleet.model.objects import Manifest
+from fleet.model.scope import Actor, Scope
+from fleet.registry.application_views import (
+    ApplicationFilter,
+    Freshness,
+    get_application,
+    list_applications,
+)
+from fleet.registry.audit import record_change
+from fleet.registry.database import Tx, constraint_of
+from fleet.registry.drift import close_all
+from fleet.registry.selection import AnyRow, in_scope, missing
+from fleet.registry.syncs import close_deployments
+from fleet.registry.tables import TABLES
+
+__all__ = [
+    "ApplicationFilter",
+    "ApplicationRef",
+    "Freshness",
+    "applications_of_cluster",
+    "create_application",
+    "exists_application",
+    "find_application",
+    "get_application",
+    "list_applications",
+    "mark_deleting",
+    "remove_application",
+    "rename_application",
+    "replace_document",
+    "request_refresh",
+]
+
+APPLICATIONS = TABLES["applications"]
+PROJECTS = TABLES["projects"]
+SOURCES = TABLES["application_sources"]
+RESOURCES = TABLES["resources"]
+REPOSITORIES = TABLES["repositories"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRef:
+    """Enough to act on an application that was found by name."""
+
+    id: ApplicationId
+    name: str
+    project: str
+    cluster_id: ClusterId | None
+    generation: int
+
+
+def _refs(scope: Scope) -> Select[Any]:
+    a = APPLICATIONS.c
+    return (
+        select(a.id, a.name, PROJECTS.c.name.label("project"), a.cluster_id, a.generation)
+        .join(PROJECTS, PROJECTS.c.id == a.project_id)
+        .where(in_scope(scope, PROJECTS.c.name))
+    )
+
+
+def _ref_of(row: AnyRow) -> ApplicationRef:
+    cluster = ClusterId(row.cluster_id) if row.cluster_id else None
+    return ApplicationRef(ApplicationId(row.id), row.name, row.project, cluster, row.generation)
+
+
+async def find_application(tx: Tx, scope: Scope, name: str) -> ApplicationRef:
+    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
+    row = (await tx.execute(_refs(scope).where(APPLICATIONS.c.name == name))).one_or_none()
+    if row is None:
+        names = _refs(scope).with_only_columns(APPLICATIONS.c.name)
+        raise await missing(tx, "Application", name, names)
+    return _ref_of(row)
+
+
+async def exists_application(tx: Tx, scope: Scope, name: str) -> bool:
+    """There is one of this name that may be seen."""
+    query = select(exists(_refs(scope).where(APPLICATIONS.c.name == name)))
+    return bool((await tx.execute(query)).scalar_one())
+
+
+async def applications_of_cluster(
+    tx: Tx, scope: Scope, cluster: ClusterId
+) -> tuple[ApplicationRef, ...]:
+    """Applications whose destination is the cluster, by name."""
+    query = _refs(scope).where(APPLICATIONS.c.cluster_id == cluster)
+    return tuple(_ref_of(row) for row in await tx.execute(query.order_by(APPLICATIONS.c.name)))
+
+
+async def create_application(
+    tx: Tx,
+    actor: Actor,
+    document: ApplicationDocument,
+    *,
+    project_id: ProjectId,
+    cluster_id: ClusterId | None,
+    repository_ids: Sequence[RepositoryId],
+) -> ApplicationId:
+    """Make an application. It is rendered when its repositories are polled next.
+
+    Args:
+        cluster_id: None when the destination names no registered cluster.
+        repository_ids: one a source, in order.
+
+    Raises:
+        AlreadyExists: the name is taken.
+    """
+    values = {
+        "name": document.name,
+        **_columns(document, project_id, cluster_id),
+    }
+    made = APPLICATIONS.insert().values(values).returning(APPLICATIONS.c.id)
+    try:
+        async with tx.begin_nested():
+            id = ApplicationId((await tx.execute(made)).scalar_one())
+    except IntegrityError as error:
+        if constraint_of(error) != "uq_applications_name":
+            raise
+        raise _taken(document.name) from error
+    await _write_sources(tx, id, document, repository_ids, keep=frozenset())
+    await record_change(tx, actor, "create", "Application", document.name, after=document.document)
+    return id
+
+
+def _columns(
+    document: ApplicationDocument, project_id: ProjectId, cluster_id: ClusterId | None
+) -> dict[str, Any]:
+    return {
+        "project_id": project_id,
+        "cluster_id": cluster_id,
+        "namespace": document.spec.destination.namespace,
+        "labels": document.labels,
+        "document": document.document,
+    }
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"an application named {name!r} exists already",
+        hint="Choose another name, or change that one with `fleet app set` or `fleet apply`.",
+        object=f"Application/{name}",
+    )
+
+
+async def _write_sources(
+    tx: Tx,
+    id: ApplicationId,
+    document: ApplicationDocument,
+    repository_ids: Sequence[RepositoryId],
+    *,
+    keep: frozenset[int],
+) -> None:
+    """One row a source; those at the positions ``keep`` keep what their last render read."""
+    rows = [
+        {
+            "application_id": id,
+            "position": position,
+            "repository_id": repository,
+            "chart": source.chart,
+            "path": source.path,
+            "target_revision": source.follows,
+        }
+        for position, (source, repository) in enumerate(
+            zip(document.spec.sources, repository_ids, strict=True)
+        )
+        if position not in keep
+    ]
+    if not rows:
+        return
+    made = insert(SOURCES).values(rows)
+    changed: dict[str, Any] = {name: made.excluded[name] for name in rows[0]} | {"inputs": {}}
+    await tx.execute(
+        made.on_conflict_do_update(index_elements=["application_id", "position"], set_=changed)
+    )
+
+
+async def replace_document(
+    tx: Tx,
+    actor: Actor,
+    id: ApplicationId,
+    document: ApplicationDocument,
+    *,
+    project_id: ProjectId,
+    cluster_id: ClusterId | None,
+    repository_ids: Sequence[RepositoryId],
+    urgency: int = Urgency.PERSON,
+) -> bool:
+    """Want this from now on; False when it was wanted already and nothing was written.
+
+    An application that goes to another cluster starts anew there; what it has in the old
+    one stays there and is forgotten.
+
+    Raises:
+        Refused: it is being deleted, or changes its cluster while an operation runs.
+    """
+    before = await _held(tx, id)
+    same = (before.document, before.project_id, before.cluster_id)
+    keep = await _unchanged_sources(tx, before, document, repository_ids)
+    count = len(document.spec.sources)
+    if same == (document.document, project_id, cluster_id) and len(keep) == count:
+        return False
+    _refuse_if_bound(before, cluster_id)
+    values = _columns(document, project_id, cluster_id) | _next_generation(urgency)
+    if before.cluster_id != cluster_id:
+        values |= _UNSEEN
+        await tx.execute(RESOURCES.delete().where(RESOURCES.c.application_id == id))
+    await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
+    extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
+    await tx.execute(SOURCES.delete().where(extra))
+    await _write_sources(tx, id, document, repository_ids, keep=keep)
+    await _forget_unread_repositories(tx)
+    await record_change(
+        tx,
+        actor,
+        "update",
+        "Application",
+        before.name,
+        before=before.document,
+        after=document.document,
+    )
+    return True
+
+
+#: Nothing is known of an application in a cluster where no pass has looked at it.
+_UNSEEN: dict[str, Any] = {
+    "sync_status": "Unknown",
+    "health_status": "Unknown",
+    "health_message": "",
+    "health_since": None,
+    "conditions": [],
+    "images": [],
+    "compared_at": None,
+    "synced_revision": "",
+}
+
+
+def _next_generation(urgency: int) -> dict[str, Any]:
+    return {
+        "generation": APPLICATIONS.c.generation + 1,
+        "changed_at": func.clock_timestamp(),
+        "urgency": func.least(APPLICATIONS.c.urgency, urgency),
+        "dirty_at": func.clock_timestamp(),
+    }
+
+
+def _refuse_if_bound(before: AnyRow, cluster_id: ClusterId | None) -> None:
+    if before.deleting is not None:
+        raise Refused(
+            f"application {before.name!r} is being deleted", object=f"Application/{before.name}"
+        )
+    if before.cluster_id != cluster_id and before.operation_id is not None:
+        raise Refused(
+            f"application {before.name!r} cannot change its cluster while an operation runs",
+            hint=f"Wait for it, or end it with `fleet app terminate-op {before.name}`.",
+            object=f"Application/{before.name}",
+        )
+
+
+async def _unchanged_sources(
+    tx: Tx, before: AnyRow, document: ApplicationDocument, repositories: Sequence[RepositoryId]
+) -> frozenset[int]:
+    """Positions whose source is word for word the same, from the same repository."""
+    query = select(SOURCES.c.position, SOURCES.c.repository_id).where(
+        SOURCES.c.application_id == before.id
+    )
+    known: dict[int, UUID] = dict((await tx.execute(query)).tuples().all())
+    old, new = _raw_sources(before.document), _raw_sources(document.document)
+    return frozenset(
+        position
+        for position, (was, wanted) in enumerate(zip(old, new, strict=False))
+        if was == wanted and known.get(position) == repositories[position]
+    )
+
+
+def _raw_sources(document: Manifest) -> list[Any]:
+    spec = document.get("spec") or {}
+    return list(spec.get("sources") or [spec.get("source")])
+
+
+async def _forget_unread_repositories(tx: Tx) -> None:
+    """Rows that only an application's URL made go with the last application that has it."""
+    reads = select(SOURCES.c.position).where(SOURCES.c.repository_id == REPOSITORIES.c.id)
+    await tx.execute(REPOSITORIES.delete().where(REPOSITORIES.c.implicit, ~exists(reads)))
+
+
+async def rename_application(tx: Tx, actor: Actor, id: ApplicationId, name: str) -> None:
+    """One UPDATE: identity, history and what is deployed stay.
+
+    Raises:
+        AlreadyExists: the name is taken.
+    """
+    before = await _held(tx, id)
+    if before.name == name:
+        return
+    document = {**before.document, "metadata": {**before.document["metadata"], "name": name}}
+    values = {"name": name, "document": document, **_next_generation(Urgency.PERSON)}
+    try:
+        async with tx.begin_nested():
+            await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
+    except IntegrityError as error:
+        raise _taken(name) from error
+    await record_change(
+        tx,
+        actor,
+        "rename",
+        "Application",
+        name,
+        before={"name": before.name},
+        after={"name": name},
+    )
+
+
+async def mark_deleting(
+    tx: Tx, actor: Actor, id: ApplicationId, *, cascade: bool, propagation: str, now: datetime
+) -> None:
+    """Ask the passes to take the application away.
+
+    Args:
+        cascade: delete what it has in the cluster too.
+        propagation: foreground | background | orphan, as Kubernetes means it.
+    """
+    before = await _held(tx, id)
+    wanted = {
+        "cascade": cascade,
+        "propagation": propagation,
+        "by": actor.name,
+        "at": now.isoformat(),
+    }
+    await tx.execute(
+        update(APPLICATIONS)
+        .where(APPLICATIONS.c.id == id)
+        .values(deleting=wanted, urgency=Urgency.PERSON, dirty_at=func.clock_timestamp())
+    )
+    await record_change(tx, actor, "delete", "Application", before.name, after=wanted)
+
+
+async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datetime) -> None:
+    """The end of a deletion: its rows go, its history stays."""
+    before = await _held(tx, id)
+    await close_deployments(tx, id, now)
+    await close_all(tx, id, "deleted", now)
+    await tx.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == id))
+    await _forget_unread_repositories(tx)
+    await record_change(tx, actor, "remove", "Application", before.name, before=before.document)
+
+
+async def request_refresh(
+    tx: Tx, actor: Actor, id: ApplicationId, mode: Literal["normal", "hard"]
+) -> tuple[RepositoryId, ...]:
+    """Ask for a look at Git and at live; ``hard`` renders again too.
+
+    Returns:
+        The repositories to poll now.
+    """
+    held = await _held(tx, id)
+    wanted = case((APPLICATIONS.c.refresh == "hard", "hard"), else_=mode)
+    await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(refresh=wanted))
+    query = select(SOURCES.c.repository_id).where(SOURCES.c.application_id == id).distinct()
+    repositories = (await tx.execute(query)).scalars().all()
+    await record_change(tx, actor, "refresh", "Application", held.name, after={"mode": mode})
+    return tuple(RepositoryId(repository) for repository in repositories)
+
+
+async def _held(tx: Tx, id: ApplicationId) -> AnyRow:
+    """The application's row, locked until the transaction ends."""
+    a = APPLICATIONS.c
+    columns = (a.id, a.name, a.project_id, a.cluster_id, a.document, a.deleting, a.operation_id)
+    query = select(*columns).where(a.id == id).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound(f"the application {id} does not exist", object=f"Application/{id}")
+    return row
