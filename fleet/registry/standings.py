@@ -40,6 +40,8 @@ class Standing:
     operation_created_at: datetime | None
     attempted_key: str
     attempts: int
+    attempt_phase: str
+    attempted_at: datetime | None
     heals: int
     healed_at: datetime | None
     synced_revision: str
@@ -63,12 +65,14 @@ _RECORD_STANDING = """
         then s.operation_id else a.operation_id end,
       operation_created_at = case when a.operation_id is not distinct from s.taken_operation_id
         then s.operation_created_at else a.operation_created_at end,
-      attempted_key = s.attempted_key, attempts = s.attempts, heals = s.heals,
+      attempted_key = s.attempted_key, attempts = s.attempts,
+      attempt_phase = s.attempt_phase, attempted_at = s.attempted_at, heals = s.heals,
       healed_at = s.healed_at, synced_revision = s.synced_revision, compared_at = :now
     from jsonb_to_recordset(cast(:rows as jsonb)) as s(id uuid, sync text, health text,
       health_message text, conditions jsonb, images jsonb, operation_id uuid,
       taken_operation_id uuid, operation_created_at timestamptz, attempted_key text,
-      attempts integer, heals integer, healed_at timestamptz, synced_revision text)
+      attempts integer, attempt_phase text, attempted_at timestamptz,
+      heals integer, healed_at timestamptz, synced_revision text)
     where a.id = s.id
 """
 
@@ -102,6 +106,8 @@ def _standing_row(standing: Standing) -> dict[str, Any]:
         "operation_created_at": standing.operation_created_at,
         "attempted_key": standing.attempted_key,
         "attempts": standing.attempts,
+        "attempt_phase": standing.attempt_phase,
+        "attempted_at": standing.attempted_at,
         "heals": standing.heals,
         "healed_at": standing.healed_at,
         "synced_revision": standing.synced_revision,

@@ -286,6 +286,8 @@ class Application(Base):
     operation_created_at: Mapped[datetime | None]
     attempted_key: Mapped[str] = _empty_text()
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    attempt_phase: Mapped[str] = _empty_text()
+    attempted_at: Mapped[datetime | None]
     heals: Mapped[int] = mapped_column(server_default=text("0"))
     healed_at: Mapped[datetime | None]
     synced_revision: Mapped[str] = _empty_text()  # of the last successful sync

@@ -168,6 +168,8 @@ class DirtyApplication:
     operation_created_at: datetime | None
     attempted_key: str
     attempts: int
+    attempt_phase: str
+    attempted_at: datetime | None
     heals: int
     healed_at: datetime | None
     due_at: datetime | None
@@ -180,7 +182,8 @@ _DIRTY = """
       a.document, a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
       a.render_error, a.render_warnings, a.sync_status, a.health_status, a.health_message,
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
-      a.operation_created_at, a.attempted_key, a.attempts, a.heals, a.healed_at, a.due_at,
+      a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
+      a.attempted_at, a.heals, a.healed_at, a.due_at,
       a.synced_revision, a.deleting
     from applications a join projects p on p.id = a.project_id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
@@ -221,6 +224,8 @@ def _dirty_of(row: Any) -> DirtyApplication:
         operation_created_at=row["operation_created_at"],
         attempted_key=row["attempted_key"],
         attempts=row["attempts"],
+        attempt_phase=row["attempt_phase"],
+        attempted_at=row["attempted_at"],
         heals=row["heals"],
         healed_at=row["healed_at"],
         due_at=row["due_at"],
