@@ -6,11 +6,12 @@ Everything that costs seconds is started once a run and shared by the xdist work
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from tests import keeper
 from tests.cluster import build
 from tests.cluster.kube import TestCluster
+from tests.faults.proxy import FaultProxy
 from tests.keeper import State
 from tests.needs import require
 from tests.servers.git_http import GitHttpServer
@@ -166,3 +168,10 @@ def oci_registry(tmp_path: Path) -> Iterator[OciRegistry]:
 def authority() -> CertificateAuthority:
     """Signs the certificates of TLS servers under test."""
     return CertificateAuthority("test authority")
+
+
+@pytest.fixture
+def fault_proxy() -> Iterator[Callable[[str, int], FaultProxy]]:
+    """Makes proxies that can be broken: ``fault_proxy(host, port)``."""
+    with contextlib.ExitStack() as stack:
+        yield lambda host, port: stack.enter_context(FaultProxy(host, port))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
+from fleet.render.tools import find_tools
 from tests.cluster.kube import TestCluster
+from tests.tools import tools_home
 
 
 def require(condition: object, message: str) -> None:
@@ -21,6 +22,5 @@ def require(condition: object, message: str) -> None:
 
 def kubectl(cluster: TestCluster, *arguments: str, stdin: str = "") -> str:
     """What the real kubectl prints when it is run as the cluster's admin."""
-    found = shutil.which("kubectl")
-    require(found, "no kubectl on PATH: install it, or run `fleet tools install`")
-    return cluster.kubectl(*arguments, stdin=stdin, kubectl=str(found))
+    program = find_tools(tools_home()).kubectl.path
+    return cluster.kubectl(*arguments, stdin=stdin, kubectl=program)
