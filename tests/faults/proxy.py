@@ -66,7 +66,7 @@ class FaultProxy:
         self._do(self._set(seconds, self._bytes_left))
 
     def drop_after(self, size: int) -> None:
-        """Reset a connection once the server has sent this many bytes, counted from now."""
+        """End a connection once the server has sent this many bytes, counted from now."""
         self._do(self._set(self._delay, size))
 
     async def _listen(self) -> None:
@@ -108,6 +108,7 @@ class FaultProxy:
         self._writers.add(writer)
         try:
             if self._resetting:
+                _abort(writer)
                 return
             await self._flowing.wait()
             await self._connect(reader, writer)
@@ -115,7 +116,7 @@ class FaultProxy:
             pass  # either side is gone, which is what this is for
         finally:
             self._writers.discard(writer)
-            _abort(writer)
+            writer.close()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, to_upstream = await asyncio.open_connection(*self._target)
@@ -128,7 +129,7 @@ class FaultProxy:
             pass
         finally:
             self._writers.discard(to_upstream)
-            _abort(to_upstream)
+            to_upstream.close()
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
@@ -142,7 +143,7 @@ class FaultProxy:
             writer.write(data)
             await writer.drain()
             if counted and self._bytes_left == 0:
-                raise ConnectionResetError
+                raise ConnectionAbortedError
         with contextlib.suppress(OSError):
             writer.write_eof()
 
