@@ -1,1 +1,60 @@
-"""plan"""
+"""Drift and policy → what to do, in which order, and when.
+
+In: rendered manifests, verdicts of the comparison, the inventory, the project's answers
+as a callable, and ``now``. Out: the objects to apply, a ``Plan``, the next step of a
+running sync, the decision to begin one. Never here: a cluster, a clock, a row; what to
+do next is always computed from what is recorded.
+"""
+
+from __future__ import annotations
+
+from fleet.plan.advance import Advance, next_tasks, skipped
+from fleet.plan.auto import (
+    AutoPolicy,
+    AutoSituation,
+    LastSync,
+    RunningSync,
+    SyncDecision,
+    decide_sync,
+)
+from fleet.plan.desired import DesiredObject, Prepared, Problem, prepare
+from fleet.plan.options import (
+    Consent,
+    ObjectOptions,
+    read_application_options,
+    read_object_options,
+)
+from fleet.plan.order import apply_key, wave_of
+from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
+from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
+
+__all__ = [
+    "Advance",
+    "AutoPolicy",
+    "AutoSituation",
+    "Consent",
+    "DesiredObject",
+    "LastSync",
+    "ObjectOptions",
+    "Prepared",
+    "Problem",
+    "RunningSync",
+    "Situation",
+    "SyncDecision",
+    "Verdict",
+    "apply_key",
+    "build_deletion",
+    "build_plan",
+    "crds_before",
+    "decide_sync",
+    "heal_at",
+    "heal_delay",
+    "next_attempt",
+    "next_tasks",
+    "prepare",
+    "read_application_options",
+    "read_object_options",
+    "recent_heals",
+    "skipped",
+    "wave_of",
+]

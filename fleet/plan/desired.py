@@ -1,0 +1,322 @@
+"""Rendered manifests → the objects as they will be applied.
+
+What a tool rendered is not yet what may be sent: Lists are taken apart, namespaces and
+tracking marks are put in, what a controller writes is taken out, and whatever is not to
+be applied is set apart with a reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from fleet.model.ids import ApplicationId
+from fleet.model.names import is_dns_label
+from fleet.model.objects import (
+    INSTANCE_LABEL,
+    TRACKING_ANNOTATION,
+    GroupKind,
+    Manifest,
+    ObjectRef,
+    Tracking,
+    annotations_of,
+    group_kind_of,
+    group_version_of,
+    metadata_of,
+    ref_of,
+)
+from fleet.model.operations import Condition
+from fleet.plan.excluded import is_excluded
+from fleet.plan.options import ObjectOptions, read_object_options
+from fleet.plan.order import apply_key, wave_of
+
+HOOK_ANNOTATION = "argocd.argoproj.io/hook"
+HELM_HOOK_ANNOTATION = "helm.sh/hook"
+CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+
+#: Whether the cluster serves the kind in that version as namespaced; None: it does not say.
+DiscoveryScope: TypeAlias = Callable[[GroupKind, str], bool | None]
+
+#: Metadata that the API server writes and that an apply must not carry.
+_SERVER_WRITTEN = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generateName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+_NAMED_IN_A_MESSAGE = 5
+
+
+@dataclass(frozen=True)
+class DesiredObject:
+    """One object as it will be applied. ``ref.namespace`` is "" exactly when it is
+    cluster-scoped."""
+
+    ref: ObjectRef
+    version: str
+    manifest: Manifest
+    namespaced: bool
+    wave: int = 0
+    options: ObjectOptions = ObjectOptions()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An object that cannot be applied. While there is one, nothing may be pruned."""
+
+    ref: ObjectRef
+    message: str
+    error: str  # class of ``fleet.errors``: RenderError or KindUnknown
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """``objects`` in the order in which they are applied, refs unique. ``hooks`` are
+    rendered and not run yet. ``conditions`` are warnings, one per type and cause."""
+
+    objects: tuple[DesiredObject, ...]
+    hooks: tuple[ObjectRef, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Target:
+    application_id: ApplicationId
+    instance: str
+    namespace: str
+    scope: DiscoveryScope
+    options: tuple[str, ...]
+
+
+@dataclass
+class _Found:
+    """What has been collected so far; a later object of the same ref replaces the earlier."""
+
+    objects: dict[ObjectRef, DesiredObject] = field(default_factory=dict)
+    seen: Counter[ObjectRef] = field(default_factory=Counter)
+    hooks: set[ObjectRef] = field(default_factory=set)
+    excluded: set[ObjectRef] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def prepare(
+    manifests: Iterable[Manifest],
+    *,
+    application_id: ApplicationId,
+    instance: str,
+    namespace: str,
+    discovery_scope: DiscoveryScope,
+    sync_options: Sequence[str] = (),
+) -> Prepared:
+    """The manifests of one application, ready to be applied. The input is not changed.
+
+    Args:
+        instance: id of this Fleet, for the label by which its watches select.
+        namespace: of the destination; given to namespaced objects that have none.
+        discovery_scope: asked first; a kind that the cluster does not serve yet is looked up
+            among the CustomResourceDefinitions of the same manifests.
+        sync_options: of the application, in the order written.
+    """
+    flat = [item for manifest in manifests for item in _flattened(manifest)]
+    scope = _with_rendered_crds(discovery_scope, flat)
+    target = _Target(application_id, instance, namespace, scope, tuple(sync_options))
+    found = _Found()
+    for manifest in flat:
+        _collect(manifest, target, found)
+    return Prepared(
+        objects=tuple(
+            sorted(found.objects.values(), key=lambda made: apply_key(made.wave, made.ref))
+        ),
+        hooks=tuple(sorted(found.hooks)),
+        problems=tuple(found.problems),
+        conditions=tuple(_conditions(found)),
+    )
+
+
+def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
+    ref = ref_of(manifest)
+    if is_excluded(ref.group_kind):
+        found.excluded.add(ref)
+        return
+    if _is_hook(manifest):
+        found.hooks.add(_hook_ref(manifest, target))
+        return
+    problem = _problem(manifest, ref)
+    if problem:
+        found.problems.append(Problem(ref, problem, "RenderError"))
+        return
+    version = group_version_of(manifest)[1]
+    namespaced = target.scope(ref.group_kind, version)
+    if namespaced is None:
+        message = f"{ref}: the cluster does not serve kind {ref.group_kind} in version {version}"
+        found.problems.append(Problem(ref, message, "KindUnknown"))
+        return
+    placed = _placed(ref, namespaced=namespaced, namespace=target.namespace)
+    if namespaced and not is_dns_label(placed.namespace):
+        message = f"{ref}: {placed.namespace!r} is no namespace, and the destination has none"
+        if placed.namespace:
+            message = f"{ref}: {placed.namespace!r} is no valid namespace"
+        found.problems.append(Problem(ref, message, "RenderError"))
+        return
+    wave = wave_of(manifest)
+    if wave.warning:
+        found.warnings.append(wave.warning)
+    found.seen[placed] += 1
+    found.objects[placed] = DesiredObject(
+        ref=placed,
+        version=version,
+        manifest=_marked(manifest, placed, target),
+        namespaced=namespaced,
+        wave=wave.number,
+        options=read_object_options(manifest, target.options),
+    )
+
+
+def _flattened(manifest: Manifest) -> list[Manifest]:
+    """The items of a List, of Lists in it too; an item of a typed List may leave out its
+    apiVersion and kind."""
+    flat: list[Manifest] = []
+    waiting = [manifest]
+    while waiting:
+        current = waiting.pop()
+        kind, items = current.get("kind"), current.get("items")
+        if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
+            flat.append(current)
+            continue
+        implied = {"apiVersion": current.get("apiVersion"), "kind": kind.removesuffix("List")}
+        of_items = {} if kind == "List" else implied
+        # What is no object is kept as an empty one: it becomes a problem, never a silent loss.
+        waiting.extend(
+            of_items | item if isinstance(item, dict) else {} for item in reversed(items)
+        )
+    return flat
+
+
+def _with_rendered_crds(scope: DiscoveryScope, manifests: Iterable[Manifest]) -> DiscoveryScope:
+    rendered: dict[tuple[GroupKind, str], bool] = {}
+    for manifest in manifests:
+        if group_kind_of(manifest) == CRD:
+            rendered.update(_served_by(manifest))
+
+    def served(kind: GroupKind, version: str) -> bool | None:
+        answer = scope(kind, version)
+        return rendered.get((kind, version)) if answer is None else answer
+
+    return served
+
+
+def _served_by(crd: Manifest) -> dict[tuple[GroupKind, str], bool]:
+    """(kind, version) → namespaced, of a CustomResourceDefinition; empty for nonsense."""
+    spec = crd.get("spec")
+    if not isinstance(spec, dict):
+        return {}
+    names, versions = spec.get("names"), spec.get("versions")
+    group, scope = spec.get("group"), spec.get("scope")
+    kind = names.get("kind") if isinstance(names, dict) else None
+    if not (isinstance(group, str) and isinstance(kind, str) and isinstance(versions, list)):
+        return {}
+    if scope not in {"Namespaced", "Cluster"}:
+        return {}
+    return {
+        (GroupKind(group, kind), version["name"]): scope == "Namespaced"
+        for version in versions
+        if isinstance(version, dict) and isinstance(version.get("name"), str)
+    }
+
+
+def _is_hook(manifest: Manifest) -> bool:
+    """``crd-install`` is Helm 2's way to ship a CustomResourceDefinition: no hook any more."""
+    annotations = annotations_of(manifest)
+    if annotations.get(HOOK_ANNOTATION, "").strip():
+        return True
+    hooks = {part.strip() for part in annotations.get(HELM_HOOK_ANNOTATION, "").split(",")}
+    return bool(hooks - {"", "crd-install"})
+
+
+def _hook_ref(manifest: Manifest, target: _Target) -> ObjectRef:
+    """A hook may be without a name and get one at each run: then by what it begins with."""
+    ref = ref_of(manifest)
+    prefix = metadata_of(manifest).get("generateName")
+    name = ref.name or (prefix if isinstance(prefix, str) else "")
+    named = ObjectRef(ref.group, ref.kind, ref.namespace, name)
+    namespaced = target.scope(ref.group_kind, group_version_of(manifest)[1])
+    return _placed(named, namespaced=namespaced is not False, namespace=target.namespace)
+
+
+def _problem(manifest: Manifest, ref: ObjectRef) -> str:
+    if not ref.kind or not group_version_of(manifest)[1]:
+        return f"{ref.name or 'an object'}: no apiVersion and kind"
+    metadata = metadata_of(manifest)
+    if not ref.name:
+        if metadata.get("generateName"):
+            return f"{ref}: generateName is not supported, because nothing could track the object"
+        return f"{ref}: no metadata.name"
+    # The name becomes a part of a URL path at the API server.
+    if ref.name in {".", ".."} or "/" in ref.name or "%" in ref.name:
+        return f"{ref}: {ref.name!r} is no valid name"
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key) or {}, dict):
+            return f"{ref}: metadata.{key} is not a mapping"
+    return ""
+
+
+def _placed(ref: ObjectRef, *, namespaced: bool, namespace: str) -> ObjectRef:
+    where = (ref.namespace or namespace) if namespaced else ""
+    return ObjectRef(ref.group, ref.kind, where, ref.name)
+
+
+def _marked(manifest: Manifest, ref: ObjectRef, target: _Target) -> Manifest:
+    """A copy down to the metadata, with our marks; the rest is shared with the input."""
+    metadata: dict[str, Any] = {
+        key: value for key, value in metadata_of(manifest).items() if key not in _SERVER_WRITTEN
+    }
+    metadata.pop("namespace", None)
+    if ref.namespace:
+        metadata["namespace"] = ref.namespace
+    tracking = str(Tracking(str(target.application_id), ref))
+    metadata["labels"] = {**(metadata.get("labels") or {}), INSTANCE_LABEL: target.instance}
+    annotations = {**(metadata.get("annotations") or {}), TRACKING_ANNOTATION: tracking}
+    metadata["annotations"] = annotations
+    rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
+    return {**rest, "metadata": metadata}
+
+
+def _conditions(found: _Found) -> Iterable[Condition]:
+    repeated = sorted((ref, count) for ref, count in found.seen.items() if count > 1)
+    for ref, count in repeated:
+        message = f"{ref} is rendered {count} times; the last one is used"
+        yield Condition("RepeatedResourceWarning", message)
+    if found.excluded:
+        message = f"not applied, because Fleet never manages their kind: {_list(found.excluded)}"
+        yield Condition("ExcludedResourceWarning", message)
+    if found.hooks:
+        message = f"hooks are not run by this version of Fleet: {_list(found.hooks)}"
+        yield Condition("HookWarning", message)
+    for warning in sorted(set(found.warnings)):
+        yield Condition("SyncOptionWarning", warning)
+    yield from _option_conditions(found.objects.values())
+
+
+def _option_conditions(objects: Iterable[DesiredObject]) -> Iterable[Condition]:
+    idle = sorted({option for object in objects for option in object.options.idle})
+    if idle:
+        message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
+        yield Condition("SyncOptionWarning", message)
+
+
+def _list(refs: Iterable[ObjectRef]) -> str:
+    ordered = [str(ref) for ref in sorted(refs)]
+    more = len(ordered) - _NAMED_IN_A_MESSAGE
+    shown = ", ".join(ordered[:_NAMED_IN_A_MESSAGE])
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,266 @@
+"""Drift and policy → a sync plan.
+
+The rules, in the order in which they are asked:
+
+1. The project refuses one object that would be applied: nothing is done, all reasons told.
+2. Only what differs is applied, wave by wave and kind by kind; the namespace comes first
+   when ``CreateNamespace=true`` asks for it.
+3. An object that another application owns is left alone, applied or pruned.
+4. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
+   deleted; never while the render or a list was incomplete; never everything at once
+   without ``allowEmpty``. Prunes follow all applies, in the reverse order.
+5. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
+   pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
+
+A plan does not depend on the order of its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from fleet.model.applications import LiveResource
+from fleet.model.decisions import Decision
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import Plan, Step, SyncOptions, Task
+from fleet.plan.desired import CRD, DesiredObject
+from fleet.plan.options import Consent, ObjectOptions
+from fleet.plan.order import apply_key
+
+#: (object, is it namespaced, "apply" | "delete" | "create-namespace") → may the project.
+Gate: TypeAlias = Callable[[ObjectRef, bool, str], Decision]
+
+APPLY = "apply"
+DELETE = "delete"
+CREATE_NAMESPACE = "create-namespace"
+
+PROTECTED_KINDS = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "PersistentVolume"),
+        ("", "PersistentVolumeClaim"),
+        (CRD.group, CRD.kind),
+    }
+)
+
+_REASONS_SHOWN = 20
+
+
+class Verdict(StrEnum):
+    """What comparing one desired object with live found."""
+
+    SYNCED = "synced"
+    OUT_OF_SYNC = "out-of-sync"
+    TAKEN = "taken"  # another writer took a field that we applied: it is taken back by force
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything a plan follows from.
+
+    Attributes:
+        desired: refs are unique, any order.
+        inventory: what is known of the application's objects; only those with
+            ``in_inventory`` were applied by us and can be pruned.
+        verdicts: of desired objects; one that is missing counts as out of sync.
+        options: ``prune`` says whether this sync prunes at all.
+        gate: asks the project.
+        owners: of objects that another application applied: its name.
+        complete: the render and every list were complete.
+        application_options: of the application, under the options asked for this sync.
+        object_options: of inventory objects as last applied; those of ``application_options``
+            where missing.
+        hooks: rendered as hooks: not applied, and not prunable either.
+        namespace: of the destination.
+        namespace_ready: it exists, with the metadata that was asked for.
+    """
+
+    desired: tuple[DesiredObject, ...]
+    inventory: tuple[LiveResource, ...]
+    options: SyncOptions
+    gate: Gate
+    complete: bool
+    allow_empty: bool
+    verdicts: Mapping[ObjectRef, Verdict] = field(default_factory=dict)
+    owners: Mapping[ObjectRef, str] = field(default_factory=dict)
+    application_options: ObjectOptions = ObjectOptions()
+    object_options: Mapping[ObjectRef, ObjectOptions] = field(default_factory=dict)
+    hooks: frozenset[ObjectRef] = frozenset()
+    namespace: str = ""
+    namespace_ready: bool = True
+
+    def is_selected(self, ref: ObjectRef) -> bool:
+        """A selection without a namespace means that object in any namespace."""
+        chosen = self.options.resources
+        return not chosen or any(
+            (one.group, one.kind, one.name) == (ref.group, ref.kind, ref.name)
+            and one.namespace in {"", ref.namespace}
+            for one in chosen
+        )
+
+    def options_of(self, ref: ObjectRef) -> ObjectOptions:
+        return self.object_options.get(ref, self.application_options)
+
+
+def build_plan(situation: Situation) -> Plan:
+    """The plan: each desired object at most once; each inventory object that is not desired
+    pruned, or skipped with the reason."""
+    selected = [object for object in situation.desired if situation.is_selected(object.ref)]
+    applies, foreign = _applies(situation, selected)
+    prunes, kept = _prunes(situation)
+    namespace = _namespace_task(situation, applies)
+    refusal = _refusal(situation, selected, namespace, prunes)
+    if refusal:
+        return Plan((), refused=refusal)
+    skips = sorted([*foreign, *kept], key=lambda task: task.ref)
+    return Plan((*namespace, *applies, *prunes, *skips))
+
+
+def build_deletion(
+    inventory: Iterable[LiveResource],
+    *,
+    gate: Gate,
+    owners: Mapping[ObjectRef, str],
+    object_options: Mapping[ObjectRef, ObjectOptions],
+) -> Plan:
+    """The plan that deletes an application's objects with it: all of the inventory in reverse
+    order, but what carries ``Delete=false`` or belongs to another application."""
+    prunes: list[Task] = []
+    kept: list[Task] = []
+    for resource in inventory:
+        if not resource.in_inventory:
+            continue
+        options = object_options.get(resource.ref, ObjectOptions())
+        reason = _foreign(resource.ref, owners) or _without_consent(options.delete, "Delete")
+        decision = gate(resource.ref, bool(resource.ref.namespace), DELETE)
+        reason = reason or ("" if decision else decision.reason)
+        (kept if reason else prunes).append(_prune(resource, reason))
+    return Plan((*_in_prune_order(prunes), *sorted(kept, key=lambda task: task.ref)))
+
+
+def crds_before(plan: Plan) -> tuple[ObjectRef, ...]:
+    """The CustomResourceDefinitions that the plan applies: what follows them waits until the
+    API server has them Established."""
+    return tuple(
+        task.ref for task in plan.tasks if task.step is Step.APPLY and task.ref.group_kind == CRD
+    )
+
+
+def _applies(
+    situation: Situation, selected: Iterable[DesiredObject]
+) -> tuple[list[Task], list[Task]]:
+    """What to apply, in order, and what to leave to other applications."""
+    applies, foreign = [], []
+    for object in selected:
+        owner = _foreign(object.ref, situation.owners)
+        verdict = situation.verdicts.get(object.ref, Verdict.OUT_OF_SYNC)
+        if owner:
+            foreign.append(Task(object.ref, Step.SKIP, object.wave, owner, warning=True))
+        elif verdict is not Verdict.SYNCED:
+            force = situation.options.force_conflicts or verdict is Verdict.TAKEN
+            applies.append(Task(object.ref, Step.APPLY, object.wave, force=force))
+    return sorted(applies, key=lambda task: apply_key(task.wave, task.ref)), foreign
+
+
+def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
+    """What to prune, in order, and what to keep with the reason."""
+    desired = {object.ref for object in situation.desired}
+    prunes: list[Task] = []
+    kept: list[Task] = []
+    for resource in situation.inventory:
+        if resource.in_inventory and resource.ref not in desired:
+            reason = _why_not_pruned(situation, resource.ref)
+            (kept if reason else prunes).append(_prune(resource, reason))
+    return _in_prune_order(prunes), kept
+
+
+def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
+    if foreign := _foreign(ref, situation.owners):
+        return foreign
+    if ref in situation.hooks:
+        return "is a hook now; hooks are not pruned"
+    if not situation.is_selected(ref):
+        return "is not among the resources chosen for this sync"
+    if not situation.options.prune:
+        return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
+    if not situation.complete:
+        return "is not pruned, because the render or a list of live objects was incomplete"
+    if refusal := _without_consent(situation.options_of(ref).prune, "Prune"):
+        return refusal
+    decision = situation.gate(ref, bool(ref.namespace), DELETE)
+    return "" if decision else decision.reason
+
+
+def _foreign(ref: ObjectRef, owners: Mapping[ObjectRef, str]) -> str:
+    owner = owners.get(ref)
+    return f"belongs to application {owner}, too (SharedResourceWarning)" if owner else ""
+
+
+def _without_consent(consent: Consent, option: str) -> str:
+    match consent:
+        case Consent.GIVEN:
+            return ""
+        case Consent.REFUSED:
+            return f"is kept by its sync option {option}=false"
+        case Consent.CONFIRM:
+            return f"waits for a confirmation ({option}=confirm)"
+
+
+def _prune(resource: LiveResource, reason: str) -> Task:
+    """The prune of one object; with a reason, the skip of it."""
+    if reason:
+        return Task(resource.ref, Step.SKIP, resource.wave, reason, warning=True)
+    return Task(resource.ref, Step.PRUNE, resource.wave)
+
+
+def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
+    backwards = sorted(prunes, key=lambda task: apply_key(task.wave, task.ref), reverse=True)
+    return sorted(backwards, key=lambda task: (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+
+
+def _namespace_task(situation: Situation, applies: list[Task]) -> tuple[Task, ...]:
+    """At most one task, in the wave of the first apply so that it goes before all."""
+    wanted = situation.application_options.create_namespace and situation.namespace
+    if not wanted or situation.namespace_ready or not applies:
+        return ()
+    ref = ObjectRef("", "Namespace", "", situation.namespace)
+    if any(object.ref == ref for object in situation.desired):
+        return ()
+    return (Task(ref, Step.CREATE_NAMESPACE, applies[0].wave),)
+
+
+def _refusal(
+    situation: Situation,
+    selected: Iterable[DesiredObject],
+    namespace: tuple[Task, ...],
+    prunes: list[Task],
+) -> str:
+    """Why nothing at all may be done; "" when the plan stands."""
+    asked = [(object.ref, object.namespaced, APPLY) for object in selected]
+    asked += [(task.ref, False, CREATE_NAMESPACE) for task in namespace]
+    decisions = [(ref, situation.gate(ref, scope, verb)) for ref, scope, verb in sorted(asked)]
+    if refusals := [f"{ref}: {decision.reason}" for ref, decision in decisions if not decision]:
+        return _joined(refusals)
+    if situation.application_options.fail_on_shared:
+        shared = sorted(
+            object.ref for object in situation.desired if object.ref in situation.owners
+        )
+        if shared:
+            return _joined(f"{ref}: {_foreign(ref, situation.owners)}" for ref in shared)
+    is_emptied = prunes and not situation.desired and not situation.options.resources
+    if is_emptied and not situation.allow_empty:
+        return (
+            f"the sync would delete all {len(prunes)} objects, because Git holds none; "
+            "set syncPolicy.automated.allowEmpty: true if that is meant"
+        )
+    return ""
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    every = list(reasons)
+    more = len(every) - _REASONS_SHOWN
+    shown = "; ".join(every[:_REASONS_SHOWN])
+    return f"{shown}; and {more} more" if more > 0 else shown
