@@ -7,14 +7,12 @@ clouds' helpers that do the same.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from fleet.cluster.addresses import checked_proxy, checked_server
+from fleet.cluster.connecting import checked_proxy, checked_server, pem_of
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import exec_credential
 from fleet.errors import Place, SpecInvalid
@@ -197,10 +195,7 @@ def _text(values: Mapping[str, Any], key: str) -> str:
 
 
 def _pem(tls: Mapping[str, Any], key: str) -> str:
-    try:
-        return base64.b64decode(_text(tls, key)).decode()
-    except (binascii.Error, ValueError) as exc:
-        raise _wrong(f"tlsClientConfig.{key}", "has to be base64 of PEM") from exc
+    return pem_of(_text(tls, key), field=f"data.config.tlsClientConfig.{key}")
 
 
 def _wrong(field: str, message: str) -> SpecInvalid:

@@ -65,16 +65,18 @@ def failure(exc: BaseException, call: Call, cluster: str, server: str) -> Cluste
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """``exc`` and what it wraps; aiohttp keeps TLS errors in attributes of its own."""
-    yield exc
+    """What ``exc`` wraps, then itself. aiohttp's TLS errors claim to be ``ssl.SSLError`` but
+    keep the real one, which alone has a reason, in attributes of their own."""
     for name in ("certificate_error", "os_error", "_os_error", "__cause__", "__context__"):
         inner = getattr(exc, name, None)
         if isinstance(inner, ssl.SSLError):
             yield inner
+    yield exc
 
 
 def _certificate(error: ssl.SSLCertVerificationError, cluster: str, server: str) -> ClusterError:
-    code, words = error.verify_code, error.verify_message.rstrip(".")
+    code = getattr(error, "verify_code", 0)
+    words = getattr(error, "verify_message", "the certificate cannot be verified").rstrip(".")
     hint = ""
     if code in _UNKNOWN_AUTHORITY:
         words = "certificate signed by unknown authority"
@@ -93,7 +95,7 @@ def _certificate(error: ssl.SSLCertVerificationError, cluster: str, server: str)
 
 
 def _tls(error: ssl.SSLError, cluster: str, server: str) -> ClusterError:
-    reason = (error.reason or "").upper()
+    reason = (getattr(error, "reason", None) or "").upper()
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         return ClusterAuthFailed(
             f"Cluster/{cluster}: {server} refused our client certificate",

@@ -8,14 +8,12 @@ each field is then taken over or refused by name. Source of the fields: client-g
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from fleet.cluster.addresses import checked_proxy, checked_server
+from fleet.cluster.connecting import checked_proxy, checked_server, pem_of
 from fleet.cluster.exec_plugin import EXEC_API_VERSIONS, WELL_KNOWN_EXEC, check_exec
 from fleet.errors import Place, SpecInvalid, UsageError
 from fleet.model.clusters import Connection, ExecCredential
@@ -187,10 +185,7 @@ class _Fields:
         """``<key>-data`` decoded, else the file at ``<key>``, else ""."""
         data = self.text(f"{key}-data")
         if data:
-            try:
-                return base64.b64decode(data, validate=False).decode()
-            except (binascii.Error, ValueError) as exc:
-                raise self.wrong(f"{key}-data", "has to be base64 of PEM") from exc
+            return pem_of(data, field=self.field(f"{key}-data"))
         path = self.text(key)
         return self.files.read(path, self.field(key)) if path else ""
 

@@ -114,7 +114,9 @@ async def test_what_etcd_has_forgotten_is_expired(compacted: TestCluster, gate: 
         for name in ("a", "b", "c"):
             await apply(client, CONFIG_MAP, config_map("default", name), force=False, gate=gate)
         old = await list_metadata(client, CONFIG_MAP, namespace="default")
-        await apply(client, CONFIG_MAP, config_map("default", x="y"), force=False, gate=gate)
+        for name in ("a", "b", "c"):
+            changed = config_map("default", name, x="y")
+            await apply(client, CONFIG_MAP, changed, force=False, gate=gate)
         await asyncio.to_thread(_compact, compacted)
 
         # Events are not in the watch cache: etcd itself says no, inside the stream.

@@ -1,11 +1,25 @@
-"""Addresses of API servers as users write them: checked, and in one spelling."""
+"""Addresses and certificates as users write them: checked, and in one spelling."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from fleet.errors import Place, SpecInvalid
+
+
+def pem_of(data: str, *, field: str) -> str:
+    """PEM from the base64 in which kubeconfigs and Argo CD wrap it; "" stays "".
+
+    Raises:
+        SpecInvalid: not base64, or not text within.
+    """
+    try:
+        return base64.b64decode("".join(data.split()), validate=True).decode()
+    except (binascii.Error, ValueError) as exc:
+        raise SpecInvalid("has to be base64 of PEM", place=Place(field=field)) from exc
 
 
 def checked_server(text: object, *, field: str, allow_http_loopback: bool = False) -> str:
