@@ -98,7 +98,8 @@ _TABLE: tuple[tuple[str, type[SourceError], str, str], ...] = (
         (
             r"Could not resolve host|Connection refused|Failed to connect|Couldn't connect"
             r"|timed out|Operation too slow|Connection reset|returned error: (?:429|5\d\d)"
-            r"|early EOF|unexpected disconnect|hung up unexpectedly|Connection closed|Empty reply"
+            r"|transfer closed|early EOF|unexpected disconnect|hung up unexpectedly"
+            r"|Connection closed|Empty reply"
             r"|No route to host|Network is unreachable|curl (?:7|18|28|52|55|56|92)\b|RPC failed"
         ),
         SourceUnreachable,

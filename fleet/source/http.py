@@ -264,12 +264,17 @@ def _location(target: RepositoryUrl, reply: Reply) -> str:
 def _mapped(target: RepositoryUrl) -> Iterator[None]:
     try:
         yield
-    except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, ssl.SSLError) as error:
+    except aiohttp.ClientConnectorCertificateError as error:
         raise SourceAuthFailed(
             f"{target.netloc}: its TLS certificate is not trusted",
             hint=f"Trust its CA with `fleet cert add-tls {target.host} --from FILE`.",
         ) from error
-    except aiohttp.ClientConnectionError as error:
+    except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+        raise SourceAuthFailed(
+            f"{target.netloc}: no TLS connection",
+            hint="Does that port speak TLS, and does the server want a client certificate?",
+        ) from error
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
         raise SourceUnreachable(f"{target.netloc}: the connection failed") from error
     except (aiohttp.ClientError, ValueError) as error:
         raise SourceError(f"{target.netloc}: the answer is not proper HTTP") from error

@@ -30,7 +30,7 @@ from fleet.source.listing import Limits, normalise_path, parse_listing
 from fleet.source.objects import parse_batch_check, parse_blob
 from fleet.source.process import Invocation, Outcome, run
 from fleet.source.revisions import RemoteRefs, is_ref, is_sha, is_short_sha, parse_ls_remote
-from fleet.source.transport import opened
+from fleet.source.transport import confirm_repository, opened
 from fleet.source.trees import TreeStore
 from fleet.source.urls import parse_url
 
@@ -98,7 +98,10 @@ class Mirrors:
         patterns = ("HEAD", "refs/heads/*", "refs/tags/*")
         async with self._opened(remote) as ask:
             outcome = await ask(("ls-remote", "--symref"), patterns, Path("/dev/null"))
-        return parse_ls_remote(outcome.stdout.decode(errors="replace"))
+        refs = parse_ls_remote(outcome.stdout.decode(errors="replace"))
+        if not refs.refs:
+            await confirm_repository(remote, self._rules, self._credentials)
+        return refs
 
     async def fetch(self, remote: Remote, wanted: Sequence[str], depth: int = 0) -> None:
         """Bring ``wanted`` into the mirror; nothing is asked of the remote for commits that

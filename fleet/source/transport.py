@@ -21,7 +21,7 @@ from fleet.model.repositories import Remote
 from fleet.model.secret import Secret
 from fleet.source.addresses import AddressRules, check, check_file
 from fleet.source.credentials import Access, Credentials
-from fleet.source.http import Route, checked_hosts, proxy_for
+from fleet.source.http import HttpClient, Request, Route, checked_hosts, proxy_for
 from fleet.source.known_hosts import host_pattern
 from fleet.source.tls import tls_of, write_private
 from fleet.source.urls import RepositoryUrl, parse_url
@@ -70,6 +70,32 @@ async def opened(
             yield await _http(remote, target, rules, access, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def confirm_repository(remote: Remote, rules: AddressRules, credentials: Credentials) -> None:
+    """Make sure that "no refs" came from a git server.
+
+    git takes any page with status 200 for the listing of a server of the oldest kind, and a
+    sign-in page then looks like an empty repository. "Unknown" must never look like "empty".
+
+    Raises:
+        SourceError: something else than a git server answers.
+    """
+    target = parse_url(remote.url)
+    if target.scheme not in {"http", "https"}:
+        return
+    access = await credentials.access(remote.auth, remote.url, route_of(remote))
+    request = Request(
+        f"{target}/info/refs?service=git-upload-pack",
+        authorization=access.authorization,
+        registered=remote.registered,
+    )
+    reply = await HttpClient(rules, route_of(remote)).send(request)
+    if reply.headers.get("content-type") != "application/x-git-upload-pack-advertisement":
+        raise SourceError(
+            f"{target}: the server answers with a page, not with a git repository",
+            hint="Is it the address of the repository, and does the server want a sign-in?",
+        )
 
 
 def _allowing(scheme: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,46 +1,15 @@
-"""Git repositories to read from, and remotes that point to them."""
+"""What the tests of the source room start from."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from fleet.model.repositories import Remote, RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.source import AddressRules, Mirrors
-
-IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
-
-
-@dataclass(frozen=True)
-class Repo:
-    """A working repository on disk that tests commit to."""
-
-    path: Path
-
-    @property
-    def url(self) -> str:
-        return f"file://{self.path}"
-
-    def git(self, *arguments: str, stdin: bytes = b"") -> str:
-        command = ["git", "-C", str(self.path), *IDENTITY, *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, input=stdin)
-        return done.stdout.decode().strip()
-
-    def write(self, path: str, text: str) -> None:
-        file = self.path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def commit(self, message: str = "change") -> str:
-        """Commit everything; the full SHA."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
-        return self.git("rev-parse", "HEAD")
+from tests.integration.source.repos import Repo
 
 
 @pytest.fixture
@@ -80,32 +49,3 @@ def rules(tmp_path: Path) -> AddressRules:
 @pytest.fixture
 def mirrors(tmp_path: Path, rules: AddressRules) -> Mirrors:
     return Mirrors(tmp_path / "home", rules=rules, deadline_seconds=30)
-
-
-def remote_to(
-    url: str,
-    *,
-    auth: RepositoryAuth | None = None,
-    options: RepositoryOptions | None = None,
-    type: RepositoryType = RepositoryType.GIT,
-    cache_key: str = "key",
-    ca_pem: str = "",
-    known_hosts: str = "",
-    registered: bool = True,
-) -> Remote:
-    """A Remote with everything but the URL defaulted."""
-    return Remote(
-        url=url,
-        type=type,
-        auth=auth or RepositoryAuth(),
-        options=options or RepositoryOptions(),
-        cache_key=cache_key,
-        ca_pem=ca_pem,
-        known_hosts=known_hosts,
-        registered=registered,
-    )
-
-
-def disk_use(folder: Path) -> int:
-    """Bytes in all files below ``folder``."""
-    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())

@@ -13,7 +13,7 @@ import pytest
 from fleet.errors import AddressForbidden, RevisionNotFound, SourceError
 from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve
 from fleet.source import process as git_process
-from tests.integration.source.conftest import Repo, disk_use, remote_to
+from tests.integration.source.repos import Repo, disk_use, remote_to
 
 
 class Runs:
