@@ -1,1 +1,41 @@
-"""diff"""
+"""How does live differ from desired, and may anybody see it?
+
+In: objects as plain JSON values, as rendered, as read from a cluster, or as a dry run
+predicts them; field sets from ``managedFields``. Out: an ``ObjectDiff`` that is normalised
+and masked, its text, content addresses, and the verdict whether an object has drifted.
+Never here: I/O, a clock, randomness (the salt of a mask is an argument), an exception
+because of what an object contains, a secret value in anything returned by ``compare``.
+"""
+
+from __future__ import annotations
+
+from fleet.diff.compare import compare
+from fleet.diff.digest import canonical, sha256_of, sha256_of_all, sorted_manifests
+from fleet.diff.drift import Reason, Verdict, judge
+from fleet.diff.ignore import matches, remove_ignored, remove_ignored_fields
+from fleet.diff.mask import mask_object
+from fleet.diff.normalize import normalize
+from fleet.diff.projection import projection, projection_sha256
+from fleet.diff.show import side_by_side, unified
+from fleet.diff.yaml_text import printable
+
+__all__ = [
+    "Reason",
+    "Verdict",
+    "canonical",
+    "compare",
+    "judge",
+    "mask_object",
+    "matches",
+    "normalize",
+    "printable",
+    "projection",
+    "projection_sha256",
+    "remove_ignored",
+    "remove_ignored_fields",
+    "sha256_of",
+    "sha256_of_all",
+    "side_by_side",
+    "sorted_manifests",
+    "unified",
+]

@@ -1,0 +1,175 @@
+"""``ignoreDifferences``: fields that somebody else may change without it being drift.
+
+JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured; a rule's jq
+expressions do nothing here. The same removal has to be done on both sides of a diff.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+from fleet.diff.projection import Fields, fields_of, items_of
+from fleet.diff.values import MAX_DEPTH
+from fleet.model.applications import IgnoreDifference
+from fleet.model.objects import Manifest, ObjectRef, ref_of
+
+#: Pointers as a tree by token; an empty branch is what goes.
+_Branch: TypeAlias = dict[str, Any]
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
+_BAD_ESCAPE = re.compile(r"~(?![01])")
+_GONE: Any = object()
+
+
+def matches(rule: IgnoreDifference, ref: ObjectRef) -> bool:
+    """Group and kind are globs (``*``, ``?``), name and namespace are exact; empty name or
+    namespace match all, an empty group is the core group."""
+    return (
+        fnmatchcase(ref.group, rule.group)
+        and fnmatchcase(ref.kind, rule.kind)
+        and rule.name in ("", ref.name)
+        and rule.namespace in ("", ref.namespace)
+    )
+
+
+def remove_ignored(
+    obj: Manifest, rules: Iterable[IgnoreDifference], *, managed_fields: Iterable[Any] = ()
+) -> Manifest:
+    """``obj`` without what the rules that match it name; shares what was not touched.
+
+    A pointer that is malformed or leads nowhere removes nothing, and positions in a list
+    are those before any removal. A mapping or list that loses its last field goes too, so
+    that a side that had nothing there looks the same.
+
+    Args:
+        managed_fields: of the live object, also when ``obj`` is the desired one.
+    """
+    ref = ref_of(obj)
+    applying = [rule for rule in rules if matches(rule, ref)]
+    found = _without(obj, _branches(applying))
+    for fields in _fields_of_managers(applying, managed_fields):
+        found = _without_fields(found, fields, 0)
+    return found if isinstance(found, dict) else {}
+
+
+def remove_ignored_fields(
+    fields: Fields,
+    rules: Iterable[IgnoreDifference],
+    ref: ObjectRef,
+    *,
+    managed_fields: Iterable[Any] = (),
+) -> dict[str, Any]:
+    """A field set (``fieldsV1``) without what the rules let others own: when our set then
+    and now are equal after this, nobody took a field that matters.
+
+    Pointers through positions of a list name no field of a set and are passed over.
+    """
+    applying = [rule for rule in rules if matches(rule, ref)]
+    ignored = [_as_fields(_branches(applying)), *_fields_of_managers(applying, managed_fields)]
+    left = dict(fields)
+    for other in ignored:
+        left = _minus(left, other, 0) if other else left
+    return left
+
+
+def _branches(rules: Iterable[IgnoreDifference]) -> _Branch:
+    root: _Branch = {}
+    for rule in rules:
+        for pointer in rule.json_pointers:
+            tokens = _tokens(pointer)
+            if tokens:
+                _plant(root, tokens)
+    return root
+
+
+def _tokens(pointer: str) -> list[str]:
+    """Empty for what is no pointer, for the whole document, and for absurdly long ones."""
+    if not pointer.startswith("/") or _BAD_ESCAPE.search(pointer):
+        return []
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/")]
+    return tokens if len(tokens) < MAX_DEPTH else []
+
+
+def _plant(root: _Branch, tokens: list[str]) -> None:
+    branch = root
+    for token in tokens[:-1]:
+        if token in branch and not branch[token]:
+            return  # what is around it goes already
+        branch = branch.setdefault(token, {})
+    branch[tokens[-1]] = {}
+
+
+def _without(value: Any, branch: _Branch) -> Any:
+    if isinstance(value, Mapping):
+        kept = {key: _kept(found, branch.get(key)) for key, found in value.items()}
+        return {key: found for key, found in kept.items() if found is not _GONE}
+    if isinstance(value, list):
+        by_index = {int(token): inner for token, inner in branch.items() if _INDEX.fullmatch(token)}
+        items = [_kept(found, by_index.get(index)) for index, found in enumerate(value)]
+        return [found for found in items if found is not _GONE]
+    return value
+
+
+def _kept(value: Any, branch: _Branch | None) -> Any:
+    if branch is None:
+        return value
+    if not branch:
+        return _GONE
+    left = _without(value, branch)
+    return _GONE if value and not left and isinstance(left, dict | list) else left
+
+
+def _fields_of_managers(
+    rules: Iterable[IgnoreDifference], managed_fields: Iterable[Any]
+) -> list[Fields]:
+    names = {name for rule in rules for name in rule.managed_fields_managers}
+    entries = [entry for entry in managed_fields if isinstance(entry, Mapping)] if names else []
+    found = [entry.get("fieldsV1") for entry in entries if entry.get("manager") in names]
+    return [fields for fields in found if isinstance(fields, Mapping) and fields]
+
+
+def _without_fields(value: Any, fields: Any, depth: int) -> Any:
+    """``value`` without the fields of the set; ``_GONE`` when nothing of it is left."""
+    if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:
+        return _GONE
+    if isinstance(value, Mapping):
+        taken = dict(fields_of(value, fields))
+        left = {
+            key: _without_fields(found, taken[key], depth + 1) if key in taken else found
+            for key, found in value.items()
+        }
+        kept: Any = {key: found for key, found in left.items() if found is not _GONE}
+    elif isinstance(value, list):
+        places = dict(items_of(value, fields))
+        items = [
+            _without_fields(found, places[index], depth + 1) if index in places else found
+            for index, found in enumerate(value)
+        ]
+        kept = [found for found in items if found is not _GONE]
+    else:
+        return value
+    return kept if kept or not value or depth == 0 else _GONE
+
+
+def _as_fields(branch: _Branch) -> Fields:
+    return {f"f:{token}": _as_fields(inner) for token, inner in branch.items()}
+
+
+def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
+    left: dict[str, Any] = {}
+    for key, inner in fields.items():
+        if key not in other or key == ".":
+            left[key] = inner
+        elif isinstance(other[key], Mapping) and other[key] and depth < MAX_DEPTH:
+            left |= _minus_below(key, inner, other[key], depth)
+    return left
+
+
+def _minus_below(key: str, inner: Any, other: Fields, depth: int) -> dict[str, Any]:
+    if not isinstance(inner, Mapping) or not inner:
+        return {key: inner}  # owned whole, while only a part of it is ignored
+    rest = _minus(inner, other, depth + 1)
+    return {key: rest} if rest.keys() - {"."} or rest == inner else {}

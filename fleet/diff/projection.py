@@ -1,0 +1,100 @@
+"""An object restricted to a field set of ``managedFields``.
+
+A field set (``fieldsV1``) is a tree: ``f:<name>`` a field, ``k:{…}`` the list item with
+these keys, ``v:<value>`` the item of a set with this value, ``i:<n>`` an item by position,
+``.`` the node itself; an empty node is owned with everything in it. Source: Kubernetes,
+structured-merge-diff ``fieldpath/serialize.go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from fleet.diff.digest import canonical, sha256_of
+from fleet.diff.values import MAX_DEPTH
+from fleet.model.objects import Manifest
+
+Fields = Mapping[str, Any]
+
+
+def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
+    """The part of ``obj`` that the set owns; fields that are not in ``obj`` are left out.
+
+    The set does not list apiVersion, kind, name and namespace: they are not in the result.
+    """
+    found = _owned(obj, owned_fields, 0) if owned_fields else {}
+    return found if isinstance(found, dict) else {}
+
+
+def projection_sha256(obj: Manifest, owned_fields: Fields) -> str:
+    """Hash of the values of our fields: what ownership alone cannot show has changed when
+    it differs (a mutating webhook, a restored backup)."""
+    return sha256_of(projection(obj, owned_fields))
+
+
+def _owned(value: Any, fields: Any, depth: int) -> Any:
+    if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:
+        return value
+    if isinstance(value, Mapping):
+        pairs = fields_of(value, fields)
+        return {name: _owned(value[name], inner, depth + 1) for name, inner in pairs}
+    if isinstance(value, list):
+        places = sorted(items_of(value, fields), key=lambda place: place[0])
+        return [_owned(value[index], inner, depth + 1) for index, inner in places]
+    return value
+
+
+def fields_of(value: Mapping[str, Any], fields: Fields) -> Iterator[tuple[str, Any]]:
+    """``(name, subset)`` of each field of the set that ``value`` has."""
+    for key, inner in fields.items():
+        name = str(key).removeprefix("f:")
+        if str(key).startswith("f:") and name in value:
+            yield name, inner
+
+
+def items_of(items: list[Any], fields: Fields) -> Iterator[tuple[int, Any]]:
+    """``(index, subset)`` of each item of the set that the list has, at most one each."""
+    wanted = _Wanted(fields)
+    for index, item in enumerate(items):
+        inner = wanted.subset_of(index, item)
+        if inner is not None:
+            yield index, inner
+
+
+class _Wanted:
+    """The entries of a list's set, arranged so that an item finds its own at once."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._by_value: dict[bytes, Any] = {}
+        self._by_keys: dict[tuple[str, ...], dict[bytes, Any]] = {}
+        for entry, inner in fields.items():
+            kind, _, text = str(entry).partition(":")
+            parsed = _parsed(text) if kind in ("k", "v", "i") else None
+            subset = {} if inner is None else inner
+            if kind == "k" and isinstance(parsed, dict):
+                names = tuple(sorted(parsed))
+                self._by_keys.setdefault(names, {})[canonical(parsed)] = subset
+            elif kind == "v" and parsed is not None:
+                self._by_value[canonical(parsed)] = subset
+            elif kind == "i" and isinstance(parsed, int):
+                self._by_value[b"i:%d" % parsed] = subset
+
+    def subset_of(self, index: int, item: Any) -> Any:
+        """None when the set does not have the item."""
+        if isinstance(item, Mapping):
+            for names, entries in self._by_keys.items():
+                own = canonical({name: item.get(name) for name in names})
+                if own in entries:
+                    return entries[own]
+        by_index = self._by_value.get(b"i:%d" % index)
+        return by_index if by_index is not None else self._by_value.get(canonical(item))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
