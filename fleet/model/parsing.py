@@ -19,6 +19,7 @@ from fleet.model.argo_secrets import (
     secret_type_of,
 )
 from fleet.model.documents import ARGO_API_VERSION
+from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
 from fleet.model.project_spec import parse_project
@@ -67,6 +68,7 @@ __all__ = [
     "Document",
     "RepoCredsSecret",
     "RepositorySecret",
+    "flattened",
     "new_application",
     "parse_application",
     "parse_cluster_secret",

@@ -66,8 +66,8 @@ def next_tasks(
                 return Advance(tasks=open_tasks)
             if _has_failed(step, done) and _stops_its_wave(step[0]):
                 return _failed(plan, done)
-            if waiting := _not_established(step, healths) if _has_more(plan, done) else ():
-                return Advance(waiting=waiting)
+            if _has_more(plan, done) and (verdict := _not_established(step, healths)):
+                return verdict
         if _has_failed(wave, done):
             return _failed(plan, done)
         is_followed = index + 1 < len(waves) and waves[index + 1][0].step is not Step.PRUNE
@@ -120,15 +120,18 @@ def _has_more(plan: Plan, done: Mapping[ObjectRef, Outcome]) -> bool:
 
 def _not_established(
     step: tuple[Task, ...], healths: Mapping[ObjectRef, Health | None]
-) -> tuple[tuple[ObjectRef, str], ...]:
-    definitions = [
-        task.ref for task in step if task.step is Step.APPLY and task.ref.group_kind == CRD
-    ]
-    return tuple(
-        (ref, "is not Established yet")
-        for ref in definitions
-        if (health := healths.get(ref)) is None or health.status is not HealthStatus.HEALTHY
-    )
+) -> Advance | None:
+    """None when the definitions of this step, if there are any, are ready to be used."""
+    waiting = []
+    for task in step:
+        if task.step is not Step.APPLY or task.ref.group_kind != CRD:
+            continue
+        health = healths.get(task.ref)
+        if health is not None and health.status is HealthStatus.DEGRADED:
+            return _degraded(task.ref, health)
+        if health is None or health.status is not HealthStatus.HEALTHY:
+            waiting.append((task.ref, "is not Established yet"))
+    return Advance(waiting=tuple(waiting)) if waiting else None
 
 
 def _not_healthy(
@@ -144,12 +147,16 @@ def _not_healthy(
             continue
         health = healths[task.ref] or _PASSED
         if health.status is HealthStatus.DEGRADED:
-            message = f"{task.ref} is Degraded: {health.message}".removesuffix(": ")
-            return Advance(phase=OperationPhase.FAILED, message=message)
+            return _degraded(task.ref, health)
         if health.status not in _MOVES_ON:
             message = f"is {health.status}: {health.message}".removesuffix(": ")
             waiting.append((task.ref, message))
     return Advance(waiting=tuple(waiting)) if waiting else None
+
+
+def _degraded(ref: ObjectRef, health: Health) -> Advance:
+    message = f"{ref} is Degraded: {health.message}".removesuffix(": ")
+    return Advance(phase=OperationPhase.FAILED, message=message)
 
 
 def _failed(plan: Plan, done: Mapping[ObjectRef, Outcome]) -> Advance:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from fleet.model.ids import ApplicationId
+from fleet.model.lists import flattened
 from fleet.model.names import is_dns_label
 from fleet.model.objects import (
     INSTANCE_LABEL,
@@ -128,7 +129,7 @@ def prepare(
             among the CustomResourceDefinitions of the same manifests.
         sync_options: of the application, in the order written.
     """
-    flat = [item for manifest in manifests for item in _flattened(manifest)]
+    flat = [item for manifest in manifests for item in flattened(manifest)]
     scope = _with_rendered_crds(discovery_scope, flat)
     target = _Target(application_id, instance, namespace, scope, tuple(sync_options))
     found = _Found()
@@ -181,26 +182,6 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         wave=wave.number,
         options=read_object_options(manifest, target.options),
     )
-
-
-def _flattened(manifest: Manifest) -> list[Manifest]:
-    """The items of a List, of Lists in it too; an item of a typed List may leave out its
-    apiVersion and kind."""
-    flat: list[Manifest] = []
-    waiting = [manifest]
-    while waiting:
-        current = waiting.pop()
-        kind, items = current.get("kind"), current.get("items")
-        if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
-            flat.append(current)
-            continue
-        implied = {"apiVersion": current.get("apiVersion"), "kind": kind.removesuffix("List")}
-        of_items = {} if kind == "List" else implied
-        # What is no object is kept as an empty one: it becomes a problem, never a silent loss.
-        waiting.extend(
-            of_items | item if isinstance(item, dict) else {} for item in reversed(items)
-        )
-    return flat
 
 
 def _with_rendered_crds(scope: DiscoveryScope, manifests: Iterable[Manifest]) -> DiscoveryScope:

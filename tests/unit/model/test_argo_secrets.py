@@ -160,7 +160,9 @@ def test_a_mistake_is_named_and_no_value_is_repeated(parse, document, field: str
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("value", ["hunter2!", "aHVudGVyMg", base64.b64encode(b"\xff").decode()])
+@pytest.mark.parametrize(
+    "value", ["hunter2!", "aHVu!dGVy", "aHVudGVyMg", base64.b64encode(b"\xff").decode()]
+)
 def test_bad_base64_is_named_and_not_repeated(value: str) -> None:
     document = secret("repository")
     document["data"] = {"url": "aHR0cHM6Ly9oL3g=", "password": value}

@@ -134,6 +134,9 @@ def test_custom_resources_wait_until_their_definition_is_established() -> None:
         step = next_tasks(plan, done(crd), health)
         assert step.waiting == ((crd.ref, "is not Established yet"),)
     assert next_tasks(plan, done(crd), healthy(crd)).tasks == (widget,)
+    degraded = next_tasks(plan, done(crd), {crd.ref: Health(HealthStatus.DEGRADED, "taken")})
+    assert degraded.phase is OperationPhase.FAILED
+    assert degraded.message.endswith("is Degraded: taken")
     # Nothing is left that could need it: then nobody waits, whatever it has become.
     assert next_tasks(plan, done(crd, widget), {}).phase is OperationPhase.SUCCEEDED
 

@@ -116,6 +116,15 @@ DONE, FAILED = last(OperationPhase.SUCCEEDED), last(OperationPhase.FAILED)
             None,
             "automated.prune is off",
         ),
+        (
+            {
+                "would_prune_all": True,
+                "only_prunes_left": True,
+                "policy": replace(ON, prune=False),
+            },
+            None,
+            "automated.prune is off",
+        ),
         ({"only_prunes_left": True}, Trigger.AUTOMATED, "a new revision"),
         ({"last": DONE}, Trigger.SELF_HEAL, "drifted"),
         ({"last": DONE, "policy": replace(ON, self_heal=False)}, None, "selfHeal is off"),

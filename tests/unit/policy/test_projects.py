@@ -101,6 +101,31 @@ def test_a_denial_alone_permits_nothing() -> None:
     assert not may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="shop")
 
 
+def test_a_denial_permits_nothing_by_its_other_parts() -> None:
+    spec = ProjectSpec(destinations=(to(server="!https://prod", name="eu-*", namespace="*"),))
+    assert not may_deploy_to(spec, server=SERVER, cluster_name="us-1", namespace="shop")
+    spec = ProjectSpec(destinations=(to(server="!https://prod", namespace="*"),))
+    assert not may_deploy_to(spec, server="!https://prod", cluster_name="x", namespace="shop")
+    spec = ProjectSpec(destinations=(to(server="!https://prod", name="*", namespace="*"),))
+    assert not may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="shop")
+    spec = ProjectSpec(destinations=(to(server="*", namespace="!a"),))
+    assert not may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="!a")
+
+
+def test_a_server_that_is_not_known_matches_nothing() -> None:
+    spec = ProjectSpec(destinations=(to(server="*", namespace="*"),))
+    assert not may_deploy_to(spec, server="", cluster_name="eu-1", namespace="shop")
+
+
+def test_a_denial_that_nobody_can_read_denies() -> None:
+    spec = replace(DEFAULT_PROJECT_SPEC, namespace_deny=(KindRule("", "[Secret"),))
+    assert not manage(spec, "", "Secret", "x", namespaced=True)
+    assert manage(spec, "apps", "Deployment", "x", namespaced=True)
+    broken = to(server="*", namespace="![kube")
+    spec = replace(DEFAULT_PROJECT_SPEC, destinations=(*DEFAULT_PROJECT_SPEC.destinations, broken))
+    assert not may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="shop")
+
+
 @pytest.mark.parametrize(
     ("kind", "namespaced", "allowed", "says"),
     [
