@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -108,18 +109,20 @@ class ClusterWatch:
         try:
             position = listed.resource_version
             while True:
-                async for event in watch(
+                stream = watch(
                     client,
                     kind,
                     resource_version=position,
                     label_selector=selector,
                     namespace=namespace,
-                ):
-                    position = event.resource_version
-                    if event.meta is not None:
-                        gone = event.type == "DELETED"
-                        seen = work.GONE if gone else event.meta.resource_version
-                        await self._events.put(_Seen(event.meta.ref, seen))
+                )
+                async with aclosing(stream) as events:
+                    async for event in events:
+                        position = event.resource_version
+                        if event.meta is not None:
+                            gone = event.type == "DELETED"
+                            seen = work.GONE if gone else event.meta.resource_version
+                            await self._events.put(_Seen(event.meta.ref, seen))
         finally:
             metrics.WATCHES.dec()
 

@@ -111,9 +111,25 @@ class Source:
     plugin: bool = False
 
     @property
+    def follows(self) -> str:
+        """Names what moves: the target revision, behind the tag prefix and a colon if there
+        is one (no ref name holds a colon). ``followed`` takes it apart."""
+        return (
+            f"{self.tag_prefix}:{self.target_revision}"
+            if self.tag_prefix
+            else (self.target_revision)
+        )
+
+    @property
     def only_ref(self) -> bool:
         """True when the source only lends files to others and renders nothing itself."""
         return bool(self.ref) and not self.path and not self.chart
+
+
+def followed(follows: str) -> tuple[str, str]:
+    """``Source.follows`` as (tag prefix, target revision)."""
+    prefix, _, target = follows.rpartition(":")
+    return prefix, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +299,3 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
-

@@ -158,3 +158,11 @@ async def record_unreachable(tx: Tx, cluster: ClusterId, *, now: datetime, messa
         {"id": cluster, "now": now, "message": message},
     )
     return int(rows.scalar_one())
+
+
+async def postpone(tx: Tx, cluster: ClusterId, until: datetime) -> None:
+    """Have the dirty applications of a cluster tried again at a time, unless woken before."""
+    await tx.execute(
+        text("update applications set due_at = :until where cluster_id = :id and urgency < 100"),
+        {"id": cluster, "until": until},
+    )

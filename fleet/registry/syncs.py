@@ -220,7 +220,9 @@ async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
         text(
             "update operations o set revision = r.revision,"  # noqa: S608
             " previous_revision = r.previous_revision, sources = r.sources,"
-            " manifests_sha256 = r.manifests_sha256, phase = r.phase, message = r.message,"
+            # a person's wish to end it is not overwritten by a pass that did not see it
+            " manifests_sha256 = r.manifests_sha256, phase = case when o.phase = 'Terminating'"
+            "   and r.finished_at is null then o.phase else r.phase end, message = r.message,"
             " plan = r.plan, attempt = r.attempt, next_attempt_at = r.next_attempt_at,"
             " started_at = r.started_at, finished_at = r.finished_at, created = r.created,"
             " configured = r.configured, unchanged = r.unchanged, pruned = r.pruned,"
@@ -356,3 +358,15 @@ async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -
         ),
         {"id": application, "now": now},
     )
+
+
+async def release_operations(tx: Tx, operations: Sequence[OperationId]) -> None:
+    """Applications whose running operation was ended by Fleet may begin another."""
+    if operations:
+        await tx.execute(
+            text(
+                "update applications set operation_id = null, operation_created_at = null"
+                " where operation_id = any(:ids)"
+            ),
+            {"ids": list(operations)},
+        )

@@ -1,0 +1,302 @@
+"""Carrying out tasks: the only operation code that writes to a cluster.
+
+Every write passes one gate: the project of the application, and whether this pass may
+still write at all. Nothing here decides what should be done; a task that cannot be done
+becomes an outcome with a reason, a cluster that does not answer ends the step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fleet.cluster import (
+    Gate,
+    apply,
+    delete,
+    ensure_namespace,
+    get_metadata,
+    meta_of,
+    owned_fields,
+    ownership,
+    paths_owned,
+    readable_path,
+)
+from fleet.diff import projection_sha256, sha256_of
+from fleet.errors import (
+    ClusterAuthFailed,
+    ClusterUnreachable,
+    FieldConflict,
+    FleetError,
+    KindUnknown,
+    LeaseLost,
+)
+from fleet.health import assess, counts_for_application
+from fleet.model.applications import LiveResource
+from fleet.model.clusters import ApiKind, Discovery
+from fleet.model.health import SyncStatus
+from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.objects import (
+    TRACKING_ANNOTATION,
+    Manifest,
+    ObjectRef,
+    Tracking,
+)
+from fleet.model.operations import Action, Outcome, Step, Task
+from fleet.operations.connections import Link
+from fleet.operations.crashpoints import crash_point
+from fleet.operations.runtime import Runtime
+from fleet.plan import DesiredObject
+
+#: These end a step at once: the next pass takes it up where it stopped.
+INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where and in whose name tasks are carried out.
+
+    ``gate`` is asked before each write, with what is about to be sent.
+    """
+
+    runtime: Runtime
+    cluster_id: ClusterId
+    link: Link
+    discovery: Discovery
+    application_id: ApplicationId
+    gate: Gate
+    propagation: str = "foreground"
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    namespace_annotations: Mapping[str, str] = field(default_factory=dict)
+    #: a deleted object keeps its row until it is really gone
+    awaits_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a task: the outcome, and the object's row afterwards (None: gone)."""
+
+    task: Task
+    outcome: Outcome
+    resource: LiveResource | None
+    live: Manifest | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Results of tasks that ran side by side, and what cut the rest short."""
+
+    results: tuple[Result, ...]
+    interrupted: FleetError | None = None
+
+
+async def carry_out(
+    place: Workplace,
+    tasks: Sequence[Task],
+    desired: Mapping[ObjectRef, DesiredObject],
+    rows: Mapping[ObjectRef, LiveResource],
+    *,
+    dry_run: bool = False,
+) -> Batch:
+    """Do all of ``tasks`` side by side, as many at once as the cluster answers well.
+
+    Args:
+        rows: the recorded resources; what we owned of an object decides a conflict.
+    """
+    answers = await asyncio.gather(
+        *(
+            _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
+            for task in tasks
+        ),
+        return_exceptions=True,
+    )
+    results: list[Result] = []
+    interrupted: FleetError | None = None
+    for answer in answers:
+        if isinstance(answer, Result):
+            results.append(answer)
+        elif isinstance(answer, FleetError):
+            interrupted = answer
+        else:
+            raise answer
+    return Batch(tuple(results), interrupted)
+
+
+async def _one(
+    place: Workplace,
+    task: Task,
+    wanted: DesiredObject | None,
+    row: LiveResource | None,
+    *,
+    dry_run: bool,
+) -> Result:
+    try:
+        if task.step is Step.SKIP:
+            return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, task.reason), row)
+        if task.step is Step.CREATE_NAMESPACE:
+            return await _namespace(place, task, dry_run=dry_run)
+        if task.step is Step.PRUNE:
+            return await _prune(place, task, row, dry_run=dry_run)
+        if wanted is None:
+            reason = "it is no longer rendered"
+            return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), row)
+        return await _apply(place, task, wanted, row, dry_run=dry_run)
+    except INTERRUPTIONS:
+        raise
+    except FleetError as error:
+        message = f"{error.message} {error.hint}".strip()
+        return Result(task, Outcome(task.ref, Action.FAILED, task.wave, message, error.type), row)
+
+
+def _kind(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
+    kind = place.discovery.find(ref.group_kind, version)
+    if kind is None or (version and kind.version != version):
+        raise KindUnknown(
+            f"{ref}: the cluster does not serve {ref.group_kind} in version {version}",
+            hint="Install its CustomResourceDefinition first, or use a version that is served.",
+            object=str(ref),
+        )
+    return kind
+
+
+async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
+    if dry_run:
+        return Result(task, Outcome(task.ref, Action.UNCHANGED, task.wave, "dry run"), None)
+    created = await ensure_namespace(
+        place.link.client,
+        task.ref.name,
+        place.namespace_labels,
+        place.namespace_annotations,
+        gate=place.gate,
+    )
+    action = Action.CREATED if created else Action.UNCHANGED
+    return Result(task, Outcome(task.ref, action, task.wave), None)
+
+
+async def _apply(
+    place: Workplace,
+    task: Task,
+    wanted: DesiredObject,
+    row: LiveResource | None,
+    *,
+    dry_run: bool,
+) -> Result:
+    kind = _kind(place, wanted.ref, wanted.version)
+    client = place.link.client
+    crash_point("apply:before")
+    try:
+        applied = await apply(
+            client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
+        )
+    except FieldConflict as conflict:
+        if not _was_ours(conflict, row):
+            raise
+        # every field in dispute was ours before: that is drift, and this sync takes it back
+        applied = await apply(
+            client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
+        )
+    crash_point("apply:after")
+    after = applied_row(kind, wanted, applied.object)
+    if applied.created:
+        action = Action.CREATED
+    elif (
+        row is not None and row.uid == after.uid and row.resource_version == after.resource_version
+    ):
+        action = Action.UNCHANGED
+    else:
+        action = Action.CONFIGURED
+    outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
+    if dry_run:
+        return Result(task, outcome, row, applied.object)
+    place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
+    return Result(task, outcome, after, applied.object)
+
+
+def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
+    if row is None or not row.owned_fields or not conflict.conflicts:
+        return False
+    fields = {readable_path(path) for _, path in conflict.conflicts}
+    return paths_owned(row.owned_fields, conflict.conflicts) >= fields
+
+
+def applied_row(kind: ApiKind, wanted: DesiredObject, live: Manifest) -> LiveResource:
+    """The row of an object that was just applied, from the server's own answer."""
+    meta = meta_of(kind, live)
+    fields = owned_fields(meta)
+    return LiveResource(
+        ref=wanted.ref,
+        version=wanted.version,
+        sync=SyncStatus.SYNCED,
+        health=assess(live) if counts_for_application(live) else None,
+        wave=wanted.wave,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        owned=ownership(meta).owned,
+        owned_fields=fields,
+        value_sha256=projection_sha256(live, fields or {}),
+        applied_sha256=sha256_of(wanted.manifest),
+        in_inventory=True,
+        images=images_of(live),
+    )
+
+
+async def _prune(
+    place: Workplace, task: Task, row: LiveResource | None, *, dry_run: bool
+) -> Result:
+    """Delete an object that we applied, if it is still the one and still marked as ours."""
+    version = row.version if row else ""
+    kind = _kind(place, task.ref, version)
+    client = place.link.client
+    meta = await get_metadata(client, kind, task.ref.namespace, task.ref.name)
+    gone = Outcome(task.ref, Action.PRUNED, task.wave, "pruned")
+    if meta is None:
+        return Result(task, gone, None)
+    claim = Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, ""))
+    ours = claim == Tracking(str(place.application_id), task.ref)
+    same = row is None or not row.uid or row.uid == meta.uid
+    if not (ours and same):
+        reason = (
+            "left alone: it does not carry this application's mark any more"
+            if not ours
+            else "left alone: another object of the same name took its place"
+        )
+        return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), None)
+    if dry_run:
+        return Result(task, replace(gone, message="dry run"), row)
+    crash_point("delete:before")
+    await delete(
+        client,
+        kind,
+        task.ref.namespace,
+        task.ref.name,
+        uid=meta.uid,
+        gate=place.gate,
+        propagation=place.propagation,
+    )
+    crash_point("delete:after")
+    if place.awaits_end and row is not None:
+        return Result(task, gone, replace(row, message="is being deleted"))
+    return Result(task, gone, None)
+
+
+def images_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Images of a workload's containers, sorted and unique; total on nonsense."""
+    found: set[str] = set()
+    spec = manifest.get("spec")
+    pods = [spec]
+    for path in (("template", "spec"), ("jobTemplate", "spec", "template", "spec")):
+        node: Any = spec
+        for key in path:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        pods.append(node)
+    for pod in pods:
+        if not isinstance(pod, Mapping):
+            continue
+        for part in ("containers", "initContainers"):
+            for container in pod.get(part) or ():
+                image = container.get("image") if isinstance(container, Mapping) else None
+                if isinstance(image, str):
+                    found.add(image)
+    return tuple(sorted(found))

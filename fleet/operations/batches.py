@@ -1,0 +1,371 @@
+"""One batch of a cluster pass: look, begin, carry out, record.
+
+Plans are committed before anything is sent; results, rows and standings afterwards, each
+in one transaction for the whole batch. Whatever is killed in between, the next pass finds
+a running operation with its plan, and inventory rows for everything that may be there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from fleet.cluster import Gate, get_metadata
+from fleet.errors import ClusterError, Forbidden
+from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.ids import OperationId
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import (
+    Action,
+    Operation,
+    OperationKind,
+    OperationPhase,
+    Plan,
+    Step,
+    SyncOptions,
+    Task,
+)
+from fleet.model.scope import FLEET
+from fleet.operations.applying import Batch, Workplace, carry_out
+from fleet.operations.connections import Link
+from fleet.operations.judging import (
+    auto_decision,
+    desired_of,
+    gate_of,
+    plan_for,
+    standing_rows,
+)
+from fleet.operations.looking import look_into
+from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.recording import record_batch, record_plans
+from fleet.operations.runtime import Runtime
+from fleet.operations.views import View, gather
+from fleet.plan import SyncDecision, crds_before, next_tasks, read_application_options, skipped
+from fleet.registry.work import DirtyApplication
+
+#: What Argo CD calls ``PrunePropagationPolicy``; its default.
+PROPAGATION = "foreground"
+#: An operation's objects are looked at this often while it waits for them to go away.
+GOING = timedelta(seconds=2)
+
+
+class Pass:
+    """A pass over one cluster, at one epoch."""
+
+    def __init__(
+        self, runtime: Runtime, cluster: Cluster, link: Link, discovery: Discovery, epoch: int
+    ) -> None:
+        self.runtime = runtime
+        self.cluster = cluster
+        self.link = link
+        self.discovery = discovery
+        self.epoch = epoch
+        self._namespaces: dict[str, bool] = {}
+        self._claims: dict[ObjectRef, str] = {}
+
+    async def reconcile(self, apps: Sequence[DirtyApplication]) -> Sequence[DirtyApplication]:
+        """Bring a batch as far as can be done now; returns the applications it looked at.
+
+        Raises:
+            ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
+            LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
+        """
+        views = await gather(self.runtime, self.cluster, self.discovery, apps)
+        batch = [Progress.of(view) for view in views]
+        interrupted = await self._look(batch)
+        if interrupted is None:
+            await self._begin(batch)
+            interrupted = await self._advance(batch)
+        await record_batch(self, batch)
+        if interrupted is not None:
+            raise interrupted
+        return apps
+
+    # look
+
+    async def _look(self, batch: Sequence[Progress]) -> ClusterError | None:
+        found = await asyncio.gather(*(self._look_at(one) for one in batch))
+        return next((error for error in found if error is not None), None)
+
+    async def _look_at(self, one: Progress) -> ClusterError | None:
+        refs = self._worth_a_look(one)
+        if not refs:
+            return None
+        looks, error = await look_into(
+            self._place(one.view), refs, desired_of(one.view), one.view.rows
+        )
+        for look in looks:
+            one.note_drift(self.cluster.name, look.ref, look.row)
+            if look.row is None:
+                one.rows.pop(look.ref, None)
+            else:
+                one.rows[look.ref] = look.row
+        if isinstance(error, ClusterError):
+            one.interrupted = True
+            return error
+        if error is not None:
+            raise error
+        return None
+
+    def _worth_a_look(self, one: Progress) -> list[ObjectRef]:
+        """What changed; what a running operation waits for; and, where nothing will be
+        applied by itself, what is there already in place of what is wanted."""
+        view = one.view
+        refs = set(view.stale)
+        if view.operation is not None and view.operation.plan is not None:
+            refs |= {outcome.ref for outcome in view.operation.outcomes if outcome.ref in view.rows}
+        elif view.operation is None and not view.spec.sync_policy.auto_sync:
+            rows = view.rows
+            refs |= {
+                ref
+                for ref in desired_of(view)
+                if ref not in view.owners and not (ref in rows and rows[ref].in_inventory)
+            }
+        return sorted(refs)
+
+    def _place(self, view: View) -> Workplace:
+        policy = view.spec.sync_policy
+        return Workplace(
+            runtime=self.runtime,
+            cluster_id=self.cluster.id,
+            link=self.link,
+            discovery=self.discovery,
+            application_id=view.app.id,
+            gate=self._gate(view),
+            propagation=policy.option("PrunePropagationPolicy") or PROPAGATION,
+            namespace_labels=dict(policy.namespace_labels),
+            namespace_annotations=dict(policy.namespace_annotations),
+            awaits_end=view.app.deleting is not None,
+        )
+
+    def _gate(self, view: View) -> Gate:
+        """The one choke point: asked before every write, with what is about to be sent."""
+        ask = gate_of(view, self.cluster)
+        cascade = view.app.deleting is not None
+
+        def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
+            ref = ObjectRef(kind.group, kind.kind, namespace, name)
+            own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
+            asked = "create-namespace" if own_namespace and verb == "apply" else verb
+            if cascade and verb == "delete":
+                return  # what was applied may be taken away, whatever the project says by now
+            decision = ask(ref, kind.namespaced, asked)
+            if not decision and asked != verb:
+                decision = ask(ref, kind.namespaced, verb)
+            if not decision:
+                raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
+
+        return gate
+
+    # begin
+
+    async def _begin(self, batch: Sequence[Progress]) -> None:
+        """Decide what starts, make its plan, and commit both before anything is sent."""
+        now = self.runtime.now()
+        for one in batch:
+            await self._begin_one(one, now)
+        begun = [one for one in batch if one.operation is not None]
+        await record_plans(self, [one for one in begun if _is_new(one)])
+
+    async def _begin_one(self, one: Progress, now: datetime) -> None:
+        operation = one.operation
+        if operation is not None and operation.phase is OperationPhase.TERMINATING:
+            one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
+            return
+        if operation is not None and operation.phase is OperationPhase.PENDING:
+            one.operation = await self._planned(one, operation, now)
+            return
+        decision = auto_decision(one.current, standing_rows(one.current), "", now)
+        if decision.not_before is not None:
+            one.wait(decision.not_before)
+        if not decision.start or decision.trigger is None:
+            return
+        if operation is not None:
+            message = f"superseded by revision {_revision(one.view)[:12]}"
+            one.superseded = replace(
+                operation, phase=OperationPhase.FAILED, message=message, finished_at=now
+            )
+        one.operation = await self._planned(one, self._automated(one.view, decision, now), now)
+        one.attempts = decision.attempt
+
+    def _automated(self, view: View, decision: SyncDecision, now: datetime) -> Operation:
+        assert decision.trigger is not None
+        automated = view.spec.sync_policy.automated
+        return Operation(
+            id=OperationId(uuid4()),
+            application_id=view.app.id,
+            application=view.app.name,
+            project=view.app.project,
+            cluster=self.cluster.name,
+            namespace=view.app.namespace,
+            kind=OperationKind.SYNC,
+            trigger=decision.trigger,
+            initiated_by=FLEET.name,
+            revision="",
+            previous_revision="",
+            sources=(),
+            manifests_sha256="",
+            phase=OperationPhase.PENDING,
+            message=decision.reason,
+            options=SyncOptions(prune=bool(automated and automated.prune)),
+            plan=None,
+            outcomes=(),
+            attempt=decision.attempt,
+            created_at=now,
+            started_at=None,
+            finished_at=None,
+        )
+
+    async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
+        """The operation with its plan, ready to be carried out."""
+        view = one.current
+        owners = dict(view.owners)
+        for ref in desired_of(view):
+            if self._claims.get(ref, view.app.name) != view.app.name:
+                owners.setdefault(ref, self._claims[ref])
+        one.view = replace(one.view, owners=owners)
+        plan = plan_for(
+            one.current,
+            self.cluster,
+            operation.options,
+            automated=operation.initiated_by == FLEET.name,
+            namespace_ready=await self._has_namespace(view, operation.options),
+        )
+        self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
+        stored = operation.options.manifests_sha256
+        return replace(
+            operation,
+            revision=operation.revision or _revision(view),
+            previous_revision=view.app.synced_revision,
+            sources=operation.sources or _sources(view),
+            manifests_sha256=stored or view.app.manifests_sha256,
+            phase=OperationPhase.RUNNING,
+            message="",
+            plan=plan,
+            outcomes=skipped(plan),
+            started_at=operation.started_at or now,
+        )
+
+    async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
+        """Whether the destination namespace is there; only asked when it may be created."""
+        wanted = read_application_options((*view.spec.sync_policy.options, *options.sync_options))
+        policy, name = view.spec.sync_policy, view.app.namespace
+        if not wanted.create_namespace or not name:
+            return True
+        if policy.namespace_labels or policy.namespace_annotations:
+            return False  # its metadata is checked, and written where it differs
+        if name not in self._namespaces:
+            kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
+            meta = await get_metadata(self.link.client, kind, "", name) if kind else None
+            self._namespaces[name] = meta is not None and not meta.deletion_timestamp
+        return self._namespaces[name]
+
+    # carry out
+
+    async def _advance(self, batch: Sequence[Progress]) -> ClusterError | None:
+        """Step by step, until every operation waits, ended, or was cut short."""
+        running = [one for one in batch if one.operation is not None]
+        error: ClusterError | None = None
+        while running and error is None:
+            now = self.runtime.now()
+            steps = [(one, self._next(one, now)) for one in running]
+            steps = [(one, tasks) for one, tasks in steps if tasks]
+            answers = await asyncio.gather(*(self._carry_out(one, t) for one, t in steps))
+            error = next((e for e in answers if e is not None), None)
+            running = [one for one, _ in steps]
+            if any(_made_kinds(one) for one in running) and error is None:
+                self.discovery = await self.link.discovery(fresh=True)
+        for one in running:
+            one.interrupted = True
+        return error
+
+    def _next(self, one: Progress, now: datetime) -> tuple[Task, ...]:
+        """The tasks to do now; none when the operation ended or has to wait."""
+        operation = one.operation
+        if operation is None or operation.plan is None:
+            return ()
+        advance = next_tasks(operation.plan, operation.outcomes, one.healths())
+        if advance.phase is not None:
+            if operation.kind is OperationKind.DELETE and advance.phase.is_final:
+                return self._deleted(one, advance.phase, advance.message, now)
+            one.finish(advance.phase, advance.message, now)
+            return ()
+        if advance.waiting:
+            ref, why = advance.waiting[0]
+            more = f" and {len(advance.waiting) - 1} more" if len(advance.waiting) > 1 else ""
+            one.operation = replace(operation, message=f"waiting for {ref}: {why}{more}")
+            crds = set(crds_before(operation.plan))
+            one.wait(now + (ESTABLISHING if ref in crds else WAITING))
+        return advance.tasks
+
+    def _deleted(
+        self, one: Progress, phase: OperationPhase, message: str, now: datetime
+    ) -> tuple[Task, ...]:
+        """A deletion ends when the objects are gone, not when that was accepted."""
+        assert one.operation is not None
+        pruned = {o.ref for o in one.operation.outcomes if o.action is Action.PRUNED}
+        left = sorted(pruned & one.rows.keys())
+        if phase is OperationPhase.SUCCEEDED and left:
+            one.operation = replace(one.operation, message=f"waiting for {left[0]} to go away")
+            one.wait(now + GOING)
+            return ()
+        one.finish(phase, message, now)
+        one.removed = phase is OperationPhase.SUCCEEDED
+        return ()
+
+    async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
+        assert one.operation is not None
+        done: Batch = await carry_out(
+            self._place(one.view),
+            tasks,
+            desired_of(one.view),
+            one.rows,
+            dry_run=one.operation.options.dry_run,
+        )
+        one.take(done.results)
+        for result in done.results:
+            if result.task.step is Step.CREATE_NAMESPACE:
+                self._namespaces[result.task.ref.name] = result.outcome.action is not Action.FAILED
+        if done.interrupted is None:
+            return None
+        one.interrupted = True
+        if isinstance(done.interrupted, ClusterError):
+            return done.interrupted
+        raise done.interrupted
+
+
+def _is_new(one: Progress) -> bool:
+    """Begun in this pass: its plan is not recorded yet."""
+    before = one.view.operation
+    return one.operation is not None and (
+        before is None or before.plan is None or before.id != one.operation.id
+    )
+
+
+def _made_kinds(one: Progress) -> bool:
+    plan: Plan | None = one.operation.plan if one.operation else None
+    return bool(plan and crds_before(plan))
+
+
+def _revision(view: View) -> str:
+    return view.app.revisions[0] if view.app.revisions else ""
+
+
+def _sources(view: View) -> tuple[dict[str, str], ...]:
+    """URL, path or chart, and revision of each source, for the history."""
+    found = []
+    revisions = [*view.app.revisions, *[""] * len(view.spec.sources)]
+    for source, revision in zip(view.spec.sources, revisions, strict=False):
+        place = {"chart": source.chart} if source.chart else {"path": source.path}
+        found.append(
+            {
+                "repoURL": source.repo_url,
+                **place,
+                "targetRevision": source.target_revision,
+                "revision": revision,
+            }
+        )
+    return tuple(found)

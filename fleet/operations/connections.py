@@ -1,0 +1,82 @@
+"""One open client a cluster, for as long as its credentials stay the same.
+
+What a cluster serves (discovery) is kept beside the client and asked for again when a
+kind turns out unknown, when the version changed, and every ten minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from time import monotonic
+
+from fleet.cluster import ClusterClient, Limits, discover, open_client
+from fleet.model.clusters import Connection, Discovery
+from fleet.model.ids import ClusterId
+
+#: Kinds appear and vanish rarely, and an unknown kind asks at once.
+DISCOVERY_SECONDS = 600.0
+
+
+@dataclass
+class Link:
+    """A client, the credentials that it was opened with, and what the cluster serves."""
+
+    client: ClusterClient
+    connection: Connection
+    found: Discovery | None = None
+    found_at: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def discovery(self, *, fresh: bool = False) -> Discovery:
+        """What the cluster serves; ``fresh`` asks again.
+
+        Raises:
+            ClusterError: it could not be asked.
+        """
+        async with self.lock:
+            old = monotonic() - self.found_at > DISCOVERY_SECONDS
+            if self.found is None or old or fresh:
+                self.found = await discover(self.client)
+                self.found_at = monotonic()
+            return self.found
+
+
+class Connections:
+    """Links by cluster.
+
+    Args:
+        call_seconds: longest that one call may take.
+        allowed_exec: basenames of the credential plugins that may run.
+    """
+
+    def __init__(self, *, call_seconds: float, allowed_exec: frozenset[str]) -> None:
+        self._limits = Limits(call_seconds=call_seconds)
+        self._allowed_exec = allowed_exec
+        self._links: dict[ClusterId, Link] = {}
+
+    async def link(self, cluster: ClusterId, name: str, connection: Connection) -> Link:
+        """The cluster's link; a new one when its credentials changed since."""
+        found = self._links.get(cluster)
+        if found is not None and found.connection == connection:
+            return found
+        link = self._links[cluster] = Link(self.open(name, connection), connection)
+        if found is not None:
+            await found.client.close()
+        return link
+
+    def open(self, name: str, connection: Connection) -> ClusterClient:
+        """A client of its own, for one use; the caller closes it."""
+        return open_client(
+            connection, name=name, allowed_exec=self._allowed_exec, limits=self._limits
+        )
+
+    async def forget(self, cluster: ClusterId) -> None:
+        """Close the cluster's client, as when it was removed."""
+        link = self._links.pop(cluster, None)
+        if link is not None:
+            await link.client.close()
+
+    async def close(self) -> None:
+        for cluster in tuple(self._links):
+            await self.forget(cluster)

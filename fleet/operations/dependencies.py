@@ -1,0 +1,63 @@
+"""Charts that a chart depends on and does not carry: fetched before the render, through
+the same address rules as everything that content names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fleet.errors import RenderError
+from fleet.model.renders import RenderRequest
+from fleet.model.repositories import (
+    Remote,
+    RepositoryAuth,
+    RepositoryOptions,
+    RepositoryType,
+)
+from fleet.operations.runtime import Runtime
+from fleet.registry import repositories
+from fleet.render import chart_dependencies
+from fleet.source import canonical_url
+
+
+async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderRequest:
+    """The request with every missing chart dependency fetched and mounted.
+
+    Raises:
+        RenderError: a dependency names no repository that could be asked.
+        SourceError: it could not be had.
+    """
+    missing = chart_dependencies(request.tree, request.source.path)
+    if not missing:
+        return request
+    fetched = []
+    for wanted in missing:
+        if not wanted.repository:
+            raise RenderError(
+                f"{request.source.path}: chart dependency {wanted.name} has no repository and is"
+                " not in charts/",
+                hint="Name its repository in Chart.yaml, or commit charts/.",
+                object=f"Application/{request.application}",
+            )
+        remote = await _remote(runtime, wanted.repository)
+        version = await runtime.charts.resolve_chart(remote, wanted.name, wanted.version)
+        tree = await runtime.charts.fetch_chart(remote, wanted.name, version)
+        fetched.append((wanted.name, f"{tree.root}/{wanted.name}"))
+    return replace(request, dependencies=tuple(fetched))
+
+
+async def _remote(runtime: Runtime, url: str) -> Remote:
+    """The registered repository at ``url``, else an anonymous one that content named."""
+    canonical = canonical_url(url)
+    async with runtime.db.reading() as tx:
+        id = await repositories.find_by_url(tx, canonical)
+        if id is not None:
+            return await repositories.remote_of(tx, runtime.ring, id)
+    oci = url.startswith("oci://")
+    return Remote(
+        url=url,
+        type=RepositoryType.OCI if oci else RepositoryType.HELM,
+        auth=RepositoryAuth(),
+        options=RepositoryOptions(),
+        cache_key=canonical,
+        registered=False,
+    )

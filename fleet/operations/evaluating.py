@@ -1,0 +1,416 @@
+"""Which applications a commit touches, and what those render to now.
+
+A source's inputs are the git ids of everything its last render read. Equal ids mean an
+equal render, so the application is left alone. What has to be rendered is looked up by
+its key first: equal inputs render once, for however many clusters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fleet import metrics
+from fleet.diff import canonical, sorted_manifests
+from fleet.errors import FleetError, Forbidden, SourceUnreachable
+from fleet.model.applications import Source
+from fleet.model.ids import RepositoryId
+from fleet.model.objects import Manifest, ref_of
+from fleet.model.parsing import parse_application, parse_project
+from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
+from fleet.model.repositories import Remote, RepositoryType
+from fleet.operations.crashpoints import committing
+from fleet.operations.dependencies import with_dependencies
+from fleet.operations.runtime import Runtime
+from fleet.policy import may_use_source
+from fleet.registry import desired, manifests, queue, repositories
+from fleet.registry.desired import FollowedSource, Pending, Rendered
+from fleet.render import render_key
+
+Hashes = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One source of one application. ``only_lends``: it renders nothing itself."""
+
+    entry: Pending
+    follows: FollowedSource
+    only_lends: bool
+    request: RenderRequest
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a source rendered to, and what it read."""
+
+    key: str
+    objects: tuple[Manifest, ...]
+    reads: Reads
+    warnings: tuple[str, ...] = ()
+
+
+_NOTHING = _Done("", (), Reads(()))
+
+
+async def evaluate(
+    runtime: Runtime,
+    pending: Sequence[Pending],
+    errors: Mapping[tuple[str, str], FleetError],
+) -> None:
+    """Render what changed among ``pending``, record it, and wake the clusters concerned.
+
+    Args:
+        errors: of refs that could not be resolved, by (chart, target revision).
+    """
+    work = _Evaluation(runtime)
+    rendered: list[Rendered] = []
+    unchanged: list[Pending] = []
+    jobs: dict[int, list[_Job]] = {}
+    await work.open_places(pending)
+    for index, entry in enumerate(pending):
+        try:
+            if work.is_unchanged(entry):
+                unchanged.append(entry)
+            else:
+                jobs[index] = await work.jobs_of(entry, errors)
+        except SourceUnreachable:
+            continue  # the next poll comes back to it
+        except FleetError as error:
+            rendered.append(_failed(entry, error))
+    answers = iter(await work.render([job for group in jobs.values() for job in group]))
+    for index, group in jobs.items():
+        result = work.combine(pending[index], group, [next(answers) for _ in group])
+        if result is not None:
+            rendered.append(result)
+    await _record(runtime, work, rendered, unchanged)
+
+
+async def _record(
+    runtime: Runtime,
+    work: _Evaluation,
+    rendered: Sequence[Rendered],
+    unchanged: Sequence[Pending],
+) -> None:
+    refreshed = [entry.id for entry in unchanged if entry.refresh]
+    if not (rendered or refreshed):
+        return
+    async with committing(runtime.db, "evaluate") as tx:
+        await manifests.put(tx, runtime.ring, list(work.sets.values()))
+        await manifests.record_renders(tx, work.renders)
+        clusters = await desired.record_rendered(tx, rendered)
+        clusters |= await desired.look_again(tx, refreshed)
+        await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
+
+
+def _failed(entry: Pending, error: FleetError) -> Rendered:
+    return Rendered(
+        entry.id, entry.generation, entry.manifests_sha256, entry.revisions, (), (), error.as_dict()
+    )
+
+
+def _reads_of(inputs: Mapping[str, Any]) -> Reads | None:
+    stored = inputs.get("reads")
+    return None if stored is None else manifests.reads_from_json(stored)
+
+
+def _lent(entry: Pending) -> dict[str, FollowedSource]:
+    """The sources that lend files to others, by the name they lend them under."""
+    sources = parse_application(entry.document).spec.sources
+    pairs = zip(sources, entry.sources, strict=True)
+    return {source.ref: follows for source, follows in pairs if source.ref}
+
+
+Place = tuple[RepositoryId, str, str]
+
+
+def _place(follows: FollowedSource) -> Place:
+    """Where a source's files are: repository, revision, chart."""
+    return follows.repository_id, follows.revision, follows.chart
+
+
+def _places_read(entry: Pending) -> Iterator[tuple[Place, str]]:
+    """Every path that the last renders of an application read, and where it is now."""
+    for follows in entry.sources:
+        reads = _reads_of(follows.inputs)
+        if reads is None:
+            continue
+        for path in reads.paths:
+            yield _place(follows), path
+        lent = _lent(entry) if reads.ref_paths else {}
+        for ref, path in reads.ref_paths:
+            if ref in lent:
+                yield _place(lent[ref]), path
+
+
+def _facts(entry: Pending, reads: Reads) -> list[Any]:
+    """The facts that enter a render beside files, where it reads them."""
+    return [
+        entry.name if reads.application else None,
+        entry.namespace if reads.namespace else None,
+        entry.project if reads.project else None,
+        [s.revision for s in entry.sources] if reads.revision else None,
+        [entry.kube_version, list(entry.api_versions)] if reads.cluster else None,
+    ]
+
+
+class _Evaluation:
+    """One chunk of applications on their way from a moved ref to new manifests.
+
+    ``sets`` and ``renders`` gather what has to be stored before applications refer to it.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._remotes: dict[RepositoryId, Remote] = {}
+        self._hashes: dict[Place, Hashes] = defaultdict(dict)
+        self.sets: dict[str, manifests.ManifestSet] = {}
+        self.renders: list[manifests.StoredRender] = []
+
+    async def open_places(self, pending: Sequence[Pending]) -> None:
+        """Learn every remote, and ask once a commit for the ids of all that was read."""
+        async with self._runtime.db.reading() as tx:
+            for id in {s.repository_id for entry in pending for s in entry.sources}:
+                self._remotes[id] = await repositories.remote_of(tx, self._runtime.ring, id)
+        await self._hash(found for entry in pending for found in _places_read(entry))
+
+    async def _hash(self, wanted: Iterable[tuple[Place, str]]) -> None:
+        """Learn git ids. A chart is one thing, so its version stands for all of it.
+
+        Raises:
+            SourceError: a commit is not here and cannot be had.
+        """
+        missing: dict[Place, set[str]] = defaultdict(set)
+        for place, path in wanted:
+            if place[1] and path not in self._hashes[place]:
+                missing[place].add(path)
+        for place, paths in missing.items():
+            repository, revision, chart = place
+            remote = self._remotes[repository]
+            if chart or remote.type is not RepositoryType.GIT:
+                self._hashes[place].update(dict.fromkeys(paths, revision))
+                continue
+            await self._runtime.mirrors.fetch(remote, [revision])
+            ids = await self._runtime.mirrors.tree_hashes(remote, revision, sorted(paths))
+            self._hashes[place].update(ids)
+
+    def is_unchanged(self, entry: Pending) -> bool:
+        """Whether every input of the application is as at its last render."""
+        if entry.failed or entry.refresh == "hard" or not entry.sources:
+            return False
+        if entry.rendered_generation != entry.generation:
+            return False
+        for follows in entry.sources:
+            reads = _reads_of(follows.inputs)
+            if reads is None or follows.inputs["facts"] != _facts(entry, reads):
+                return False
+            if follows.inputs["hashes"] != self._hashes_of(entry, follows, reads):
+                return False
+        return True
+
+    def _hashes_of(self, entry: Pending, follows: FollowedSource, reads: Reads) -> Hashes:
+        """What the ids of everything in ``reads`` are now; ``$ref/path`` for other sources'."""
+        here = self._hashes[_place(follows)]
+        found: Hashes = {path: here.get(path) for path in reads.paths}
+        lent = _lent(entry) if reads.ref_paths else {}
+        for ref, path in reads.ref_paths:
+            there = self._hashes[_place(lent[ref])] if ref in lent else {}
+            found[f"${ref}/{path}"] = there.get(path)
+        return found
+
+    async def jobs_of(
+        self, entry: Pending, errors: Mapping[tuple[str, str], FleetError]
+    ) -> list[_Job]:
+        """What has to be rendered for one application, one job a source.
+
+        Raises:
+            SourceUnreachable: files are not to be had now.
+            FleetError: the application cannot be rendered as it stands.
+        """
+        spec = parse_application(entry.document).spec
+        pairs = list(zip(spec.sources, entry.sources, strict=True))
+        for source, follows in pairs:
+            _check_source(entry, source, follows, errors)
+        trees = [await self._tree(follows) for _, follows in pairs]
+        lent = tuple(
+            (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
+        )
+        jobs = []
+        for (source, follows), tree in zip(pairs, trees, strict=True):
+            request = RenderRequest(
+                tree=tree,
+                # a fetched chart is a folder named after it
+                source=replace(source, path=source.chart) if source.chart else source,
+                application=entry.name,
+                namespace=entry.namespace,
+                project=entry.project,
+                kube_version=entry.kube_version,
+                api_versions=entry.api_versions,
+                refs=lent,
+            )
+            jobs.append(_Job(entry, follows, source.only_ref, request))
+        return jobs
+
+    async def _tree(self, follows: FollowedSource) -> SourceTree:
+        remote = self._remotes[follows.repository_id]
+        if remote.type is not RepositoryType.GIT:
+            return await self._runtime.charts.fetch_chart(remote, follows.chart, follows.revision)
+        await self._runtime.mirrors.fetch(remote, [follows.revision])
+        return await self._runtime.mirrors.checkout(remote, follows.revision)
+
+    async def render(self, jobs: Sequence[_Job]) -> list[_Done | FleetError]:
+        """One answer a job, in order. Looks up before it renders; renders equals once."""
+        answers: dict[int, _Done | FleetError] = {
+            index: _NOTHING for index, job in enumerate(jobs) if job.only_lends
+        }
+        waiting = [index for index in range(len(jobs)) if index not in answers]
+        waiting = await self._look_up(jobs, waiting, answers)
+        while waiting:
+            first = {_likeness(jobs[index]): index for index in reversed(waiting)}
+            leaders = sorted(first.values())
+            await self._render_now(jobs, leaders, answers)
+            waiting = [index for index in waiting if index not in answers]
+            for index in tuple(waiting):
+                same = answers[first[_likeness(jobs[index])]]
+                if isinstance(same, _Done) and await self._shares(jobs[index], same):
+                    answers[index] = same
+                    waiting.remove(index)
+        return [answers[index] for index in range(len(jobs))]
+
+    async def _look_up(
+        self, jobs: Sequence[_Job], waiting: list[int], answers: dict[int, _Done | FleetError]
+    ) -> list[int]:
+        """Answer from renders made before; returns the jobs that remain."""
+        likely: dict[int, Reads] = {}
+        for index in waiting:
+            reads = _reads_of(jobs[index].follows.inputs)
+            if reads is not None and jobs[index].entry.refresh != "hard":
+                likely[index] = reads
+        await self._hash(found for i, reads in likely.items() for found in _read_by(jobs[i], reads))
+        keys = {index: self._key(jobs[index], reads) for index, reads in likely.items()}
+        if not keys:
+            return waiting
+        async with self._runtime.db.reading() as tx:
+            known = await manifests.find_renders(tx, keys.values())
+            bodies = await manifests.load_many(
+                tx, self._runtime.ring, [entry.manifests_sha256 for entry in known.values()]
+            )
+        for index, key in keys.items():
+            if key in known and known[key].manifests_sha256 in bodies:
+                found = known[key]
+                objects = bodies[found.manifests_sha256]
+                answers[index] = _Done(key, objects, found.reads, found.warnings)
+        return [index for index in waiting if index not in answers]
+
+    async def _render_now(
+        self, jobs: Sequence[_Job], chosen: list[int], answers: dict[int, _Done | FleetError]
+    ) -> None:
+        requests: list[RenderRequest] = []
+        ready: list[int] = []
+        for index in chosen:
+            try:
+                requests.append(await with_dependencies(self._runtime, jobs[index].request))
+                ready.append(index)
+            except FleetError as error:
+                answers[index] = error
+        results = list(zip(ready, await self._runtime.renderer.render_many(requests), strict=True))
+        await self._hash(
+            found
+            for index, result in results
+            if isinstance(result, RenderResult)
+            for found in _read_by(jobs[index], result.reads)
+        )
+        for index, result in results:
+            if isinstance(result, RenderResult):
+                metrics.RENDERS.labels(result.tool).inc()
+                answers[index] = self._keep(jobs[index], result)
+            else:
+                answers[index] = result
+
+    def _keep(self, job: _Job, result: RenderResult) -> _Done:
+        """Note a fresh render, to be stored with the applications that refer to it."""
+        key = self._key(job, result.reads)
+        stored = self.store(result.manifests)
+        self.renders.append(
+            manifests.StoredRender(key, stored.sha256, result.tool, result.reads, result.warnings)
+        )
+        return _Done(key, tuple(stored.objects), result.reads, result.warnings)
+
+    def store(self, objects: Sequence[Manifest]) -> manifests.ManifestSet:
+        """The set under its hash; sorted, so that equal sets are one."""
+        ordered = sorted_manifests(objects)
+        body = canonical(list(ordered))
+        entry = manifests.ManifestSet(hashlib.sha256(body).hexdigest(), body, ordered)
+        return self.sets.setdefault(entry.sha256, entry)
+
+    def _key(self, job: _Job, reads: Reads) -> str:
+        hashes = self._hashes_of(job.entry, job.follows, reads)
+        return render_key(job.request, reads, hashes, self._runtime.renderer.tools)
+
+    async def _shares(self, job: _Job, done: _Done) -> bool:
+        await self._hash(_read_by(job, done.reads))
+        return self._key(job, done.reads) == done.key
+
+    def combine(
+        self, entry: Pending, jobs: Sequence[_Job], answers: Sequence[_Done | FleetError]
+    ) -> Rendered | None:
+        """What all sources of an application came to; None to try again at the next poll."""
+        for answer in answers:
+            if isinstance(answer, SourceUnreachable):
+                return None
+            if isinstance(answer, FleetError):
+                return _failed(entry, answer)
+        done = [answer for answer in answers if isinstance(answer, _Done)]
+        # of an object that two sources hold, the later source's wins
+        objects = {ref_of(o).key: o for answer in done for o in answer.objects}
+        every = [o for answer in done for o in answer.objects]
+        unique = every if len(done) == 1 else list(objects.values())
+        return Rendered(
+            id=entry.id,
+            generation=entry.generation,
+            manifests_sha256=self.store(unique).sha256,
+            revisions=tuple(follows.revision for follows in entry.sources),
+            inputs=tuple(
+                {
+                    "reads": manifests.reads_to_json(answer.reads),
+                    "hashes": self._hashes_of(entry, job.follows, answer.reads),
+                    "facts": _facts(entry, answer.reads),
+                }
+                for job, answer in zip(jobs, done, strict=True)
+            ),
+            warnings=tuple(warning for answer in done for warning in answer.warnings),
+        )
+
+
+def _check_source(
+    entry: Pending,
+    source: Source,
+    follows: FollowedSource,
+    errors: Mapping[tuple[str, str], FleetError],
+) -> None:
+    about = f"Application/{entry.name}"
+    allowed = may_use_source(parse_project(entry.project_document).spec, source.repo_url)
+    if not allowed:
+        raise Forbidden(f"{about}: {allowed.reason}", object=about)
+    if not follows.revision:
+        raise errors.get((follows.chart, follows.target_revision)) or SourceUnreachable(
+            f"{source.repo_url} was not reached yet", object=about
+        )
+
+
+def _read_by(job: _Job, reads: Reads) -> Iterator[tuple[Place, str]]:
+    """Everything in ``reads``, and where it is."""
+    for path in reads.paths:
+        yield _place(job.follows), path
+    lent = _lent(job.entry) if reads.ref_paths else {}
+    for ref, path in reads.ref_paths:
+        if ref in lent:
+            yield _place(lent[ref]), path
+
+
+def _likeness(job: _Job) -> tuple[str, str]:
+    """Jobs of one likeness may turn out equal; those of different ones never do."""
+    return job.request.tree.root, repr(job.request.source)

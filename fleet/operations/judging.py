@@ -1,0 +1,319 @@
+"""Where an application stands, and what should begin, from what is recorded. No I/O.
+
+Between a look and the next a row says how live was; comparing the hash of what was
+applied with the hash of what is wanted says the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from fleet.diff import sha256_of
+from fleet.health import aggregate
+from fleet.model.applications import LiveResource
+from fleet.model.clusters import Cluster
+from fleet.model.decisions import ALLOWED, Decision
+from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import OperationKind, OperationPhase, Plan, SyncOptions, Trigger
+from fleet.model.projects import ProjectSpec
+from fleet.operations.views import View
+from fleet.plan import (
+    AutoPolicy,
+    AutoSituation,
+    DesiredObject,
+    LastSync,
+    RunningSync,
+    Situation,
+    SyncDecision,
+    Verdict,
+    build_deletion,
+    build_plan,
+    decide_sync,
+    read_application_options,
+)
+from fleet.plan.planning import CREATE_NAMESPACE
+from fleet.policy import may_create_namespace, may_manage
+
+MISSING = Health(HealthStatus.MISSING)
+#: Operations that Fleet begins by itself, and may therefore end by itself.
+AUTOMATED = frozenset({Trigger.AUTOMATED, Trigger.SELF_HEAL})
+
+
+def desired_of(view: View) -> dict[ObjectRef, DesiredObject]:
+    if view.prepared is None:
+        return {}
+    return {object.ref: object for object in view.prepared.objects}
+
+
+def is_complete(view: View) -> bool:
+    """Whether everything that is wanted is known: the condition for any prune."""
+    return (
+        view.prepared is not None
+        and not view.prepared.problems
+        and (view.app.render_error is None or view.manifests_sha256 != view.app.manifests_sha256)
+    )
+
+
+def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
+    """Every object's row as it should be recorded: those wanted, and those to prune."""
+    desired = desired_of(view)
+    rows: dict[ObjectRef, LiveResource] = {}
+    for ref, wanted in desired.items():
+        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""))
+    for ref, row in view.rows.items():
+        if ref in desired or not row.in_inventory:
+            continue
+        if view.prepared is None or not is_complete(view):
+            rows[ref] = row  # nothing is known about what is wanted: it stays as it was
+        else:
+            rows[ref] = replace(
+                row,
+                sync=SyncStatus.OUT_OF_SYNC,
+                requires_pruning=True,
+                message="is no longer in Git",
+            )
+    return rows
+
+
+def _wanted_row(wanted: DesiredObject, row: LiveResource | None, owner: str) -> LiveResource:
+    if owner:
+        return LiveResource(
+            wanted.ref,
+            wanted.version,
+            SyncStatus.OUT_OF_SYNC,
+            None,
+            wave=wanted.wave,
+            message=f"belongs to application {owner}",
+        )
+    if row is None:
+        return LiveResource(
+            wanted.ref,
+            wanted.version,
+            SyncStatus.OUT_OF_SYNC,
+            MISSING,
+            wave=wanted.wave,
+            message="was not applied yet",
+        )
+    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False)
+    if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
+        return row
+    if row.applied_sha256 != sha256_of(wanted.manifest):
+        return replace(
+            row, sync=SyncStatus.OUT_OF_SYNC, message="differs from what was applied last"
+        )
+    return replace(row, sync=SyncStatus.SYNCED, message="")
+
+
+def _has_drifted(row: LiveResource) -> bool:
+    return bool(row.drift) or row.health == MISSING
+
+
+def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
+    """Of the application. Unknown while what is wanted cannot be told."""
+    if view.prepared is None or view.app.render_error is not None:
+        return SyncStatus.UNKNOWN
+    statuses = {row.sync for row in rows if not row.hook}
+    if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
+        return SyncStatus.OUT_OF_SYNC
+    return SyncStatus.UNKNOWN if SyncStatus.UNKNOWN in statuses else SyncStatus.SYNCED
+
+
+def health_of(rows: Mapping[ObjectRef, LiveResource]) -> Health:
+    return aggregate(rows.values())
+
+
+def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
+    """Argo CD's conditions: what keeps the application from being what Git says.
+
+    Args:
+        failure: message of the last sync, if it failed.
+    """
+    found: list[tuple[str, str]] = []
+    if view.app.render_error is not None:
+        found.append(("ComparisonError", str(view.app.render_error.get("message", ""))))
+    if view.prepared is not None:
+        found += [("ComparisonError", problem.message) for problem in view.prepared.problems]
+        found += [(c.type, c.message) for c in view.prepared.conditions]
+    found += [
+        ("SharedResourceWarning", f"{ref} belongs to application {owner}, too")
+        for ref, owner in sorted(view.owners.items())
+    ]
+    found += [("RenderWarning", warning) for warning in view.app.render_warnings]
+    if failure:
+        found.append(("SyncError", failure))
+    return tuple({"type": type, "message": message} for type, message in found)
+
+
+@dataclass(frozen=True)
+class ProjectGate:
+    """The project's answer about one object of one application."""
+
+    project: ProjectSpec
+    server: str
+    cluster: str
+
+    def __call__(self, ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
+        if verb == CREATE_NAMESPACE:
+            return may_create_namespace(
+                self.project, namespace=ref.name, server=self.server, cluster_name=self.cluster
+            )
+        return may_manage(
+            self.project,
+            group=ref.group,
+            kind=ref.kind,
+            name=ref.name,
+            namespace=ref.namespace,
+            namespaced=namespaced,
+            server=self.server,
+            cluster_name=self.cluster,
+        )
+
+
+def gate_of(view: View, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
+    """The project's rules, narrowed to the namespaces that the cluster was given for."""
+    ask = ProjectGate(view.project, cluster.server, cluster.name)
+    if not cluster.namespaces:
+        return ask
+
+    def narrowed(ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
+        if namespaced and ref.namespace not in cluster.namespaces:
+            return Decision(
+                allowed=False,
+                reason=f"cluster {cluster.name} is registered for namespaces"
+                f" {', '.join(cluster.namespaces)} only",
+            )
+        if not namespaced and not cluster.cluster_resources:
+            return Decision(
+                allowed=False,
+                reason=f"cluster {cluster.name} is registered without cluster-scoped objects",
+            )
+        return ask(ref, namespaced, verb)
+
+    return narrowed
+
+
+def verdicts_of(
+    view: View, rows: Mapping[ObjectRef, LiveResource], *, everything: bool
+) -> dict[ObjectRef, Verdict]:
+    """What a sync has to do about each wanted object.
+
+    Args:
+        everything: a person asked: what exists and equals Git without ever having been
+            applied by us is applied, so that it becomes ours.
+    """
+    found = {}
+    for ref, wanted in desired_of(view).items():
+        row = rows[ref]
+        same = row.applied_sha256 == sha256_of(wanted.manifest)
+        if row.sync is SyncStatus.SYNCED and (row.in_inventory or not everything):
+            found[ref] = Verdict.SYNCED
+        elif same and row.drift and row.in_inventory:
+            found[ref] = Verdict.TAKEN
+        else:
+            found[ref] = Verdict.OUT_OF_SYNC
+    return found
+
+
+def plan_for(
+    view: View,
+    cluster: Cluster,
+    options: SyncOptions,
+    *,
+    automated: bool,
+    namespace_ready: bool,
+) -> Plan:
+    """The plan of a sync or rollback; of a deletion when the application is being deleted."""
+    rows = standing_rows(view)
+    gate = gate_of(view, cluster)
+    if view.app.deleting is not None:
+        return build_deletion(
+            view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners, object_options={}
+        )
+    if view.prepared is None:
+        return Plan((), refused="nothing was rendered yet")
+    if view.prepared.problems:
+        return Plan((), refused="; ".join(p.message for p in view.prepared.problems[:5]))
+    policy = view.spec.sync_policy
+    return build_plan(
+        Situation(
+            desired=view.prepared.objects,
+            inventory=tuple(rows.values()),
+            options=options,
+            gate=gate,
+            complete=is_complete(view),
+            allow_empty=bool(policy.automated and policy.automated.allow_empty)
+            or (not automated and options.prune and not view.prepared.objects),
+            verdicts=verdicts_of(view, rows, everything=not automated),
+            owners=view.owners,
+            application_options=read_application_options((*policy.options, *options.sync_options)),
+            hooks=frozenset(view.prepared.hooks),
+            namespace=view.app.namespace,
+            namespace_ready=namespace_ready,
+        )
+    )
+
+
+def sync_key(view: View) -> str:
+    """Names what a sync would apply: the manifests and how they are applied."""
+    policy = view.spec.sync_policy
+    parts = [view.app.manifests_sha256, str(view.app.generation), *policy.options]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def auto_decision(
+    view: View, rows: Mapping[ObjectRef, LiveResource], blocked: str, now: datetime
+) -> SyncDecision:
+    """Whether a sync begins by itself now."""
+    app, policy = view.app, view.spec.sync_policy
+    automated = policy.automated
+    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
+    inventory = [row for row in rows.values() if row.in_inventory]
+    running = None
+    if view.operation is not None:
+        running = RunningSync(
+            key=view.operation.options.manifests_sha256 or app.attempted_key,
+            automated=view.operation.trigger in AUTOMATED,
+            is_stuck=view.operation.phase is OperationPhase.RUNNING,
+        )
+    last = None
+    if app.attempted_key and app.attempted_at is not None and app.attempt_phase:
+        last = LastSync(
+            app.attempted_key, OperationPhase(app.attempt_phase), app.attempts, app.attempted_at
+        )
+    return decide_sync(
+        AutoSituation(
+            policy=AutoPolicy(
+                is_on=policy.auto_sync,
+                prune=bool(automated and automated.prune),
+                self_heal=bool(automated and automated.self_heal),
+                allow_empty=bool(automated and automated.allow_empty),
+                retry=policy.retry,
+            ),
+            key=sync_key(view),
+            sync=sync_status(view, rows.values()),
+            only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
+            would_prune_all=bool(inventory) and all(row.requires_pruning for row in inventory),
+            running=running,
+            last=last,
+            heal_count=app.heals,
+            last_healed_at=app.healed_at,
+            deleting=app.deleting is not None,
+            blocked=blocked or _why_blocked(view),
+        ),
+        now,
+    )
+
+
+def _why_blocked(view: View) -> str:
+    if view.app.render_error is not None:
+        return "what Git wants cannot be rendered"
+    if view.prepared is not None and view.prepared.problems:
+        return view.prepared.problems[0].message
+    if view.operation is not None and view.operation.kind is not OperationKind.SYNC:
+        return f"a {view.operation.kind} is running"
+    return ""

@@ -1,0 +1,105 @@
+"""A cluster read as a whole: one metadata-only LIST a managed kind, compared with what
+was recorded. What differs is marked; looking into it is the pass's business.
+
+A LIST that fails says nothing about its kind: nothing of it is marked, and least of all
+as deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fleet.cluster import ClusterClient, list_metadata, probe
+from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable
+from fleet.model.clusters import Cluster, ClusterFacts, Discovery
+from fleet.model.live import LiveMeta
+from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
+from fleet.operations.connections import Link
+from fleet.operations.crashpoints import committing
+from fleet.operations.runtime import Runtime
+from fleet.registry import standings, work
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a reading said: who the cluster is, and which kinds could not be listed."""
+
+    facts: ClusterFacts
+    unlisted: Mapping[GroupKind, str]  # the reason, as the cluster gave it
+
+
+def changes(
+    inventory: Mapping[ObjectRef, work.InventoryRow], listed: Mapping[ObjectRef, LiveMeta]
+) -> tuple[tuple[ObjectRef, str], ...]:
+    """Inventory objects that are not as recorded: each with the version now, or ``GONE``."""
+    found = []
+    for ref, row in inventory.items():
+        meta = listed.get(ref)
+        version = work.GONE if meta is None else meta.resource_version
+        if version not in (row.resource_version, row.seen_version):
+            found.append((ref, version))
+    return tuple(found)
+
+
+async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> Observation:
+    """Read the whole cluster and mark what differs.
+
+    Raises:
+        ClusterError: it did not answer, or refused us; nothing was marked.
+        LeaseLost: a newer pass owns the cluster.
+    """
+    facts = await probe(link.client)
+    if cluster.confirmed_uid and facts.uid != cluster.confirmed_uid:
+        # another cluster answers: nothing it says is about the one we know
+        return Observation(facts, {})
+    discovery = await link.discovery(fresh=facts.version != cluster.version)
+    async with runtime.db.reading() as tx:
+        kinds = await work.managed_kinds(tx, cluster.id)
+    answers = await asyncio.gather(
+        *(_list(runtime, cluster, link.client, discovery, *kind) for kind in kinds)
+    )
+    listed = {kind: answer for kind, answer in answers if isinstance(answer, dict)}
+    async with committing(runtime.db, "observe") as tx:
+        await standings.record_observed(
+            tx,
+            cluster.id,
+            epoch,
+            now=runtime.now(),
+            version=facts.version,
+            uid=facts.uid,
+        )
+        for kind, objects in listed.items():
+            known = await work.inventory(tx, cluster.id, kind)
+            await work.mark_seen(tx, cluster.id, changes(known, objects))
+    return Observation(facts, {kind: answer for kind, answer in answers if isinstance(answer, str)})
+
+
+async def _list(
+    runtime: Runtime,
+    cluster: Cluster,
+    client: ClusterClient,
+    discovery: Discovery,
+    kind: GroupKind,
+    version: str,
+) -> tuple[GroupKind, dict[ObjectRef, LiveMeta] | str]:
+    """The complete list of our objects of one kind, or why there is none."""
+    served = discovery.find(kind, version)
+    if served is None:
+        return kind, f"the cluster does not serve {kind} any more"
+    selector = f"{INSTANCE_LABEL}={runtime.instance}"
+    spaces = cluster.namespaces if cluster.namespaces and served.namespaced else ("",)
+    try:
+        lists = await asyncio.gather(
+            *(
+                list_metadata(client, served, namespace=space, label_selector=selector)
+                for space in spaces
+            )
+        )
+    except (ClusterUnreachable, ClusterAuthFailed):
+        raise
+    except ClusterError as error:
+        # one broken conversion webhook must not hide every other kind
+        return kind, error.message
+    return kind, {item.ref: item for result in lists for item in result.items}

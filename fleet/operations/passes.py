@@ -1,0 +1,121 @@
+"""A cluster pass: what is dirty, in order of urgency, for a bounded time.
+
+It reads the cluster as a whole when that is due, then takes dirty applications in
+batches until none is left or its time is up, and wakes itself again if work remains. A
+cluster that does not answer is noted; its applications keep their marks and are tried
+again with growing pauses, while every other cluster has passes of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from time import monotonic
+
+from fleet import metrics
+from fleet.errors import (
+    ClusterAuthFailed,
+    ClusterBusy,
+    ClusterError,
+    ClusterUnreachable,
+    LeaseLost,
+    NotFound,
+)
+from fleet.logs import fields
+from fleet.model.clusters import Cluster
+from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.scope import EVERYTHING
+from fleet.operations.batches import Pass
+from fleet.operations.connections import Link
+from fleet.operations.observing import observe
+from fleet.operations.runtime import Runtime
+from fleet.registry import clusters, queue, standings, work
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=5)
+#: A pass that was woken a little early counts as the due one.
+DUE = 0.9
+
+
+async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None:
+    """Bring one cluster's applications as far as can be done now.
+
+    Args:
+        epoch: grows with each pass over the cluster; writes of an older one are refused.
+    """
+    try:
+        async with runtime.db.reading() as tx:
+            cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, id)
+            connection = await clusters.connection_of(tx, runtime.ring, id)
+    except NotFound:
+        await runtime.connections.forget(id)
+        return
+    if cluster.is_paused(runtime.now()) or cluster.identity_changed:
+        return
+    link = await runtime.connections.link(id, cluster.name, connection)
+    with metrics.PASS_SECONDS.time():
+        try:
+            await _run(runtime, cluster, link, epoch)
+            metrics.PASSES.labels("done").inc()
+        except LeaseLost as lost:
+            metrics.PASSES.labels("lost").inc()
+            log.info("%s", lost.message, extra=fields(cluster=cluster.name, epoch=epoch))
+        except (ClusterUnreachable, ClusterAuthFailed) as error:
+            metrics.PASSES.labels(error.type).inc()
+            await _note_failure(runtime, cluster, error)
+
+
+async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
+    started = monotonic()
+    if _is_due(runtime, cluster):
+        seen = await observe(runtime, cluster, link, epoch)
+        if cluster.confirmed_uid and seen.facts.uid != cluster.confirmed_uid:
+            async with runtime.db.transaction() as tx:
+                await clusters.record_probe(tx, cluster.id, seen.facts, runtime.now())
+            log.error(
+                "another cluster answers at a known address", extra=fields(cluster=cluster.name)
+            )
+            return
+    this = Pass(runtime, cluster, link, await link.discovery(), epoch)
+    done: dict[ApplicationId, object] = {}
+    while True:
+        async with runtime.db.reading() as tx:
+            dirty = await work.take_dirty(
+                tx, cluster.id, limit=runtime.settings.pass_batch, now=runtime.now()
+            )
+        fresh = [app for app in dirty if done.get(app.id, _NEVER) != app.dirty_at]
+        if not fresh:
+            return
+        done |= {app.id: app.dirty_at for app in await this.reconcile(fresh)}
+        if monotonic() - started > runtime.settings.pass_budget_seconds:
+            # let what is more urgent by now go first
+            async with runtime.db.transaction() as tx:
+                await queue.wake(tx, "reconcile", [str(cluster.id)])
+            return
+
+
+_NEVER = object()
+
+
+def _is_due(runtime: Runtime, cluster: Cluster) -> bool:
+    if cluster.observed_at is None:
+        return True
+    interval = cluster.interval_seconds or runtime.settings.reconcile_interval_seconds
+    return runtime.now() - cluster.observed_at >= timedelta(seconds=interval * DUE)
+
+
+async def _note_failure(runtime: Runtime, cluster: Cluster, error: ClusterError) -> None:
+    """Write down that the cluster does not answer, and when its applications are due again."""
+    now = runtime.now()
+    log.warning("%s", error.message, extra=fields(cluster=cluster.name, error=error.type))
+    async with runtime.db.transaction() as tx:
+        if isinstance(error, ClusterBusy):
+            pause = timedelta(seconds=error.retry_after_seconds)
+        else:
+            failures = await standings.record_unreachable(
+                tx, cluster.id, now=now, message=error.message
+            )
+            pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+        await standings.postpone(tx, cluster.id, now + pause)

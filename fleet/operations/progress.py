@@ -1,0 +1,255 @@
+"""One application on its way through a pass: what was recorded, what changed, what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from fleet.model.applications import LiveResource
+from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.ids import OperationId
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import (
+    Operation,
+    OperationKind,
+    OperationPhase,
+    Outcome,
+    Trigger,
+)
+from fleet.operations.applying import Result
+from fleet.operations.judging import (
+    conditions_of,
+    health_of,
+    standing_rows,
+    sync_key,
+    sync_status,
+)
+from fleet.operations.views import View
+from fleet.plan import recent_heals
+from fleet.registry.drift import Drifted
+from fleet.registry.standings import Standing
+from fleet.registry.syncs import Deployed
+
+#: A running sync that waits is looked at again after this, should no watch tell before.
+WAITING = timedelta(seconds=5)
+#: CustomResourceDefinitions are Established within a second or so, and all else waits.
+ESTABLISHING = timedelta(seconds=1)
+
+
+@dataclass
+class Progress:
+    """Collects, for one application, what the record of the pass will say.
+
+    Attributes:
+        rows: resources as far as they are known now.
+        operation: the one that runs, with its outcomes so far.
+        fresh: outcomes that are not recorded yet.
+        finished: the operation that ended in this pass.
+        due_at: when time alone makes it worth another look.
+        interrupted: something could not be asked; the mark stays.
+        drifted, settled: differences that appeared, and objects whose difference is gone.
+        healed_by: who took differences back; "" when they went away by themselves.
+        removed: the application itself is to be removed.
+        held: the operation that the application's row names, as far as we know.
+    """
+
+    view: View
+    rows: dict[ObjectRef, LiveResource]
+    operation: Operation | None
+    attempted_key: str
+    attempts: int
+    attempt_phase: str
+    attempted_at: datetime | None
+    heals: int
+    healed_at: datetime | None
+    synced_revision: str
+    fresh: list[Outcome] = field(default_factory=list)
+    finished: Operation | None = None
+    superseded: Operation | None = None
+    deployed: Deployed | None = None
+    due_at: datetime | None = None
+    interrupted: bool = False
+    drifted: list[Drifted] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    healed_by: str = "reverted"
+    removed: bool = False
+    held: OperationId | None = None
+
+    @classmethod
+    def of(cls, view: View) -> Progress:
+        app = view.app
+        return cls(
+            view=view,
+            rows=dict(view.rows),
+            operation=view.operation,
+            attempted_key=app.attempted_key,
+            attempts=app.attempts,
+            attempt_phase=app.attempt_phase,
+            attempted_at=app.attempted_at,
+            heals=app.heals,
+            healed_at=app.healed_at,
+            synced_revision=app.synced_revision,
+            held=app.operation_id,
+        )
+
+    @property
+    def current(self) -> View:
+        """The view with the rows as they are now."""
+        return replace(self.view, rows=self.rows, operation=self.operation)
+
+    def healths(self) -> dict[ObjectRef, Health | None]:
+        """Of the objects that the running operation applied."""
+        if self.operation is None:
+            return {}
+        applied = {outcome.ref for outcome in self.operation.outcomes}
+        return {ref: self.rows[ref].health for ref in applied if ref in self.rows}
+
+    def wait(self, until: datetime) -> None:
+        self.due_at = until if self.due_at is None else min(self.due_at, until)
+
+    def take(self, results: Iterable[Result]) -> None:
+        """Add what became of tasks to the operation and the rows."""
+        if self.operation is None:
+            return
+        outcomes = {outcome.ref: outcome for outcome in self.operation.outcomes}
+        for result in results:
+            outcomes[result.outcome.ref] = result.outcome
+            self.fresh.append(result.outcome)
+            if self.operation.options.dry_run:
+                continue
+            if result.resource is None:
+                self.rows.pop(result.task.ref, None)
+            else:
+                self.rows[result.task.ref] = result.resource
+        self.operation = replace(self.operation, outcomes=tuple(outcomes.values()))
+
+    def finish(self, phase: OperationPhase, message: str, now: datetime) -> None:
+        """End the running operation, and remember how for the next decision."""
+        operation = self.operation
+        if operation is None:
+            return
+        self.finished = replace(operation, phase=phase, message=message, finished_at=now)
+        self.operation = None
+        if operation.options.dry_run or operation.kind is OperationKind.DELETE:
+            return
+        follows_git = not operation.options.manifests_sha256 and not operation.options.resources
+        if follows_git:
+            key = sync_key(self.view)
+            self.attempts = self.attempts if self.attempted_key == key else 1
+            self.attempted_key, self.attempt_phase = key, str(phase)
+            self.attempted_at = now
+        if operation.trigger is Trigger.SELF_HEAL:
+            self.heals = recent_heals(self.heals, self.healed_at, now) + 1
+            self.healed_at = now
+        if phase is OperationPhase.SUCCEEDED:
+            self.synced_revision = operation.revision
+            self._deployed(self.finished, now)
+
+    def _deployed(self, operation: Operation, now: datetime) -> None:
+        if operation.options.resources:
+            return  # a part of an application is no deployment of it
+        self.healed_by = (
+            "self-heal" if operation.trigger is Trigger.SELF_HEAL else operation.initiated_by
+        )
+        healthy = health_of(standing_rows(self.current)).status is HealthStatus.HEALTHY
+        started = operation.started_at or operation.created_at
+        self.deployed = Deployed(operation, started, now, healthy)
+
+    def standing(self, rows: Mapping[ObjectRef, LiveResource]) -> Standing:
+        """Where the application stands with these rows."""
+        app = self.view.app
+        sync = sync_status(self.current, rows.values())
+        health = health_of(rows)
+        images = tuple(sorted({image for row in rows.values() for image in row.images}))
+        conditions = conditions_of(self.current, self._failure())
+        operation = self.operation
+        standing = Standing(
+            id=app.id,
+            taken_dirty_at=app.dirty_at,
+            more=self.interrupted,
+            due_at=self.due_at,
+            changed=True,
+            sync=sync,
+            health=health,
+            conditions=conditions,
+            images=images,
+            taken_operation_id=self.held,
+            operation_id=operation.id if operation else None,
+            operation_created_at=operation.created_at if operation else None,
+            attempted_key=self.attempted_key,
+            attempts=self.attempts,
+            attempt_phase=self.attempt_phase,
+            attempted_at=self.attempted_at,
+            heals=self.heals,
+            healed_at=self.healed_at,
+            synced_revision=self.synced_revision,
+        )
+        return replace(standing, changed=self._differs(standing))
+
+    def _failure(self) -> str:
+        """Message of the sync that failed last; kept until one succeeds."""
+        if self.finished is not None:
+            failed = self.finished.phase in (OperationPhase.FAILED, OperationPhase.ERROR)
+            return self.finished.message if failed else ""
+        for condition in self.view.app.conditions:
+            if condition.get("type") == "SyncError":
+                return str(condition.get("message", ""))
+        return ""
+
+    def _differs(self, standing: Standing) -> bool:
+        app = self.view.app
+        return (
+            standing.sync,
+            standing.health,
+            standing.conditions,
+            standing.images,
+            standing.operation_id,
+            standing.attempted_key,
+            standing.attempts,
+            standing.attempt_phase,
+            standing.heals,
+            standing.synced_revision,
+        ) != (
+            app.sync,
+            app.health,
+            app.conditions,
+            app.images,
+            app.operation_id,
+            app.attempted_key,
+            app.attempts,
+            app.attempt_phase,
+            app.heals,
+            app.synced_revision,
+        )
+
+    def became_healthy(self, rows: Mapping[ObjectRef, LiveResource]) -> bool:
+        healthy = HealthStatus.HEALTHY
+        return health_of(rows).status is healthy and (
+            self.view.app.health.status is not healthy or self.deployed is not None
+        )
+
+    def note_drift(self, cluster: str, ref: ObjectRef, after: LiveResource | None) -> None:
+        """Compare an object's row with what a look found, for the drift history."""
+        before = self.view.rows.get(ref)
+        if before is None or not before.in_inventory or after is None:
+            return
+        missing = after.health is not None and after.health.status is HealthStatus.MISSING
+        if after.drift or missing:
+            fields = after.drift or ({"path": "", "type": "removed"},)
+            managers = [str(f.get("manager", "")) for f in fields if f.get("manager")]
+            app = self.view.app
+            self.drifted.append(
+                Drifted(
+                    app.id, app.name, cluster, str(ref), fields, managers[0] if managers else ""
+                )
+            )
+
+    def note_settled(self, rows: Mapping[ObjectRef, LiveResource]) -> None:
+        """Objects that differed when the pass began or during it, and are in sync now."""
+        seen = {entry.object for entry in self.drifted}
+        for ref, row in rows.items():
+            before = self.view.rows.get(ref)
+            was = before is not None and before.sync is not SyncStatus.SYNCED
+            if row.sync is SyncStatus.SYNCED and (was or str(ref) in seen):
+                self.settled.append(str(ref))

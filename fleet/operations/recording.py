@@ -1,0 +1,172 @@
+"""What a pass writes down: plans before it acts, everything else after, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from fleet import metrics
+from fleet.model.applications import LiveResource
+from fleet.model.clusters import Cluster
+from fleet.model.health import SyncStatus
+from fleet.model.ids import ApplicationId
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import Operation, OperationPhase, Plan, Step
+from fleet.model.scope import FLEET
+from fleet.operations.crashpoints import committing
+from fleet.operations.judging import AUTOMATED, desired_of, standing_rows, sync_key
+from fleet.operations.progress import Progress
+from fleet.operations.runtime import Runtime
+from fleet.registry import applications, drift, standings, syncs, work
+from fleet.registry.database import Tx
+
+
+class Place(Protocol):
+    """The pass, as far as recording needs it."""
+
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def epoch(self) -> int: ...
+
+
+async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
+    """Commit operations that begin, with inventory rows for all that they will apply.
+
+    An operation that somebody else requested meanwhile goes first: ours is dropped, and
+    the application's mark stays.
+    """
+    if not begun:
+        return
+    ours = [one for one in begun if one.view.operation is None or one.superseded is not None]
+    ours = [one for one in ours if one.operation is not None]
+    asked = [one for one in begun if one not in ours]
+    async with committing(place.runtime.db, "plan") as tx:
+        await work.fence(tx, place.cluster.id, place.epoch)
+        ended = [one.superseded for one in ours if one.superseded is not None]
+        await syncs.put_operations(tx, ended)
+        await syncs.release_operations(tx, [operation.id for operation in ended])
+        wanted = [one.operation for one in ours if one.operation is not None]
+        started = await syncs.begin_operations(tx, place.cluster.id, wanted)
+        await syncs.put_operations(
+            tx, [one.operation for one in asked if one.operation is not None]
+        )
+        for one in ours:
+            _settle(one, started)
+        kept = [one for one in begun if one.operation is not None]
+        await syncs.put_results(
+            tx, [(one.operation, one.operation.outcomes) for one in kept if one.operation]
+        )
+        await work.put_resources(
+            tx, place.cluster.id, [entry for one in kept for entry in _expected(one)]
+        )
+        await work.note_kinds(tx, place.cluster.id)
+
+
+def _settle(one: Progress, started: frozenset[object]) -> None:
+    operation = one.operation
+    assert operation is not None
+    if operation.id not in started:
+        one.operation = None
+        one.interrupted = True
+        return
+    one.held = operation.id
+    if operation.trigger in AUTOMATED:
+        one.attempted_key = sync_key(one.view)
+        one.attempt_phase = str(OperationPhase.RUNNING)
+        one.attempted_at = operation.started_at
+
+
+def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
+    """Rows of objects that are not in the inventory yet and are about to be applied."""
+    operation = one.operation
+    plan: Plan | None = operation.plan if operation else None
+    if operation is None or plan is None or operation.options.dry_run:
+        return []
+    desired = desired_of(one.view)
+    found = []
+    for task in plan.tasks:
+        row = one.rows.get(task.ref)
+        if task.step is not Step.APPLY or (row is not None and row.in_inventory):
+            continue
+        wanted = desired[task.ref]
+        base = row or LiveResource(
+            task.ref, wanted.version, SyncStatus.OUT_OF_SYNC, None, wave=wanted.wave
+        )
+        # without a hash of what was applied it counts as not applied, and may be pruned
+        one.rows[task.ref] = replace(base, in_inventory=True, applied_sha256="", uid="")
+        found.append((one.view.app.id, one.rows[task.ref]))
+    return found
+
+
+async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
+    """Write results, rows, standings and history of a batch in one transaction."""
+    now = place.runtime.now()
+    cluster = place.cluster.id
+    stays = [one for one in batch if not one.removed]
+    rows = {one.view.app.id: standing_rows(one.current) for one in stays}
+    for one in stays:
+        one.note_settled(rows[one.view.app.id])
+    async with committing(place.runtime.db, "record") as tx:
+        await work.fence(tx, cluster, place.epoch)
+        await _record_operations(tx, batch)
+        await _record_rows(tx, place, stays, rows)
+        await syncs.record_deployments(tx, [one.deployed for one in stays if one.deployed])
+        healthy = [o.view.app.id for o in stays if o.became_healthy(rows[o.view.app.id])]
+        await syncs.record_healthy(tx, healthy, now)
+        await drift.open_drift(tx, [entry for one in stays for entry in one.drifted], now)
+        for one in stays:
+            keys = [(one.view.app.id, object) for object in one.settled]
+            await drift.close(tx, keys, one.healed_by, now)
+        standing = [one.standing(rows[one.view.app.id]) for one in stays]
+        await standings.record_standings(tx, standing, now)
+    for one in batch:
+        if one.finished is not None:
+            operation = one.finished
+            metrics.OPERATIONS.labels(operation.kind, operation.trigger, operation.phase).inc()
+        if one.removed:
+            await _forget(place, one)
+
+
+async def _record_operations(tx: Tx, batch: Sequence[Progress]) -> None:
+    touched: list[tuple[Progress, Operation]] = []
+    for one in batch:
+        operation = one.finished or one.operation
+        if operation is not None:
+            touched.append((one, operation))
+    await syncs.put_results(tx, [(operation, one.fresh) for one, operation in touched])
+    changed = [
+        operation
+        for one, operation in touched
+        if one.fresh or one.finished or operation != one.view.operation
+    ]
+    await syncs.put_operations(tx, changed)
+
+
+async def _record_rows(
+    tx: Tx,
+    place: Place,
+    batch: Sequence[Progress],
+    rows: Mapping[ApplicationId, Mapping[ObjectRef, LiveResource]],
+) -> None:
+    changed: list[tuple[ApplicationId, LiveResource]] = []
+    removed: list[tuple[ApplicationId, ObjectRef]] = []
+    for one in batch:
+        app, known = one.view.app.id, one.view.rows
+        now = rows[app]
+        changed += [(app, row) for ref, row in now.items() if known.get(ref) != row]
+        removed += [(app, ref) for ref in known.keys() - now.keys()]
+    await work.put_resources(tx, place.cluster.id, changed)
+    await work.remove_resources(tx, removed)
+    if removed or any(row.in_inventory for _, row in changed):
+        await work.note_kinds(tx, place.cluster.id)
+
+
+async def _forget(place: Place, one: Progress) -> None:
+    """The last act of a deletion, once nothing of the application is left."""
+    now = place.runtime.now()
+    async with committing(place.runtime.db, "forget") as tx:
+        await applications.remove_application(tx, FLEET, one.view.app.id, now)

@@ -1,0 +1,74 @@
+"""What every operation works with: opened once a process, handed in, closed at the end."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from fleet.model.ids import ClusterId
+from fleet.model.objects import Manifest, ObjectRef
+from fleet.operations.connections import Connections
+from fleet.registry.database import Database
+from fleet.registry.sealing import KeyRing
+from fleet.render import Renderer
+from fleet.settings import Settings
+from fleet.source import Charts, Mirrors
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+#: Objects whose last write by us is remembered; the oldest are forgotten first.
+RECENT_WRITES = 50_000
+#: Rendered sets kept parsed; the rest is read from PostgreSQL again.
+RECENT_MANIFESTS = 512
+
+
+def utc_now() -> datetime:
+    """The wall clock, read here so that everything inward takes it as an argument."""
+    return datetime.now(UTC)
+
+
+class Recent(Generic[Key, Value]):
+    """The newest entries of a mapping that would otherwise grow for ever."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[Key, Value] = OrderedDict()
+
+    def put(self, key: Key, value: Value) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+
+    def get(self, key: Key) -> Value | None:
+        found = self._entries.get(key)
+        if found is not None:
+            self._entries.move_to_end(key)
+        return found
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Connections, caches and settings of this process."""
+
+    settings: Settings
+    db: Database
+    ring: KeyRing
+    instance: UUID
+    connections: Connections
+    mirrors: Mirrors
+    charts: Charts
+    renderer: Renderer
+    now: Callable[[], datetime] = utc_now
+    #: resourceVersion of our own last write, so that a watch does not take it for news
+    writes: Recent[tuple[ClusterId, ObjectRef], str] = field(
+        default_factory=lambda: Recent(RECENT_WRITES)
+    )
+    manifests: Recent[str, tuple[Manifest, ...]] = field(
+        default_factory=lambda: Recent(RECENT_MANIFESTS)
+    )

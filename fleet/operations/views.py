@@ -1,0 +1,142 @@
+"""Gathering: everything that is recorded about a batch of applications, in few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from fleet.model.applications import ApplicationSpec, LiveResource
+from fleet.model.clusters import Cluster, Discovery
+from fleet.model.ids import ClusterId, OperationId
+from fleet.model.objects import GroupKind, Manifest, ObjectRef
+from fleet.model.operations import Operation
+from fleet.model.parsing import parse_application, parse_project
+from fleet.model.projects import ProjectSpec
+from fleet.operations.runtime import Runtime
+from fleet.plan import Prepared, prepare
+from fleet.plan.desired import DiscoveryScope
+from fleet.registry import manifests, syncs, work
+from fleet.registry.database import Tx
+from fleet.registry.work import DirtyApplication
+
+
+@dataclass(frozen=True)
+class View:
+    """One application as recorded. ``rows`` and ``stale`` are replaced, never changed.
+
+    Attributes:
+        prepared: None when nothing could be rendered yet, or nothing is wanted any more.
+        stale: objects whose body has to be read again.
+        owners: of objects that another application applied: its name.
+        operation: the one that runs.
+    """
+
+    app: DirtyApplication
+    spec: ApplicationSpec
+    project: ProjectSpec
+    prepared: Prepared | None
+    rows: Mapping[ObjectRef, LiveResource]
+    stale: frozenset[ObjectRef]
+    owners: Mapping[ObjectRef, str] = field(default_factory=dict)
+    operation: Operation | None = None
+
+    @property
+    def manifests_sha256(self) -> str:
+        """Of what is to be applied: Git's, or that of the rollback that runs."""
+        if self.operation is not None and self.operation.options.manifests_sha256:
+            return self.operation.options.manifests_sha256
+        return self.app.manifests_sha256
+
+
+def _scope(discovery: Discovery) -> DiscoveryScope:
+    def served(kind: GroupKind, version: str) -> bool | None:
+        found = discovery.find(kind, version)
+        return None if found is None or found.version != version else found.namespaced
+
+    return served
+
+
+async def gather(
+    runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
+) -> list[View]:
+    """What is recorded of ``apps``, their manifests made ready to be applied."""
+    running = [
+        (app.operation_id, app.operation_created_at)
+        for app in apps
+        if app.operation_id is not None and app.operation_created_at is not None
+    ]
+    async with runtime.db.reading() as tx:
+        resources = await work.resources_of(tx, [app.id for app in apps])
+        operations = await syncs.operations_by_id(tx, running)
+        views = [_view(app, operations, resources[app.id]) for app in apps]
+        sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
+        views = [_prepared(runtime, view, sets, discovery) for view in views]
+        return await _with_owners(tx, cluster.id, views)
+
+
+def _view(
+    app: DirtyApplication,
+    operations: Mapping[OperationId, Operation],
+    resources: Iterable[work.ResourceRow],
+) -> View:
+    entries = tuple(resources)
+    return View(
+        app=app,
+        spec=parse_application(app.document).spec,
+        project=parse_project(app.project_document).spec,
+        prepared=None,
+        rows={entry.live.ref: entry.live for entry in entries},
+        stale=frozenset(entry.live.ref for entry in entries if entry.stale),
+        operation=operations.get(app.operation_id) if app.operation_id else None,
+    )
+
+
+def _prepared(
+    runtime: Runtime,
+    view: View,
+    sets: Mapping[str, tuple[Manifest, ...]],
+    discovery: Discovery,
+) -> View:
+    objects = sets.get(view.manifests_sha256)
+    if objects is None or view.app.deleting is not None:
+        return view
+    return replace(
+        view,
+        prepared=prepare(
+            objects,
+            application_id=view.app.id,
+            instance=str(runtime.instance),
+            namespace=view.app.namespace,
+            discovery_scope=_scope(discovery),
+            sync_options=view.spec.sync_policy.options,
+        ),
+    )
+
+
+async def _manifests(runtime: Runtime, tx: Tx, wanted: set[str]) -> dict[str, tuple[Manifest, ...]]:
+    found = {sha: kept for sha in wanted if (kept := runtime.manifests.get(sha)) is not None}
+    missing = wanted - found.keys()
+    if missing:
+        loaded = await manifests.load_many(tx, runtime.ring, missing)
+        for sha, objects in loaded.items():
+            runtime.manifests.put(sha, objects)
+        found |= loaded
+    return found
+
+
+async def _with_owners(tx: Tx, cluster: ClusterId, views: Sequence[View]) -> list[View]:
+    """Each view with the other applications that have its objects."""
+    refs = {o.ref for view in views if view.prepared for o in view.prepared.objects}
+    refs -= {ref for view in views for ref, row in view.rows.items() if row.in_inventory}
+    found = await work.owners(tx, cluster, refs) if refs else {}
+    return [
+        replace(
+            view,
+            owners={
+                object.ref: found[object.ref][1]
+                for object in (view.prepared.objects if view.prepared else ())
+                if object.ref in found and found[object.ref][0] != view.app.id
+            },
+        )
+        for view in views
+    ]
