@@ -20,13 +20,24 @@ from fleet.registry.database import Database, Tx
 NEVER_POLL_SECONDS = 3600.0
 
 
+class Listening(PsycopgConnector):
+    """Tells when the worker listens: what is announced before, only polling would find."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.ready = asyncio.Event()
+
+    async def _loop_notify(self, *args: Any, **options: Any) -> None:
+        self.ready.set()
+        await super()._loop_notify(*args, **options)
+
+
 class Work:
     """A worker whose jobs note their key, and stand still while ``gate`` is shut."""
 
     def __init__(self, db: Database) -> None:
-        self.app = App(
-            connector=PsycopgConnector(conninfo=db.conninfo().reveal(), min_size=1, max_size=4)
-        )
+        self.connector = Listening(conninfo=db.conninfo().reveal(), min_size=1, max_size=4)
+        self.app = App(connector=self.connector)
         self.gate = asyncio.Event()
         self.gate.set()
         self.started: asyncio.Queue[str] = asyncio.Queue()
@@ -50,6 +61,8 @@ class Work:
                     update_heartbeat_interval=0.1,
                 )
             )
+            async with asyncio.timeout(20):
+                await self.connector.ready.wait()
             yield
             self.gate.set()
             worker.cancel()
