@@ -22,7 +22,7 @@ from fleet.cluster.paths import path_of
 from fleet.cluster.reading import get_metadata
 from fleet.cluster.transport import ClusterClient
 from fleet.cluster.writing import apply, delete
-from fleet.errors import ClusterAuthFailed
+from fleet.errors import ClusterAuthFailed, ObjectRejected
 from fleet.model.clusters import ApiKind, ManagedAuth
 from fleet.model.secret import Secret
 
@@ -143,11 +143,11 @@ async def rotate(
     """A new token by the old one, before it ends.
 
     Raises:
-        ClusterAuthFailed: the old one ended already, or the account was removed.
+        ClusterAuthFailed: the old one ended already, or the account or its rights are gone.
     """
     try:
         return await request_token(client, managed.namespace, managed.service_account, ttl_seconds)
-    except ClusterAuthFailed as exc:
+    except (ClusterAuthFailed, ObjectRejected) as exc:
         raise ClusterAuthFailed(
             f"Cluster/{client.name}: the token of ServiceAccount {managed.namespace}/"
             f"{managed.service_account} can no longer renew itself",

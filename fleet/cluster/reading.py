@@ -171,7 +171,8 @@ async def pod_logs(
         sinceSeconds="" if since_seconds is None else since_seconds,
     )
     call = call_about("log", POD, "GET", path, namespace=namespace, name=name, accept="*/*")
-    async with client.stream(call) as chunks:
+    seconds = None if follow else client.limits.list_seconds
+    async with client.stream(call, seconds=seconds) as chunks:
         async for line in lines(chunks, limit=LOG_LINE_BYTES, cut=True):
             yield line.decode(errors="replace")
 

@@ -9,6 +9,7 @@ limited size, no redirects, no proxies from the environment, no retries.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -123,11 +124,14 @@ class ClusterClient:
             return await self._once(call, renew=True)
 
     @asynccontextmanager
-    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(
+        self, call: Call, *, seconds: float | None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open ``call`` and give the chunks of its answer as they come.
 
-        Takes no turn: it lasts. Silence of ``limits.idle_seconds`` ends it with
-        ``ClusterUnreachable``; leaving the block closes the connection.
+        Takes no turn: it lasts. Silence of ``limits.idle_seconds``, or going on for longer
+        than ``seconds``, ends it with ``ClusterUnreachable``; None is for a person who looks
+        on and leaves when it is enough. Leaving the block closes the connection.
 
         Raises:
             ClusterError: as ``send``.
@@ -145,16 +149,20 @@ class ClusterClient:
                         response.close()
                     raise refusal(call, self.name, response.status, body, _headers_of(response))
         try:
-            yield self._chunks(response, call)
+            yield self._chunks(response, call, seconds)
         finally:
             response.close()
 
-    async def _chunks(self, response: aiohttp.ClientResponse, call: Call) -> AsyncIterator[bytes]:
+    async def _chunks(
+        self, response: aiohttp.ClientResponse, call: Call, seconds: float | None
+    ) -> AsyncIterator[bytes]:
         chunks = response.content.iter_any()
+        ends = time.monotonic() + (seconds or 0)
         while True:
             with mapped(call, self.name, self.server):
                 try:
-                    async with asyncio.timeout(self.limits.idle_seconds):
+                    left = min(self.limits.idle_seconds, ends - time.monotonic())
+                    async with asyncio.timeout(None if seconds is None else left):
                         chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return

@@ -65,7 +65,10 @@ async def watch(
         timeoutSeconds=timeout_seconds,
     )
     call = call_about("watch", kind, "GET", path, namespace=namespace, accept=OBJECT_ACCEPT)
-    async with client.stream(call) as chunks:
+    # The server was asked to end it by then. One that goes on is broken or hostile: a drip
+    # of bytes that never becomes an event would hold the caller for ever.
+    seconds = timeout_seconds + client.limits.idle_seconds
+    async with client.stream(call, seconds=seconds) as chunks:
         with decoded(call, client.name):
             async for line in lines(chunks, limit=EVENT_BYTES):
                 event = _EVENT.decode(line)
