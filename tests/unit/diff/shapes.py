@@ -80,9 +80,9 @@ def nonsense_objects() -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda kind, rest: {**rest, **kind}, kinds, body)
 
 
-def deep(levels: int) -> Any:
+def deep(levels: int, end: str = "here") -> Any:
     """A value nested further than any recursion would go."""
-    found: Any = {"end": "here"}
+    found: Any = {"end": end}
     for level in range(levels):
         found = [found] if level % 2 else {"a": found}
     return found

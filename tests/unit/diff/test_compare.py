@@ -181,7 +181,7 @@ def test_an_object_equals_itself(obj: dict[str, Any]) -> None:
     assert not compare(obj, deepcopy(obj), salt=SALT).is_different
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(objects(), objects())
 def test_the_other_way_round_is_the_opposite(one: dict[str, Any], other: dict[str, Any]) -> None:
     there = compare(one, other, salt=SALT).changes
@@ -191,7 +191,7 @@ def test_the_other_way_round_is_the_opposite(one: dict[str, Any], other: dict[st
     assert all(same(list(opposite[c.path]), [c.live, c.desired]) for c in back)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(objects(), objects())
 def test_applying_the_changes_to_live_gives_predicted(
     live: dict[str, Any], predicted: dict[str, Any]

@@ -53,6 +53,7 @@ SPEC: dict[str, Any] = {
     "": 4,
     "list": ["p", "q", "r"],
     "deep": {"only": {"one": 1}},
+    "pair": {"x": 1, "y": 2},
 }
 POINTERS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("a field", ("/spec/replicas",), {"replicas": None}),
@@ -63,8 +64,8 @@ POINTERS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     ("items by their places before", ("/spec/list/0", "/spec/list/1"), {"list": ["r"]}),
     ("a mapping that is left empty goes", ("/spec/deep/only/one",), {"deep": None}),
     ("a list that is left empty goes", tuple(f"/spec/list/{i}" for i in range(3)), {"list": None}),
-    ("around and inside", ("/spec/deep", "/spec/deep/only"), {"deep": None}),
-    ("inside and around", ("/spec/deep/only", "/spec/deep"), {"deep": None}),
+    ("around and inside", ("/spec/pair", "/spec/pair/x"), {"pair": None}),
+    ("inside and around", ("/spec/pair/x", "/spec/pair"), {"pair": None}),
     ("nowhere", ("/spec/none/x", "/spec/replicas/x", "/nothing"), {}),
     ("no index", ("/spec/list/01", "/spec/list/-", "/spec/list/+1", "/spec/list/9"), {}),
     ("no pointer", ("spec/replicas", "", "/spec/a~2b", "/spec/~"), {}),
