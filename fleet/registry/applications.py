@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
 
 from sqlalchemy import Select, and_, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -282,7 +281,7 @@ async def _unchanged_sources(
     query = select(SOURCES.c.position, SOURCES.c.repository_id).where(
         SOURCES.c.application_id == before.id
     )
-    known: dict[int, UUID] = dict((await tx.execute(query)).tuples().all())
+    known = {row.position: row.repository_id for row in await tx.execute(query)}
     old, new = _raw_sources(before.document), _raw_sources(document.document)
     return frozenset(
         position

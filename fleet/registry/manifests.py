@@ -105,7 +105,7 @@ def _unpacked(ring: KeyRing, row: Row[Any]) -> tuple[Manifest, ...]:
     if hashlib.sha256(canonical).hexdigest() != row.sha256:
         raise RegistryError(
             f"manifests {row.sha256[:12]} are damaged in the database",
-            hint="Restore table manifests from a backup, or refresh with --hard to render anew.",
+            hint="Restore that row of table manifests from a backup.",
         )
     return tuple(orjson.loads(canonical))
 

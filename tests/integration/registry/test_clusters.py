@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -185,6 +186,25 @@ async def test_a_cluster_that_is_targeted_stays(db: Database, ring: KeyRing) -> 
         await clusters.remove_cluster(tx, ANNA, made.id)
         with pytest.raises(NotFound):
             await clusters.get_cluster_by_id(tx, EVERYTHING, made.id)
+
+
+async def test_a_cluster_is_not_removed_under_an_application(db: Database, ring: KeyRing) -> None:
+    async with db.transaction() as tx:
+        await seeds.project(tx, "shop")
+        made = await seeds.cluster(tx, ring)
+    async with db.transaction() as tx:
+        await seeds.application(tx, "web", made.id)
+
+        async def remove() -> None:
+            async with db.transaction() as other:
+                await clusters.remove_cluster(other, ANNA, made.id)
+
+        removal = asyncio.create_task(remove())
+        waits = text("select count(*) from pg_locks where not granted")
+        while not (await tx.execute(waits)).scalar_one():
+            await asyncio.sleep(0)
+    with pytest.raises(Refused, match="web"):
+        await removal
 
 
 async def test_another_cluster_at_a_known_address_waits_for_a_person(
