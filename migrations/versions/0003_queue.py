@@ -5,6 +5,10 @@ A later migration that moves to the next minor applies that package's own migrat
 those newer than the version in the comment on ``procrastinate_jobs``: a fresh database
 got the newer schema here already.
 
+One thing is added: a worker of procrastinate looks for work when it is told or when its
+polling interval is over, but not when a job ends. A job that waited for the lock of one
+that ran would lie there until the next poll, so its turn is announced by a trigger.
+
 Revision ID: 0003
 Revises: 0002
 """
@@ -27,11 +31,35 @@ def upgrade() -> None:
     connection = op.get_bind().execution_options(no_parameters=True)
     connection.exec_driver_sql(SchemaManager.get_schema())
     op.execute(f"comment on table procrastinate_jobs is 'procrastinate {version('procrastinate')}'")
+    op.execute(ANNOUNCE_NEXT)
+    op.execute(ANNOUNCE_NEXT_TRIGGER)
 
 
 def downgrade() -> None:
     op.execute(DROP_EVERYTHING)
+    op.execute("drop function fleet_announce_next()")
 
+
+# Fleet's jobs have the same text as lock and queueing lock; the latter has an index.
+ANNOUNCE_NEXT = """
+create function fleet_announce_next() returns trigger
+language plpgsql set search_path = public, pg_temp as $$
+begin
+    perform pg_notify('procrastinate_queue_v1#' || next.queue_name, next.payload),
+            pg_notify('procrastinate_any_queue_v1', next.payload)
+       from (select queue_name,
+                    json_build_object('type', 'job_inserted', 'job_id', id)::text as payload
+               from procrastinate_jobs
+              where queueing_lock = old.lock and status = 'todo') as next;
+    return null;
+end
+$$
+"""
+
+ANNOUNCE_NEXT_TRIGGER = """
+create trigger fleet_announce_next after delete or update of status on procrastinate_jobs
+    for each row when (old.status = 'doing') execute function fleet_announce_next()
+"""
 
 DROP_EVERYTHING = r"""
 do $$
