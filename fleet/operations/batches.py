@@ -135,7 +135,9 @@ class Pass:
             discovery=self.discovery,
             application_id=view.app.id,
             gate=self._gate(view),
-            propagation=policy.option("PrunePropagationPolicy") or PROPAGATION,
+            propagation=(view.app.deleting or {}).get("propagation")
+            or policy.option("PrunePropagationPolicy")
+            or PROPAGATION,
             namespace_labels=dict(policy.namespace_labels),
             namespace_annotations=dict(policy.namespace_annotations),
             awaits_end=view.app.deleting is not None,

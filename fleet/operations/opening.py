@@ -1,0 +1,126 @@
+"""Opening what operations work with, in the order in which it can be refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+
+from fleet.errors import SettingsInvalid
+from fleet.model.secret import Secret
+from fleet.operations.connections import Connections
+from fleet.operations.runtime import Runtime
+from fleet.registry import instance, projects, rotation, schema
+from fleet.registry.database import Database
+from fleet.registry.keyring import KeyRing, load_ring
+from fleet.render import Limits, Renderer, find_tools, load_one
+from fleet.settings import Settings
+from fleet.source import AddressRules, Charts, Mirrors
+
+#: Connections of a process that works, and of one that only asks.
+POOL_SIZE = 12
+
+
+def open_ring(settings: Settings) -> KeyRing:
+    """The key ring that seals credentials; made at the first start.
+
+    Raises:
+        SettingsInvalid: it cannot be read.
+    """
+    return load_ring(
+        key_file=settings.key_file,
+        text=settings.secret_key,
+        command=settings.secret_key_command,
+    )
+
+
+def address_rules(settings: Settings) -> AddressRules:
+    """Where sources may be.
+
+    Raises:
+        SettingsInvalid: a network that is none.
+    """
+    try:
+        networks = tuple(ip_network(text) for text in settings.allowed_networks)
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"allowed_networks: {error}", hint="Write networks as 127.0.0.0/8 or fd00::/8."
+        ) from None
+    return AddressRules(
+        allowed_networks=networks,
+        allowed_file_roots=settings.allowed_file_roots,
+        allow_content_hosts=settings.allowed_content_hosts,
+    )
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, url: Secret, *, name: str, pool_size: int = POOL_SIZE
+) -> AsyncIterator[Runtime]:
+    """Everything that operations need, closed at the end.
+
+    Args:
+        url: of the database, as the role that the application uses.
+        name: of this process, shown in ``pg_stat_activity``.
+
+    Raises:
+        RegistryUnavailable: no database.
+        SchemaMismatch: it is older or newer than this program.
+        SealBroken: the key ring is not the one that sealed its credentials.
+    """
+    ring = open_ring(settings)
+    db = Database(
+        url, pool_size=pool_size, application_name=name, allow_unsafe=settings.allow_unsafe_database
+    )
+    connections = Connections(
+        call_seconds=settings.cluster_timeout_seconds,
+        allowed_exec=frozenset(settings.allowed_exec_commands),
+    )
+    try:
+        await db.open()
+        await asyncio.to_thread(schema.require_same, url)
+        async with db.transaction() as tx:
+            await rotation.check_key(tx, ring)
+            await projects.ensure_default(tx)
+            me = await instance.instance_id(tx)
+            await instance.put_default_interval(tx, settings.reconcile_interval_seconds)
+        yield _runtime(settings, db, ring, me, connections)
+    finally:
+        await connections.close()
+        await db.close()
+
+
+def _runtime(
+    settings: Settings,
+    db: Database,
+    ring: KeyRing,
+    me: instance.InstanceId,
+    connections: Connections,
+) -> Runtime:
+    rules = address_rules(settings)
+    sources = Path(settings.home) / "sources"
+    mirrors = Mirrors(sources, rules=rules, deadline_seconds=settings.git_timeout_seconds)
+    return Runtime(
+        settings=settings,
+        db=db,
+        ring=ring,
+        instance=me,
+        connections=connections,
+        mirrors=mirrors,
+        charts=Charts(
+            mirrors.trees,
+            rules=rules,
+            parse_yaml=load_one,
+            deadline_seconds=settings.git_timeout_seconds,
+        ),
+        renderer=Renderer(
+            find_tools(settings.home),
+            Limits(
+                wall_seconds=settings.render_timeout_seconds,
+                memory_bytes=settings.render_memory_bytes,
+            ),
+            concurrency=settings.render_concurrency,
+        ),
+    )
