@@ -185,13 +185,15 @@ def _denies_destination(
 
 
 def _denies_cluster(entry: ProjectDestination, server: str, cluster_name: str) -> bool:
-    by_server = entry.server.removeprefix("!").rstrip("/")
-    by_name = entry.name.removeprefix("!")
-    if not (by_server or by_name):
-        return True
-    return bool(by_server and _denies(by_server, server.rstrip("/"))) or bool(
-        by_name and _denies(by_name, cluster_name)
-    )
+    """By the parts with ``!`` alone where there are any: what stands beside them cannot
+    soften a denial. An entry that names no cluster means all."""
+    given = [
+        (pattern.removeprefix("!").rstrip("/"), text, pattern.startswith("!"))
+        for pattern, text in ((entry.server, server.rstrip("/")), (entry.name, cluster_name))
+        if pattern
+    ]
+    negated = [part for part in given if part[2]]
+    return not given or any(_denies(pattern, text) for pattern, text, _ in negated or given)
 
 
 def _permits_kind(rule: KindRule, group: str, kind: str, name: str) -> bool:

@@ -101,6 +101,18 @@ def test_a_denial_alone_permits_nothing() -> None:
     assert not may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="shop")
 
 
+def test_a_denial_of_a_server_holds_whatever_name_stands_beside_it() -> None:
+    spec = replace(
+        DEFAULT_PROJECT_SPEC,
+        destinations=(
+            to(server="!https://prod", name="eu-*", namespace="*"),
+            to(server="*", namespace="*"),
+        ),
+    )
+    assert not may_deploy_to(spec, server="https://prod/", cluster_name="us-1", namespace="a")
+    assert may_deploy_to(spec, server=SERVER, cluster_name="eu-1", namespace="a")
+
+
 def test_a_denial_permits_nothing_by_its_other_parts() -> None:
     spec = ProjectSpec(destinations=(to(server="!https://prod", name="eu-*", namespace="*"),))
     assert not may_deploy_to(spec, server=SERVER, cluster_name="us-1", namespace="shop")
