@@ -8,14 +8,14 @@ structured-merge-diff ``fieldpath/serialize.go``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from fleet.diff.digest import canonical, sha256_of
 from fleet.diff.values import MAX_DEPTH
-from fleet.model.objects import Manifest
+from fleet.model.objects import Manifest, metadata_of
 
 Fields = Mapping[str, Any]
 
@@ -24,8 +24,11 @@ def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
     """The part of ``obj`` that the set owns; fields that are not in ``obj`` are left out.
 
     The set does not list apiVersion, kind, name and namespace: they are not in the result.
+    ``resources: {}`` in a manifest is owned like an atomic mapping, yet what another
+    manager puts into it is not ours: the ``managedFields`` of ``obj`` tell the two apart.
     """
-    found = _owned(obj, owned_fields, 0) if owned_fields else {}
+    fields = _shared(owned_fields, _sets_of_managers(obj), 0)
+    found = _owned(obj, fields, 0) if fields else {}
     return found if isinstance(found, dict) else {}
 
 
@@ -35,6 +38,28 @@ def projection_sha256(obj: Manifest, owned_fields: Fields) -> str:
     return sha256_of(projection(obj, owned_fields))
 
 
+def _sets_of_managers(obj: Manifest) -> list[Fields]:
+    entries = metadata_of(obj).get("managedFields")
+    found = entries if isinstance(entries, list) else []
+    return _mappings(entry.get("fieldsV1") for entry in _mappings(found))
+
+
+def _mappings(values: Iterable[Any]) -> list[Fields]:
+    return [value for value in values if isinstance(value, Mapping)]
+
+
+def _shared(fields: Any, others: list[Fields], depth: int) -> Any:
+    """``fields`` where a leaf of ours that others own a part of is only the node itself."""
+    if not others or depth >= MAX_DEPTH or not isinstance(fields, Mapping):
+        return fields
+    if not fields:
+        return {".": {}} if any(other.keys() - {"."} for other in others) else fields
+    return {
+        key: _shared(inner, _mappings(other.get(key) for other in others), depth + 1)
+        for key, inner in fields.items()
+    }
+
+
 def _owned(value: Any, fields: Any, depth: int) -> Any:
     if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:
         return value
@@ -42,7 +67,7 @@ def _owned(value: Any, fields: Any, depth: int) -> Any:
         pairs = fields_of(value, fields)
         return {name: _owned(value[name], inner, depth + 1) for name, inner in pairs}
     if isinstance(value, list):
-        places = sorted(items_of(value, fields), key=lambda place: place[0])
+        places = items_of(value, fields)
         return [_owned(value[index], inner, depth + 1) for index, inner in places]
     return value
 
@@ -56,7 +81,7 @@ def fields_of(value: Mapping[str, Any], fields: Fields) -> Iterator[tuple[str, A
 
 
 def items_of(items: list[Any], fields: Fields) -> Iterator[tuple[int, Any]]:
-    """``(index, subset)`` of each item of the set that the list has, at most one each."""
+    """``(index, subset)`` of each item of the list that the set has, in the list's order."""
     wanted = _Wanted(fields)
     for index, item in enumerate(items):
         inner = wanted.subset_of(index, item)
