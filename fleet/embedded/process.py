@@ -23,8 +23,12 @@ COMPLAINTS = ("FATAL", "PANIC", "ERROR", "error:", "could not")
 Argv = list[str | Path]
 
 
-class PortTaken(RegistryError):
-    """Another program took the port between choosing it and binding it."""
+class PortTaken(Exception):
+    """Another program took the port between choosing it and binding it; ``told`` says so."""
+
+    def __init__(self, told: RegistryError) -> None:
+        super().__init__(told.message)
+        self.told = told
 
 
 def environment() -> Mapping[str, str]:
@@ -107,7 +111,10 @@ def await_ready(process: subprocess.Popen[bytes], data: Path, log: Path, log_sta
             if not ended:
                 process.kill()
                 process.wait()
-            raise explained(log.read_bytes()[log_start:].decode(errors="replace"), log)
+            output = log.read_bytes()[log_start:].decode(errors="replace")
+            if "Address already in use" in output:
+                raise PortTaken(explained(output, log))
+            raise explained(output, log)
         time.sleep(POLL_SECONDS)
 
 
@@ -162,5 +169,4 @@ def explained(output: str, log: Path) -> RegistryError:
         )
     complaints = [line for line in output.splitlines() if any(sign in line for sign in COMPLAINTS)]
     said = complaints[-1].strip() if complaints else "it said nothing"
-    kind = PortTaken if "Address already in use" in output else RegistryError
-    return kind(f"PostgreSQL did not start: {said}", hint=f"Its log is {log}.")
+    return RegistryError(f"PostgreSQL did not start: {said}", hint=f"Its log is {log}.")

@@ -13,7 +13,6 @@ import json
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from tests.cluster.build import binaries
 from tests.cluster.kube import ApiFailed, Object, request
-from tests.keeper import FAST_FOLDER, State, keep, start_child
+from tests.keeper import State, keep, scratch, start_child
 from tests.ports import free_port
 from tests.servers.tls import CertificateAuthority, key_pair
 
@@ -396,10 +395,7 @@ def _nothing_yet() -> Iterator[State]:
 
 def main() -> None:
     """Keep a control plane; clusters start when a test first asks for them."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fleet-control-plane-", dir=FAST_FOLDER) as folder,
-        control_plane(Path(folder)) as plane,
-    ):
+    with scratch() as folder, control_plane(folder) as plane:
         keep(_nothing_yet(), plane.handle)
 
 

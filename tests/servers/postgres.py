@@ -7,18 +7,15 @@ migrated once, in a template; a test's database is a copy of it, made in some 40
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from fleet.embedded import start_postgres
-from tests.keeper import FAST_FOLDER, State, keep
+from tests.keeper import State, keep, scratch
 
 TEMPLATE = "fleet_template"
 EMPTY = "fleet_empty"
@@ -80,16 +77,16 @@ def _migrate(url: str) -> None:
 
 @contextlib.contextmanager
 def _server() -> Iterator[State]:
-    with tempfile.TemporaryDirectory(prefix="fleet-postgres-", dir=FAST_FOLDER) as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL may run as another user
-        with start_postgres(Path(folder), options=OPTIONS) as server:
+    with scratch() as folder:
+        folder.chmod(0o711)  # PostgreSQL may run as another user
+        with start_postgres(folder, options=OPTIONS) as server:
             urls = {role: server.url("", role).rstrip("/") for role in server.address.passwords}
             state: State = {"urls": urls}
             for name in (TEMPLATE, EMPTY):
                 _execute(state, "create database {} owner fleet_owner", name)
                 _execute(state, "revoke all on database {} from public", name)
             _migrate(f"{urls['fleet_owner']}/{TEMPLATE}")
-            yield {**state, "pid": os.getpid()}
+            yield {**state, "server_pid": server.pid}
 
 
 if __name__ == "__main__":

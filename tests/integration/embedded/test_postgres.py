@@ -18,10 +18,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fleet.embedded import account, find_postgres, start_postgres
+from fleet.embedded import account, find_postgres, postgres, start_postgres
 from fleet.embedded.account import Account, reachable_binaries
 from fleet.errors import FleetError, Refused, RegistryError, RegistryUnavailable, SchemaMismatch
 from tests.needs import require
+from tests.ports import free_port
 
 PARENT = """
 import signal, sys
@@ -211,6 +212,20 @@ def test_long_home_goes_without_a_unix_socket(fleet_home: Path) -> None:
     home = fleet_home / ("long-" * 30)
     with start_postgres(home) as server:
         assert ask(server.superuser_url, "show unix_socket_directories") == ""
+
+
+def test_port_taken_meanwhile_is_tried_again(
+    fleet_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        taken = occupied.getsockname()[1]
+        ports = iter([taken, taken, free_port()])
+        monkeypatch.setattr(postgres, "_free_port", lambda: next(ports))
+        with start_postgres(fleet_home) as server:
+            assert ask(server.url(), "select 1") == 1
+        monkeypatch.setattr(postgres, "_free_port", lambda: taken)
+        with pytest.raises(RegistryError, match="could not create any TCP/IP sockets"):
+            start_postgres(fleet_home)
 
 
 def test_thread_other_than_main_is_refused(fleet_home: Path) -> None:
