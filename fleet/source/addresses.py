@@ -40,7 +40,7 @@ METADATA = frozenset(
     ip_address(text)
     for text in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192")
 )
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def unwrap(address: Address) -> Address:
     """The IPv4 address inside a mapped, NAT64, 6to4 or Teredo one; else ``address``."""
     if isinstance(address, IPv4Address):
         return address
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     if address.teredo:
         return address.teredo[1]
@@ -162,7 +162,7 @@ def _judge(rules: AddressRules, host: str, address: Address, *, only_public: boo
     real = unwrap(address)
     if any(address in network or real in network for network in rules.allowed_networks):
         return
-    kind = _special(real) or _special(address)
+    kind = _special(real)
     if not kind and only_public and not real.is_global:
         kind = "private"
     if kind:

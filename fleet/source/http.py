@@ -114,7 +114,9 @@ class HttpClient:
     async def _exchange(
         self, request: Request, target: RepositoryUrl, *, registered: bool, trusted: bool
     ) -> Reply:
-        headers = {"Accept-Encoding": "identity", "User-Agent": "fleet", **request.headers}
+        headers = {"Accept-Encoding": "identity", "User-Agent": "fleet"}
+        # Any header may be a credential; another host learns only what we can read.
+        headers |= {k: v for k, v in request.headers.items() if trusted or k == "Accept"}
         if trusted and request.authorization:
             headers["Authorization"] = request.authorization.reveal()
         tls = self._route.tls if trusted else Tls()

@@ -16,7 +16,9 @@ def parse_batch_check(output: bytes) -> list[str | None]:
     ids: list[str | None] = []
     at = 0
     while at < len(output):
-        end = output.index(b"\n", at)
+        end = output.find(b"\n", at)
+        if end < 0:
+            break  # cut off in the middle of an answer
         line = output[at:end]
         at = end + 1
         nowhere = _NOWHERE.fullmatch(line)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import resource
 import signal
@@ -28,6 +29,9 @@ from fleet.errors import SourceError, SourceUnreachable, SpecInvalid
 _THREADS = ThreadPoolExecutor(max_workers=32, thread_name_prefix="git")
 _STDERR_BYTES = 64 * 1024
 _CHUNK = 256 * 1024
+
+# safe.bareRepository came with 2.38, http.curloptResolve with 2.37.
+OLDEST_GIT = (2, 38)
 
 HARDENED: Mapping[str, str] = {
     "core.hooksPath": "/dev/null",
@@ -169,12 +173,21 @@ def guard(operands: Sequence[str]) -> None:
             raise SpecInvalid(f"{operand[:80]!r}: not an acceptable transport") from error
 
 
+@functools.cache
 def _git_class() -> Any:
-    """GitPython's ``Git``; imported late because the import runs git."""
+    """GitPython's ``Git``; imported late because the import runs git.
+
+    Raises:
+        SourceError: no git, or one that would quietly ignore some of ``HARDENED``.
+    """
+    hint = f"Install git {'.'.join(map(str, OLDEST_GIT))} or newer."
     try:
         from git import Git
     except ImportError as error:
-        raise SourceError("git is missing", hint="Install git 2.38 or newer.") from error
+        raise SourceError("git is missing", hint=hint) from error
+    found = Git().version_info
+    if found < OLDEST_GIT:
+        raise SourceError(f"git {'.'.join(map(str, found))} is too old", hint=hint)
     return Git
 
 

@@ -60,11 +60,20 @@ def is_mirror(path: Path) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Remove a mirror; renamed first, so that no reader meets half of one."""
+    """Remove a mirror; renamed first, so that no reader meets half of one. What an earlier
+    removal left when it was killed goes too."""
+    for left in path.parent.glob(f".gone-{path.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     if path.exists():
         gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
         path.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def replace(path: Path, fresh: Path) -> None:
+    """Put the mirror ``fresh`` in the place of ``path``."""
+    discard(path)
+    fresh.rename(path)
 
 
 def remove_leftovers(path: Path) -> None:

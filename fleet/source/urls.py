@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urljoin
 
 from fleet.errors import Place, SpecInvalid
@@ -155,9 +155,8 @@ def join_url(base: str, reference: str) -> str:
     joined = urljoin(f"http://x{origin.path}/", reference)
     if not joined.startswith("http://x/"):
         raise _invalid(reference, "it names another host without a scheme")
-    target = RepositoryUrl(
-        origin.scheme, origin.user, origin.host, origin.port, joined.removeprefix("http://x")
-    )
+    path = joined.removeprefix("http://x")
+    target = replace(origin, path=path)
     return str(parse_url(str(target), link=True))
 
 

@@ -314,6 +314,24 @@ async def test_a_damaged_mirror_is_cloned_again(
     assert Path((await mirrors.checkout(remote, sha)).root, "README.md").exists()
 
 
+async def test_a_damaged_mirror_is_kept_while_the_remote_is_away(
+    repo: Repo, mirrors: Mirrors, tmp_path: Path
+) -> None:
+    remote, sha = remote_to(repo.url), repo.commit()
+    await mirrors.fetch(remote, (sha,))
+    mirror = mirror_folder(tmp_path / "home")
+    for pack in mirror.glob("objects/pack/*.pack"):
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes()[:40])
+    away = tmp_path / "away"
+    repo.path.rename(away)
+    with pytest.raises(SourceError):
+        await mirrors.checkout(remote, sha)
+    assert mirror_folder(tmp_path / "home") == mirror
+    away.rename(repo.path)
+    assert Path((await mirrors.checkout(remote, sha)).root, "README.md").exists()
+
+
 @pytest.mark.parametrize("missing", ["HEAD", "objects", "refs"])
 async def test_half_a_mirror_is_made_again(
     repo: Repo, mirrors: Mirrors, tmp_path: Path, missing: str
@@ -363,7 +381,7 @@ async def test_failing_again_and_again_takes_no_space(
 async def test_many_packs_are_folded_into_one(
     repo: Repo, mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet.source.mirrors.PACKS_BEFORE_REPACK", 3)
+    monkeypatch.setattr("fleet.source.clones.PACKS_BEFORE_REPACK", 3)
     remote = remote_to(repo.url)
     commits = []
     for number in range(4):
