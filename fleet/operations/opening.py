@@ -72,7 +72,11 @@ async def open_runtime(
     """
     ring = open_ring(settings)
     db = Database(
-        url, pool_size=pool_size, application_name=name, allow_unsafe=settings.allow_unsafe_database
+        url,
+        pool_size=pool_size,
+        application_name=name,
+        allow_unsafe=settings.allow_unsafe_database,
+        ring=ring,
     )
     connections = Connections(
         call_seconds=settings.cluster_timeout_seconds,

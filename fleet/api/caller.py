@@ -1,0 +1,75 @@
+"""Who calls, and what they may do. No route answers without one but those in ``health``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from fleet.errors import Forbidden, Unauthenticated
+from fleet.identity.tokens import parse
+from fleet.model.scope import Actor, Scope
+from fleet.operations.runtime import Runtime
+from fleet.policy import may, scope_of
+from fleet.registry import accounts
+from fleet.registry.audit import record_denied
+
+_HINT = "Sign in with `fleet login`, or pass --auth-token or FLEET_AUTH_TOKEN."
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An authenticated subject, in one request."""
+
+    actor: Actor
+    runtime: Runtime
+
+    @property
+    def scope(self) -> Scope:
+        return scope_of(self.actor.role)
+
+    async def require(self, action: str, kind: str, name: str = "", project: str = "") -> None:
+        """Go on only if the caller may; a refusal is written to the audit log.
+
+        Raises:
+            Forbidden: policy says no.
+        """
+        decision = may(self.actor.role, action, kind, project)
+        if decision:
+            return
+        about = f"{kind}/{name}" if name else kind
+        await record_denied(
+            self.runtime.db, self.actor, action, kind, name or "*", reason=decision.reason
+        )
+        raise Forbidden(f"{self.actor.name}: {decision.reason}", object=about)
+
+
+async def caller_of(request: Request) -> Caller:
+    """The caller of a request.
+
+    Raises:
+        Unauthenticated: no token, or none that is valid. A wrong token is never a lesser
+            identity.
+    """
+    runtime: Runtime = request.app.state.runtime
+    local: Actor | None = request.app.state.local
+    request_id = request.state.request_id
+    if local is not None:
+        return Caller(Actor(local.name, "", request_id, local.role), runtime)
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        raise Unauthenticated("no API token was given", hint=_HINT)
+    proof = parse(text.strip())
+    source_ip = request.client.host if request.client else ""
+    if proof is not None:
+        async with runtime.db.transaction() as tx:
+            found = await accounts.authenticate(tx, proof, runtime.now())
+        if found is not None:
+            return Caller(found.actor(source_ip=source_ip, request_id=request_id), runtime)
+    unknown = Actor("anonymous", source_ip, request_id)
+    await record_denied(runtime.db, unknown, "sign-in", "Token", str(proof.id) if proof else "")
+    raise Unauthenticated("the API token is unknown, expired or revoked", hint=_HINT)
+
+
+Calling = Annotated[Caller, Depends(caller_of)]

@@ -1,0 +1,239 @@
+"""Model values → the JSON that people see: Argo CD's shapes where it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from fleet.model.applications import Application, ApplicationSummary, LiveResource
+from fleet.model.health import Health
+from fleet.model.operations import (
+    Action,
+    HistoryEntry,
+    Operation,
+    Outcome,
+)
+
+#: What happened to an object → what Argo CD calls it in ``syncResult.resources[].status``.
+_RESULT_STATUS = {
+    Action.CREATED: "Synced",
+    Action.CONFIGURED: "Synced",
+    Action.UNCHANGED: "Synced",
+    Action.PRUNED: "Pruned",
+    Action.SKIPPED: "PruneSkipped",
+    Action.FAILED: "SyncFailed",
+}
+
+
+def time_text(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with a Z, as Kubernetes writes times."""
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def without_nothing(value: dict[str, Any]) -> dict[str, Any]:
+    """Keys with None, "" or an empty collection left out, as Go's omitempty does."""
+    return {k: v for k, v in value.items() if v not in (None, "", [], {}, ())}
+
+
+def page(items: Iterable[dict[str, Any]], cursor: str) -> dict[str, Any]:
+    """A page of a list; ``next`` is "" after the last."""
+    return {"items": list(items), "next": cursor}
+
+
+def application_document(app: Application) -> dict[str, Any]:
+    """The Application as Argo CD would print it: the document word for word, and status."""
+    summary = app.summary
+    document = app.document.document
+    metadata = {
+        **document.get("metadata", {}),
+        "uid": str(summary.id),
+        "generation": app.generation,
+        "creationTimestamp": time_text(summary.created_at),
+    }
+    return {**document, "metadata": metadata, "status": _status(app)}
+
+
+def _status(app: Application) -> dict[str, Any]:
+    summary = app.summary
+    sources = app.document.document.get("spec", {})
+    revision = {"revisions": list(app.revisions)} if app.document.spec.multi_source else {}
+    images = sorted({image for resource in app.resources for image in resource.images})
+    return without_nothing(
+        {
+            "sync": without_nothing(
+                {
+                    "status": str(summary.sync),
+                    "revision": summary.revision,
+                    **revision,
+                    "comparedTo": without_nothing(
+                        {
+                            "source": sources.get("source"),
+                            "sources": sources.get("sources"),
+                            "destination": sources.get("destination"),
+                        }
+                    ),
+                }
+            ),
+            "health": without_nothing(
+                {**health_shape(summary.health), "lastTransitionTime": time_text(app.health_since)}
+            ),
+            "operationState": operation_state(app.operation) if app.operation else None,
+            "history": [history_shape(entry) for entry in app.history],
+            "resources": [resource_shape(resource) for resource in app.resources],
+            "conditions": [
+                without_nothing(
+                    {
+                        "type": c.type,
+                        "message": c.message,
+                        "lastTransitionTime": time_text(c.last_transition_at),
+                    }
+                )
+                for c in summary.conditions
+            ],
+            "summary": without_nothing({"images": images}),
+            "reconciledAt": time_text(app.reconciled_at),
+            "staleSince": time_text(summary.stale_since),
+        }
+    )
+
+
+def health_shape(health: Health) -> dict[str, Any]:
+    return without_nothing({"status": str(health.status), "message": health.message})
+
+
+def resource_shape(resource: LiveResource) -> dict[str, Any]:
+    """One of ``status.resources``; ``drift`` and ``message`` are ours."""
+    ref = resource.ref
+    return without_nothing(
+        {
+            "group": ref.group,
+            "version": resource.version,
+            "kind": ref.kind,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "status": str(resource.sync),
+            "health": health_shape(resource.health) if resource.health else None,
+            "syncWave": resource.wave,
+            "hook": resource.hook or None,
+            "requiresPruning": resource.requires_pruning or None,
+            "message": resource.message,
+            "drift": list(resource.drift),
+        }
+    )
+
+
+def operation_state(operation: Operation) -> dict[str, Any]:
+    """Argo CD's ``operationState``."""
+    return without_nothing(
+        {
+            "operation": {
+                str(operation.kind): without_nothing(
+                    {
+                        "revision": operation.revision,
+                        "prune": operation.options.prune or None,
+                        "dryRun": operation.options.dry_run or None,
+                    }
+                ),
+                "initiatedBy": _initiated_by(operation.initiated_by),
+            },
+            "phase": str(operation.phase),
+            "message": operation.message,
+            "startedAt": time_text(operation.started_at),
+            "finishedAt": time_text(operation.finished_at),
+            "retryCount": max(operation.attempt - 1, 0) or None,
+            "syncResult": without_nothing(
+                {
+                    "revision": operation.revision,
+                    "sources": list(operation.sources),
+                    "resources": [outcome_shape(outcome) for outcome in operation.outcomes],
+                }
+            ),
+        }
+    )
+
+
+def _initiated_by(name: str) -> dict[str, Any]:
+    return {"automated": True} if name.startswith("fleet:") else {"username": name}
+
+
+def outcome_shape(outcome: Outcome) -> dict[str, Any]:
+    ref = outcome.ref
+    return without_nothing(
+        {
+            "group": ref.group,
+            "kind": ref.kind,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "status": _RESULT_STATUS.get(outcome.action) if outcome.action else None,
+            "action": str(outcome.action) if outcome.action else None,
+            "message": outcome.message,
+            "error": outcome.error,
+            "syncPhase": "Sync",
+        }
+    )
+
+
+def history_shape(entry: HistoryEntry) -> dict[str, Any]:
+    """One of ``status.history``; the hash names the stored manifests that a rollback applies."""
+    return without_nothing(
+        {
+            "id": entry.id,
+            "revision": entry.revision,
+            "deployedAt": time_text(entry.deployed_at),
+            "deployStartedAt": time_text(entry.started_at),
+            "deployedUntil": time_text(entry.deployed_until),
+            "healthyAt": time_text(entry.healthy_at),
+            "initiatedBy": _initiated_by(entry.initiated_by),
+            "sources": list(entry.sources),
+            "manifestsSha256": entry.manifests_sha256,
+        }
+    ) | {"id": entry.id}
+
+
+def operation_shape(operation: Operation) -> dict[str, Any]:
+    """An operation by itself, for those who wait for it."""
+    return {
+        "id": str(operation.id),
+        "application": operation.application,
+        "project": operation.project,
+        "cluster": operation.cluster,
+        "namespace": operation.namespace,
+        "kind": str(operation.kind),
+        "trigger": str(operation.trigger),
+        "createdAt": time_text(operation.created_at),
+        **operation_state(operation),
+    }
+
+
+def summary_shape(app: ApplicationSummary) -> dict[str, Any]:
+    """A line of ``app list``."""
+    return {
+        "name": app.name,
+        "project": app.project,
+        "cluster": app.cluster,
+        "server": app.server,
+        "namespace": app.namespace,
+        "labels": app.labels,
+        "repoURL": app.repo_url,
+        "path": app.path,
+        "targetRevision": app.target_revision,
+        "revision": app.revision,
+        "sync": str(app.sync),
+        "health": health_shape(app.health),
+        "syncPolicy": _policy(app),
+        "operation": app.operation_phase,
+        "conditions": [{"type": c.type, "message": c.message} for c in app.conditions],
+        "staleSince": time_text(app.stale_since),
+        "createdAt": time_text(app.created_at),
+        "deleting": app.deleting,
+    }
+
+
+def _policy(app: ApplicationSummary) -> str:
+    """As Argo CD shows it: ``Auto-Prune``, ``Auto`` or ``Manual``."""
+    if not app.auto_sync:
+        return "Manual"
+    return "Auto-Prune" if app.auto_prune else "Auto"
