@@ -64,7 +64,9 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", OURS, ids=shown)
 def test_file_is_one_thing_with_a_name(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    """A migration may be long: it is written once and never changed."""
+    if "migrations" not in path.relative_to(ROOT).parts:
+        assert len(path.read_text().splitlines()) <= LONGEST_FILE
     assert not FORBIDDEN_NAMES & set(path.relative_to(ROOT).with_suffix("").parts)
 
 
