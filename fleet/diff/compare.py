@@ -110,15 +110,21 @@ def _present(value: Any) -> Any:
 
 def writer_of(path: str, writers: Mapping[str, str]) -> str:
     """Who wrote the live value at ``path``: of the field itself, else of something in it
-    (a mapping is owned by its parts), else of what it is a part of (an atomic list)."""
+    (a mapping is owned by its parts), else of the atomic list or mapping it is a part of.
+
+    A field that the server filled in has no writer: what is around it is owned by parts.
+    """
     if path in writers:
         return writers[path]
-    parts = [known for known in writers if known.startswith((f"{path}.", f"{path}["))]
-    if parts:
+    if parts := _parts(path, writers):
         return writers[min(parts)]
     above = path
     while above:
         above = above[: max(above.rfind("."), above.rfind("["))]
         if above in writers:
-            return writers[above]
+            return "" if _parts(above, writers) else writers[above]
     return ""
+
+
+def _parts(path: str, writers: Mapping[str, str]) -> list[str]:
+    return [known for known in writers if known.startswith((f"{path}.", f"{path}["))]

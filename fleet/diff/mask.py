@@ -19,15 +19,12 @@ import orjson
 
 from fleet.diff.digest import canonical
 from fleet.diff.normalize import LAST_APPLIED
+from fleet.diff.search import Search
 from fleet.diff.values import MAX_DEPTH, number_text
 from fleet.model.objects import GroupKind, Manifest, group_kind_of
 
 _SECRET = GroupKind("", "Secret")
 _MIN_SALT_BYTES = 16
-#: Shorter values are too common to be looked for inside other text.
-_MIN_LENGTH = 4
-#: Letters times values up to which text is searched; beyond, it is hidden unsearched.
-_MAX_SEARCH = 20_000_000
 #: Fields of a Secret that are not secret. Any other one is, misspelt ``stringdata`` too.
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _SEARCHED = frozenset({"type", "immutable"})
@@ -61,20 +58,19 @@ def mask_pair(
     """
     sides = [side for side in (live, predicted) if side is not None]
     if any(group_kind_of(side) == _SECRET for side in sides):
-        mask = _Mask(salt, frozenset({LAST_APPLIED, *sensitive_annotations}), _needles(sides))
+        mask = _Mask(salt, frozenset({LAST_APPLIED, *sensitive_annotations}), _values(sides))
         return live and mask.secret(live), predicted and mask.secret(predicted)
     if not sensitive_annotations:
         return live, predicted
-    mask = _Mask(salt, frozenset(sensitive_annotations), frozenset())
+    mask = _Mask(salt, frozenset(sensitive_annotations), Search(()))
     return live and mask.annotated(live), predicted and mask.annotated(predicted)
 
 
-def _needles(sides: list[Manifest]) -> frozenset[str]:
+def _values(sides: list[Manifest]) -> Search:
     """Every spelling of every value that the Secret holds."""
     public = _IDENTITY | _SEARCHED | {"metadata"}
     hidden = (value for side in sides for key, value in side.items() if key not in public)
-    found = {spelt for value in hidden for leaf in _texts(value) for spelt in _spellings(leaf)}
-    return frozenset(text for text in found if len(text) >= _MIN_LENGTH)
+    return Search(spelt for value in hidden for leaf in _texts(value) for spelt in _spellings(leaf))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -118,12 +114,12 @@ def _encodings(raw: bytes) -> Iterator[str]:
 
 
 class _Mask:
-    def __init__(self, salt: bytes, annotations: frozenset[str], needles: frozenset[str]) -> None:
+    def __init__(self, salt: bytes, annotations: frozenset[str], values: Search) -> None:
         if len(salt) < _MIN_SALT_BYTES:
             raise ValueError(f"a salt has at least {_MIN_SALT_BYTES} bytes")
         self._salt = salt
         self._annotations = annotations
-        self._needles = needles
+        self._values = values
 
     def label(self, value: Any) -> str:
         digest = hmac.digest(self._salt, canonical(value), "sha256")
@@ -174,9 +170,4 @@ class _Mask:
         if value is None or isinstance(value, bool):
             return value
         text = value if isinstance(value, str) else number_text(value)
-        return self.label(value) if self._gives_away(text) else value
-
-    def _gives_away(self, text: str) -> bool:
-        if len(text) * len(self._needles) > _MAX_SEARCH:
-            return True
-        return any(needle in text for needle in self._needles)
+        return self.label(value) if self._values.finds_one_in(text) else value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 
 from fleet.diff.rows import Run, runs, windows
 from fleet.diff.yaml_text import printable, yaml_lines
@@ -35,8 +35,10 @@ def unified(diff: ObjectDiff, *, colour: bool = False) -> str:
     if all(row.mark == " " for row in rows):
         return ""
     lines = [("=", _header(diff.ref)), ("-", "--- live"), ("+", "+++ desired")]
+    left = _numbers([row.left for row in rows])
+    right = _numbers([row.right for row in rows])
     for window in windows([row.mark != " " for row in rows], _CONTEXT_LINES):
-        lines.append(("@", _position(rows, window)))
+        lines.append(("@", f"@@ -{_extent(left, window)} +{_extent(right, window)} @@"))
         for row in rows[window.start : window.stop]:
             text = row.right if row.left is None else row.left
             lines.append((row.mark, f"{row.mark}{text}"))
@@ -89,13 +91,15 @@ def _mark(left: str | None, right: str | None) -> str:
     return "<" if right is None else "|"
 
 
-def _position(rows: list[_Row], window: range) -> str:
-    """``@@ -3,7 +3,8 @@``: first line, from 1, and number of lines of each side."""
-    before, inside = rows[: window.start], rows[window.start : window.stop]
-    left, right = sum(r.left is not None for r in inside), sum(r.right is not None for r in inside)
-    left_start = sum(r.left is not None for r in before) + bool(left)
-    right_start = sum(r.right is not None for r in before) + bool(right)
-    return f"@@ -{left_start},{left} +{right_start},{right} @@"
+def _numbers(side: list[str | None]) -> list[int]:
+    """How many lines a side has before each row, and after the last."""
+    return list(accumulate((line is not None for line in side), initial=0))
+
+
+def _extent(numbers: list[int], window: range) -> str:
+    """``7,4``: first line, from 1, and number of lines; ``6,0`` after line 6, where none is."""
+    before, count = numbers[window.start], numbers[window.stop] - numbers[window.start]
+    return f"{before + bool(count)},{count}"
 
 
 def _columns(row: _Row, width: int) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.diff import canonical, sha256_of, sha256_of_all, sorted_manifests
@@ -64,6 +64,7 @@ def test_an_absurd_number_has_an_address() -> None:
     assert sha256_of(10**5000) != sha256_of(10**5000 + 1)
 
 
+@settings(max_examples=30)
 @given(st.lists(objects() | nonsense_objects(), max_size=5), st.randoms())
 def test_the_order_of_manifests_does_not_matter(found: list[Any], random: Any) -> None:
     shuffled = list(found)

@@ -186,13 +186,13 @@ def owning(value: Any, field: str = "") -> dict[str, Any]:
     }
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(objects())
 def test_what_apply_would_own_is_the_whole_object(obj: dict[str, Any]) -> None:
     assert same(projection(obj, owning(obj)), obj)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(objects(), st.data())
 def test_each_path_of_the_set_is_found(obj: dict[str, Any], data: st.DataObject) -> None:
     """Fewer fields in the set, fewer in the projection: exactly those."""

@@ -29,7 +29,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3))
 @example({"a": "x\n\n"})
 @example({"a": "x\n  \n"})
@@ -40,7 +40,7 @@ def test_reading_it_gives_the_value_back(value: dict[str, Any]) -> None:
     assert same(yaml.SafeLoader(text).get_single_data(), value)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(VALUES)
 def test_only_letters_that_print(value: Any) -> None:
     for line in yaml_lines(value):
