@@ -62,9 +62,10 @@ def _url() -> Any:
 
 
 def _take_turn(connection: Connection) -> None:
-    connection.execute(text(f"set lock_timeout = '{TURN_TIMEOUT_SECONDS}s'"))
+    """Wait for other starters, longer than a migration waits for a table; then the lock is
+    the session's, and what is set here ends with this transaction."""
+    connection.execute(text(f"set local lock_timeout = '{TURN_TIMEOUT_SECONDS}s'"))
     connection.execute(text("select pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-    connection.execute(text(f"set lock_timeout = '{SESSION['lock_timeout']}'"))
     connection.commit()
 
 

@@ -153,9 +153,9 @@ SECOND = "(select min(seq) + 1 from audit_log)"
         (
             [
                 (
-                    "insert into audit_log select seq, at + interval '1 s', actor, source_ip, action,"
-                    " decision, object_kind, object, before, after, request_id, previous_hash,"
-                    f" chain_hash from audit_log where seq = {SECOND}"
+                    "insert into audit_log select seq, at + interval '1 s', actor, source_ip,"
+                    " action, decision, object_kind, object, before, after, request_id,"
+                    f" previous_hash, chain_hash from audit_log where seq = {SECOND}"
                 )
             ],
             "is there twice",
