@@ -22,7 +22,7 @@ _SECRETS = (
     re.compile(r"\bflt_[0-9A-Za-z]{22}_[0-9A-Za-z]{8,}(?:_[0-9A-Za-z]{6})?"),
     re.compile(r"\b(?:ghp|gho|ghs|ghu|glpat|xox[abp])[-_][A-Za-z0-9-]{10,}"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
-    re.compile(r"(?i)(?<=[?&](?:token|sig|key)=)[^&\s]+"),
+    re.compile(r"(?i)[?&](?:token|sig|key)=[^&\s]+"),
 )
 
 

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from fleet.api import create_app
@@ -38,7 +39,7 @@ from fleet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ADMIN_TOKEN_FILE = "admin.token"
+ADMIN_FILE = "admin.token"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def holder() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-Work = Coroutine[None, None, None]
+Work = Coroutine[Any, Any, None]
 
 
 async def _lead(runtime: Runtime, stop: asyncio.Event, url: Secret) -> None:
@@ -191,7 +192,7 @@ async def first_administrator(runtime: Runtime) -> Path | None:
     before the commit: a crash leaves a token that opens nothing rather than none at all.
     """
     minted = mint(TokenId(uuid4()), secrets.token_bytes(ENTROPY_BYTES))
-    path = runtime.settings.home / ADMIN_TOKEN_FILE
+    path = runtime.settings.home / ADMIN_FILE
     beside = path.with_suffix(".new")
     async with runtime.db.transaction() as tx:
         if not await accounts.ensure_admin(tx, minted.proof, runtime.now()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fleet.errors import RenderError
+from fleet.errors import NotFound, RenderError
 from fleet.model.renders import RenderRequest
 from fleet.model.repositories import (
     Remote,
@@ -13,10 +13,11 @@ from fleet.model.repositories import (
     RepositoryOptions,
     RepositoryType,
 )
+from fleet.model.scope import EVERYTHING
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
 from fleet.render import chart_dependencies
-from fleet.source import canonical_url
+from fleet.source import parse_url
 
 
 async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderRequest:
@@ -47,11 +48,14 @@ async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderR
 
 async def _remote(runtime: Runtime, url: str) -> Remote:
     """The registered repository at ``url``, else an anonymous one that content named."""
-    canonical = canonical_url(url)
+    canonical = parse_url(url).canonical
     async with runtime.db.reading() as tx:
-        id = await repositories.find_by_url(tx, canonical)
-        if id is not None:
-            return await repositories.remote_of(tx, runtime.ring, id)
+        try:
+            known = await repositories.get_repository(tx, EVERYTHING, canonical)
+        except NotFound:
+            known = None
+        if known is not None:
+            return await repositories.remote_of(tx, runtime.ring, known.id)
     oci = url.startswith("oci://")
     return Remote(
         url=url,

@@ -82,7 +82,7 @@ async def _record_failure(runtime: Runtime, repository: RepositoryId, error: Fle
     async with runtime.db.transaction() as tx:
         await repositories.record_contact(tx, repository, error, runtime.now())
         pending = await desired.pending_renders(tx, repository)
-        asked = [entry.id for entry in pending if entry.refresh]
+        asked = [entry.id for entry in pending if entry.refresh in ("normal", "hard")]
         clusters = await desired.look_again(tx, asked)
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
 

@@ -95,14 +95,16 @@ async def _record(
     rendered: Sequence[Rendered],
     unchanged: Sequence[Pending],
 ) -> None:
-    refreshed = [entry.id for entry in unchanged if entry.refresh]
-    if not (rendered or refreshed):
+    refreshed = [entry.id for entry in unchanged if entry.refresh in ("normal", "hard")]
+    checked = [entry.id for entry in unchanged if entry.refresh == "facts"]
+    if not (rendered or refreshed or checked):
         return
     async with committing(runtime.db, "evaluate") as tx:
         await manifests.put(tx, runtime.ring, list(work.sets.values()))
         await manifests.record_renders(tx, work.renders)
         clusters = await desired.record_rendered(tx, rendered)
         clusters |= await desired.look_again(tx, refreshed)
+        await desired.facts_checked(tx, checked)
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
 
 

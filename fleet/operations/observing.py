@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fleet.cluster import ClusterClient, list_metadata, probe
+from fleet.cluster import ClusterClient, facts, list_metadata
 from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable
 from fleet.model.clusters import Cluster, ClusterFacts, Discovery
 from fleet.model.live import LiveMeta
@@ -19,7 +19,7 @@ from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
-from fleet.registry import standings, work
+from fleet.registry import desired, queue, standings, work
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
         ClusterError: it did not answer, or refused us; nothing was marked.
         LeaseLost: a newer pass owns the cluster.
     """
-    facts = await probe(link.client)
-    if cluster.confirmed_uid and facts.uid != cluster.confirmed_uid:
+    discovery = await link.discovery()
+    said = await facts(link.client, discovery)
+    if cluster.confirmed_uid and said.uid not in ("", cluster.confirmed_uid):
         # another cluster answers: nothing it says is about the one we know
-        return Observation(facts, {})
-    discovery = await link.discovery(fresh=facts.version != cluster.version)
+        return Observation(said, {})
+    if said.version != cluster.version:
+        discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
         kinds = await work.managed_kinds(tx, cluster.id)
     answers = await asyncio.gather(
@@ -67,13 +69,16 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
             cluster.id,
             epoch,
             now=runtime.now(),
-            version=facts.version,
-            uid=facts.uid,
+            facts=said,
         )
+        if (said.version, said.api_versions) != (cluster.version, cluster.api_versions):
+            # charts may render differently for another version of Kubernetes
+            polled = await desired.check_facts(tx, cluster.id)
+            await queue.wake(tx, "poll", [str(id) for id in polled])
         for kind, objects in listed.items():
             known = await work.inventory(tx, cluster.id, kind)
             await work.mark_seen(tx, cluster.id, changes(known, objects))
-    return Observation(facts, {kind: answer for kind, answer in answers if isinstance(answer, str)})
+    return Observation(said, {kind: answer for kind, answer in answers if isinstance(answer, str)})
 
 
 async def _list(

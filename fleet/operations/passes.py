@@ -71,7 +71,7 @@ async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> No
     started = monotonic()
     if _is_due(runtime, cluster):
         seen = await observe(runtime, cluster, link, epoch)
-        if cluster.confirmed_uid and seen.facts.uid != cluster.confirmed_uid:
+        if cluster.confirmed_uid and seen.facts.uid not in ("", cluster.confirmed_uid):
             async with runtime.db.transaction() as tx:
                 await clusters.record_probe(tx, cluster.id, seen.facts, runtime.now())
             log.error(

@@ -161,7 +161,8 @@ _RECORD = """
           then array(select jsonb_array_elements_text(r.revisions)) else a.revisions end,
         rendered_generation = r.generation, rendered_at = now(),
         render_warnings = r.warnings, render_error = r.error, refresh = '',
-        urgency = least(a.urgency, case when a.refresh <> '' then :person else :desired end),
+        urgency = least(a.urgency,
+          case when a.refresh in ('normal', 'hard') then :person else :desired end),
         dirty_at = clock_timestamp()
       from r where a.id = r.id returning a.cluster_id)
     select distinct cluster_id from done where cluster_id is not null
@@ -236,6 +237,38 @@ async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset
         {"ids": ids, "person": Urgency.PERSON},
     )
     return frozenset(ClusterId(row[0]) for row in rows if row[0] is not None)
+
+
+async def check_facts(tx: Tx, cluster: ClusterId) -> tuple[RepositoryId, ...]:
+    """The cluster changed its version or kinds: have its applications evaluated again.
+
+    Returns the repositories to poll. Only renders that read those facts are made anew.
+    """
+    await tx.execute(
+        text(
+            "update applications set refresh = 'facts'"
+            " where cluster_id = :id and refresh = '' and rendered_generation > 0"
+        ),
+        {"id": cluster},
+    )
+    rows = await tx.execute(
+        text(
+            "select distinct s.repository_id from application_sources s"
+            " join applications a on a.id = s.application_id"
+            " where a.cluster_id = :id and a.refresh = 'facts'"
+        ),
+        {"id": cluster},
+    )
+    return tuple(RepositoryId(row[0]) for row in rows)
+
+
+async def facts_checked(tx: Tx, applications: Sequence[ApplicationId]) -> None:
+    """These render to the same with the cluster's new facts."""
+    if applications:
+        await tx.execute(
+            text("update applications set refresh = '' where id = any(:ids) and refresh = 'facts'"),
+            {"ids": list(applications)},
+        )
 
 
 async def mark_evaluated(

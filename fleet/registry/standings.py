@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import text
 
 from fleet.errors import LeaseLost
+from fleet.model.clusters import ClusterFacts
 from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.registry.database import Tx
@@ -128,7 +129,7 @@ async def mark_dirty(tx: Tx, applications: Sequence[UUID], urgency: int) -> froz
 
 
 async def record_observed(
-    tx: Tx, cluster: ClusterId, epoch: int, *, now: datetime, version: str, uid: str
+    tx: Tx, cluster: ClusterId, epoch: int, *, now: datetime, facts: ClusterFacts
 ) -> None:
     """A complete pass got its answers: the one row by which freshness is known.
 
@@ -139,10 +140,18 @@ async def record_observed(
         text(
             "update clusters set pass_epoch = :epoch, observed_at = :now, attempted_at = :now,"
             " status = 'Successful', message = '', failures = 0, version = :version, uid = :uid,"
+            " api_versions = :api_versions,"
             " confirmed_uid = case when confirmed_uid = '' then :uid else confirmed_uid end"
             " where id = :id and pass_epoch <= :epoch"
         ),
-        {"id": cluster, "epoch": epoch, "now": now, "version": version, "uid": uid},
+        {
+            "id": cluster,
+            "epoch": epoch,
+            "now": now,
+            "version": facts.version,
+            "uid": facts.uid,
+            "api_versions": list(facts.api_versions),
+        },
     )
     if done.rowcount == 0:
         raise LeaseLost("a newer pass over this cluster has begun; this one stops")
