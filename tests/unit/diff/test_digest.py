@@ -79,7 +79,7 @@ def test_manifests_sort_by_reference() -> None:
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "z"}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}},
     ]
-    names = [manifest["metadata"]["name"] for manifest in sorted_manifests(found)]  # type: ignore[index]
+    names = [manifest["metadata"]["name"] for manifest in sorted_manifests(found)]
     assert names == ["a", "b", "z"]
 
 

@@ -65,7 +65,7 @@ def test_the_object_itself_is_left_alone() -> None:
 
 
 def test_annotations_that_somebody_left_empty_stay() -> None:
-    found = {"metadata": {"annotations": {}, "labels": None}}
+    found: Any = {"metadata": {"annotations": {}, "labels": None}}
     assert normalize(found) == found
 
 

@@ -137,7 +137,7 @@ def test_own_nothing_project_nothing() -> None:
 
 
 def test_a_mapping_of_which_we_own_only_the_existence() -> None:
-    fields = {"f:metadata": {"f:labels": {".": {}}}}
+    fields: Any = {"f:metadata": {"f:labels": {".": {}}}}
     assert projection(DEPLOYMENT, fields) == {"metadata": {"labels": {}}}
 
 
@@ -147,24 +147,24 @@ def with_writers(obj: dict[str, Any], *sets: Any) -> dict[str, Any]:
 
 
 def test_what_another_puts_into_our_empty_mapping_is_not_ours() -> None:
-    ours = {"f:spec": {"f:resources": {}, "f:args": {}}}
-    before = {"spec": {"resources": {}, "args": []}}
+    ours: Any = {"f:spec": {"f:resources": {}, "f:args": {}}}
+    before: Any = {"spec": {"resources": {}, "args": []}}
     after = {"spec": {"resources": {"cpu": 1}, "args": ["x"]}}
-    theirs = {"f:spec": {"f:resources": {"f:cpu": {}}, "f:args": {'v:"x"': {}}}}
+    theirs: Any = {"f:spec": {"f:resources": {"f:cpu": {}}, "f:args": {'v:"x"': {}}}}
     assert projection(with_writers(before, ours), ours) == before
     assert projection(with_writers(after, ours, theirs), ours) == before
 
 
 def test_an_atomic_mapping_is_ours_with_all_that_is_in_it() -> None:
-    ours = {"f:spec": {"f:selector": {}}}
+    ours: Any = {"f:spec": {"f:selector": {}}}
     obj = {"spec": {"selector": {"app": "web"}}}
-    theirs = {"f:spec": {"f:selector": {}, "f:other": {"f:x": {}}}}
+    theirs: Any = {"f:spec": {"f:selector": {}, "f:other": {"f:x": {}}}}
     assert projection(with_writers(obj, ours, theirs, None, []), ours) == obj
     assert projection({**obj, "metadata": {"managedFields": "x"}}, ours) == obj
 
 
 def test_items_by_position() -> None:
-    fields = {"f:spec": {"f:args": {"i:1": {}}}}
+    fields: Any = {"f:spec": {"f:args": {"i:1": {}}}}
     assert projection({"spec": {"args": ["a", "b", "c"]}}, fields) == {"spec": {"args": ["b"]}}
 
 

@@ -602,7 +602,7 @@ DELETION = [
     ("a time that is no text", obj("v1", "ConfigMap", deletionTimestamp=1), None, ""),
 ]
 
-TABLES = {
+TABLES: dict[str, list[Any]] = {
     "pod": PODS,
     "job": JOBS,
     "cron": CRON_JOBS,

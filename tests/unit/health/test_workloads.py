@@ -294,7 +294,7 @@ DAEMON_SETS = [
     ),
 ]
 
-BUDGETS = [
+BUDGETS: list[tuple[Any, ...]] = [
     ("no status", {}, None, 1, P, "Waiting for status"),
     ("no condition", {}, {"conditions": []}, 1, P, "Waiting for status"),
     (
@@ -323,7 +323,7 @@ BUDGETS = [
     ),
 ]
 
-TABLES = [
+TABLES: list[tuple[str, str, list[Any]]] = [
     ("Deployment", "apps/v1", DEPLOYMENTS),
     ("ReplicaSet", "apps/v1", REPLICA_SETS),
     ("StatefulSet", "apps/v1", STATEFUL_SETS),
