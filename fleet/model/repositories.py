@@ -107,6 +107,7 @@ class Remote:
     ca_pem: str = ""  # extra CA bundle for the host, from ``cert add-tls``
     known_hosts: str = ""  # OpenSSH known_hosts lines, from ``cert add-ssh``
     registered: bool = True  # False: a URL that content named, not an administrator
+    project: str = ""  # "" means any project may use it
 
 
 @dataclass(frozen=True, slots=True)

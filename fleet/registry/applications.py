@@ -12,14 +12,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Select, and_, case, exists, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
-from fleet.model.objects import Manifest
 from fleet.model.scope import Actor, Scope
+from fleet.registry.application_sources import (
+    SOURCES,
+    forget_unread_repositories,
+    refuse_foreign,
+    unchanged_sources,
+    write_sources,
+)
 from fleet.registry.application_views import (
     ApplicationFilter,
     Freshness,
@@ -52,9 +57,7 @@ __all__ = [
 
 APPLICATIONS = TABLES["applications"]
 PROJECTS = TABLES["projects"]
-SOURCES = TABLES["application_sources"]
 RESOURCES = TABLES["resources"]
-REPOSITORIES = TABLES["repositories"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ async def create_application(
 
     Raises:
         AlreadyExists: the name is taken.
+        Forbidden: a repository belongs to another project.
     """
+    await refuse_foreign(tx, project_id, repository_ids)
     values = {
         "name": document.name,
         **_columns(document, project_id, cluster_id),
@@ -135,7 +140,7 @@ async def create_application(
         if constraint_of(error) != "uq_applications_name":
             raise
         raise _taken(document.name) from error
-    await _write_sources(tx, id, document, repository_ids, keep=frozenset())
+    await write_sources(tx, id, document, repository_ids, keep=frozenset())
     await record_change(tx, actor, "create", "Application", document.name, after=document.document)
     return id
 
@@ -160,38 +165,6 @@ def _taken(name: str) -> AlreadyExists:
     )
 
 
-async def _write_sources(
-    tx: Tx,
-    id: ApplicationId,
-    document: ApplicationDocument,
-    repository_ids: Sequence[RepositoryId],
-    *,
-    keep: frozenset[int],
-) -> None:
-    """One row a source; those at the positions ``keep`` keep what their last render read."""
-    rows = [
-        {
-            "application_id": id,
-            "position": position,
-            "repository_id": repository,
-            "chart": source.chart,
-            "path": source.path,
-            "target_revision": source.follows,
-        }
-        for position, (source, repository) in enumerate(
-            zip(document.spec.sources, repository_ids, strict=True)
-        )
-        if position not in keep
-    ]
-    if not rows:
-        return
-    made = insert(SOURCES).values(rows)
-    changed: dict[str, Any] = {name: made.excluded[name] for name in rows[0]} | {"inputs": {}}
-    await tx.execute(
-        made.on_conflict_do_update(index_elements=["application_id", "position"], set_=changed)
-    )
-
-
 async def replace_document(
     tx: Tx,
     actor: Actor,
@@ -210,10 +183,12 @@ async def replace_document(
 
     Raises:
         Refused: it is being deleted, or changes its cluster while an operation runs.
+        Forbidden: a repository belongs to another project.
     """
     before = await _held(tx, id)
+    await refuse_foreign(tx, project_id, repository_ids)
     same = (before.document, before.project_id, before.cluster_id)
-    keep = await _unchanged_sources(tx, before, document, repository_ids)
+    keep = await unchanged_sources(tx, before, document, repository_ids)
     count = len(document.spec.sources)
     if same == (document.document, project_id, cluster_id) and len(keep) == count:
         return False
@@ -225,8 +200,8 @@ async def replace_document(
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
     extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
     await tx.execute(SOURCES.delete().where(extra))
-    await _write_sources(tx, id, document, repository_ids, keep=keep)
-    await _forget_unread_repositories(tx)
+    await write_sources(tx, id, document, repository_ids, keep=keep)
+    await forget_unread_repositories(tx)
     await record_change(
         tx,
         actor,
@@ -272,33 +247,6 @@ def _refuse_if_bound(before: AnyRow, cluster_id: ClusterId | None) -> None:
             hint=f"Wait for it, or end it with `fleet app terminate-op {before.name}`.",
             object=f"Application/{before.name}",
         )
-
-
-async def _unchanged_sources(
-    tx: Tx, before: AnyRow, document: ApplicationDocument, repositories: Sequence[RepositoryId]
-) -> frozenset[int]:
-    """Positions whose source is word for word the same, from the same repository."""
-    query = select(SOURCES.c.position, SOURCES.c.repository_id).where(
-        SOURCES.c.application_id == before.id
-    )
-    known = {row.position: row.repository_id for row in await tx.execute(query)}
-    old, new = _raw_sources(before.document), _raw_sources(document.document)
-    return frozenset(
-        position
-        for position, (was, wanted) in enumerate(zip(old, new, strict=False))
-        if was == wanted and known.get(position) == repositories[position]
-    )
-
-
-def _raw_sources(document: Manifest) -> list[Any]:
-    spec = document.get("spec") or {}
-    return list(spec.get("sources") or [spec.get("source")])
-
-
-async def _forget_unread_repositories(tx: Tx) -> None:
-    """Rows that only an application's URL made go with the last application that has it."""
-    reads = select(SOURCES.c.position).where(SOURCES.c.repository_id == REPOSITORIES.c.id)
-    await tx.execute(REPOSITORIES.delete().where(REPOSITORIES.c.implicit, ~exists(reads)))
 
 
 async def rename_application(tx: Tx, actor: Actor, id: ApplicationId, name: str) -> None:
@@ -358,7 +306,7 @@ async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datet
     await close_deployments(tx, id, now)
     await close_all(tx, id, "deleted", now)
     await tx.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == id))
-    await _forget_unread_repositories(tx)
+    await forget_unread_repositories(tx)
     await record_change(tx, actor, "remove", "Application", before.name, before=before.document)
 
 

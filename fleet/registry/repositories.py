@@ -6,9 +6,7 @@ repository are one row. Credentials leave through ``remote_of`` alone.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
@@ -16,11 +14,10 @@ from sqlalchemy import Row, Select, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from fleet.errors import AlreadyExists, FleetError, NotFound, Refused
+from fleet.errors import AlreadyExists, Refused
 from fleet.model.clusters import ConnectionStatus
 from fleet.model.ids import RepositoryId
 from fleet.model.repositories import (
-    Remote,
     Repository,
     RepositoryAuth,
     RepositoryOptions,
@@ -28,22 +25,19 @@ from fleet.model.repositories import (
 )
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.registry.audit import record_change
-from fleet.registry.certificates import trusted_for
 from fleet.registry.credentials import (
-    CREDENTIALS,
-    Opened,
     credential_columns,
-    inherited,
-    longest_prefix,
-    open_credentials,
     options_of,
-    template_place,
 )
 from fleet.registry.database import Tx, constraint_of
-from fleet.registry.envelopes import fingerprint
 from fleet.registry.keyring import KeyRing
 from fleet.registry.refs import Ref, RefKey, record_refs, refs_followed
-from fleet.registry.sealing import Place
+from fleet.registry.remotes import (
+    gone,
+    record_contact,
+    remote_of,
+    repository_place,
+)
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     cut_page,
@@ -63,6 +57,7 @@ __all__ = [
     "RepositoryFilter",
     "add_repository",
     "ensure_implicit",
+    "find_by_url",
     "get_repository",
     "get_repository_by_id",
     "list_repositories",
@@ -142,7 +137,7 @@ async def add_repository(tx: Tx, actor: Actor, ring: KeyRing, new: NewRepository
 
 
 def _remote_columns(ring: KeyRing, id: UUID, new: NewRepository) -> dict[str, Any]:
-    place = _place(id, new.canonical_url)
+    place = repository_place(id, new.canonical_url)
     return {
         "url": new.url,
         "canonical_url": new.canonical_url,
@@ -150,10 +145,6 @@ def _remote_columns(ring: KeyRing, id: UUID, new: NewRepository) -> dict[str, An
         "changed_at": func.clock_timestamp(),
         **credential_columns(ring, place, new.auth, new.options),
     }
-
-
-def _place(id: UUID, canonical_url: str) -> Place:
-    return Place("repositories", str(id), "sealed", canonical_url)
 
 
 async def _taken(tx: Tx, error: IntegrityError, canonical_url: str) -> AlreadyExists:
@@ -242,15 +233,21 @@ async def get_repository(tx: Tx, scope: Scope, canonical_url: str) -> Repository
     return _repository_of(row)
 
 
+async def find_by_url(tx: Tx, scope: Scope, canonical_url: str) -> RepositoryId | None:
+    """The registered repository at a URL that content names, if whoever the content belongs
+    to may use it: the credentials of another project must not answer."""
+    query = select(REPOSITORIES.c.id).where(
+        REPOSITORIES.c.canonical_url == canonical_url, ~REPOSITORIES.c.implicit, _sees(scope)
+    )
+    found = (await tx.execute(query)).scalar_one_or_none()
+    return None if found is None else RepositoryId(found)
+
+
 async def get_repository_by_id(tx: Tx, scope: Scope, id: RepositoryId) -> Repository:
     row = (await tx.execute(_visible(scope).where(REPOSITORIES.c.id == id))).one_or_none()
     if row is None:
-        raise _gone(id)
+        raise gone(id)
     return _repository_of(row)
-
-
-def _gone(id: RepositoryId) -> NotFound:
-    return NotFound(f"the repository {id} does not exist", object=f"Repository/{id}")
 
 
 def _repository_of(row: Row[Any]) -> Repository:
@@ -369,7 +366,7 @@ async def remove_repository(tx: Tx, actor: Actor, id: RepositoryId) -> None:
 async def _locked(tx: Tx, id: RepositoryId) -> Repository:
     query = select(REPOSITORIES.c.id).where(REPOSITORIES.c.id == id).with_for_update()
     if (await tx.execute(query)).one_or_none() is None:
-        raise _gone(id)
+        raise gone(id)
     return await get_repository_by_id(tx, EVERYTHING, id)
 
 
@@ -379,71 +376,3 @@ async def _audited(tx: Tx, actor: Actor, action: str, before: Repository) -> Rep
         tx, actor, action, "Repository", after.url, before=_shown(before), after=_shown(after)
     )
     return after
-
-
-async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
-    """All that is needed to read the repository, opened: its own credentials, else those of
-    the template with the longest URL above it, else none.
-
-    Raises:
-        NotFound: it was removed meanwhile.
-        SealBroken: an envelope was sealed for another row or URL, or its key is missing.
-    """
-    query = select(REPOSITORIES).where(REPOSITORIES.c.id == id)
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise _gone(id)
-    found = open_credentials(ring, _place(row.id, row.canonical_url), row)
-    identity = _identity(row) if found.auth else ""
-    if not found.auth:
-        template = await _template_for(tx, row.canonical_url)
-        if template is not None:
-            found, identity = _by_template(ring, found, template)
-    ca_pem, known_hosts = await trusted_for(tx, row.canonical_url)
-    return Remote(
-        url=row.url,
-        type=RepositoryType(row.type),
-        auth=found.auth,
-        options=found.options,
-        cache_key=hashlib.sha256(f"{row.canonical_url}\0{identity}".encode()).hexdigest(),
-        ca_pem=ca_pem,
-        known_hosts=known_hosts,
-        registered=not row.implicit,
-    )
-
-
-async def _template_for(tx: Tx, canonical_url: str) -> Row[Any] | None:
-    urls = (await tx.execute(select(CREDENTIALS.c.canonical_url))).scalars().all()
-    best = longest_prefix(urls, canonical_url)
-    if best is None:
-        return None
-    query = select(CREDENTIALS).where(CREDENTIALS.c.canonical_url == best)
-    return (await tx.execute(query)).one_or_none()
-
-
-def _by_template(ring: KeyRing, own: Opened, template: Row[Any]) -> tuple[Opened, str]:
-    place = template_place(template.id, template.canonical_url)
-    given = open_credentials(ring, place, template)
-    return Opened(given.auth, inherited(own.options, given.options)), _identity(template)
-
-
-def _identity(row: Row[Any]) -> str:
-    """Whose credentials these are, without telling what they are."""
-    plain = sorted(row.credentials.items())
-    return f"{row.id}:{hashlib.sha256(f'{plain}{fingerprint(row.sealed)}'.encode()).hexdigest()}"
-
-
-async def record_contact(
-    tx: Tx, id: RepositoryId, failure: FleetError | None, now: datetime
-) -> None:
-    """The remote answered (None), or why not: the one row by which freshness is known."""
-    ok = failure is None
-    c = REPOSITORIES.c
-    values: dict[str, Any] = {
-        "attempted_at": now,
-        "status": str(ConnectionStatus.SUCCESSFUL if ok else ConnectionStatus.FAILED),
-        "message": "" if failure is None else failure.message,
-        "observed_at": now if ok else c.observed_at,
-        "failing_since": None if ok else func.coalesce(c.failing_since, now),
-    }
-    await tx.execute(update(REPOSITORIES).where(c.id == id).values(**values))

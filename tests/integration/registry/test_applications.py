@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from fleet.errors import AlreadyExists, NotFound, Refused, SourceUnreachable
+from fleet.errors import AlreadyExists, Forbidden, NotFound, Refused, SourceUnreachable
 from fleet.model.applications import LiveResource, Urgency
 from fleet.model.clusters import Cluster
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import OperationKind, OperationPhase, SyncOptions, Trigger
+from fleet.model.repositories import RepositoryType
 from fleet.model.scope import EVERYTHING, Scope
 from fleet.model.selectors import parse_selector
 from fleet.registry import applications, clusters, history, projects, repositories, work
@@ -26,6 +27,7 @@ from fleet.registry.database import Database, Tx, now_of
 from fleet.registry.desired import Rendered, mark_evaluated, record_rendered
 from fleet.registry.history import OperationRequest
 from fleet.registry.keyring import KeyRing
+from fleet.registry.repositories import NewRepository
 from tests.integration.registry import seeds
 from tests.integration.registry.seeds import ANNA, NOW
 
@@ -118,6 +120,27 @@ async def test_a_name_is_taken_once(db: Database) -> None:
         other = await seeds.application(tx, "api", None)
         with pytest.raises(AlreadyExists):
             await applications.rename_application(tx, ANNA, other, "web")
+
+
+async def test_credentials_of_one_project_do_not_read_for_another(
+    db: Database, ring: KeyRing
+) -> None:
+    async with db.transaction() as tx:
+        await seeds.project(tx, "shop")
+        id = await seeds.application(tx, "web", None)
+        url = "https://git.example/bank"
+        new = NewRepository(url, url, RepositoryType.GIT, project="bank")
+        bank = await repositories.add_repository(tx, ANNA, ring, new)
+        with pytest.raises(Forbidden, match="belongs to another project"):
+            await seeds.application(tx, "thief", None, repo_url=url)
+        with pytest.raises(Forbidden):
+            await replace_with(tx, id, None, repo_url=url)
+        assert (await repositories.remote_of(tx, ring, bank.id)).project == "bank"
+        shop, both = Scope(frozenset({"shop"})), Scope(frozenset({"shop", "bank"}))
+        assert await repositories.find_by_url(tx, shop, url) is None
+        assert await repositories.find_by_url(tx, both, url) == bank.id
+        # what nobody registered is no registered repository, whoever asks
+        assert await repositories.find_by_url(tx, shop, "https://git.example/shop") is None
 
 
 async def test_a_document_that_says_the_same_writes_nothing(db: Database, ring: KeyRing) -> None:

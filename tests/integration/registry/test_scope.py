@@ -61,6 +61,7 @@ NOUNS = (
     "manifests",
     "projects",
     "refs",
+    "remotes",
     "repositories",
 )
 
@@ -82,9 +83,9 @@ WITHOUT_SCOPE = {
     "projects.ensure_default",
     "refs.record_refs",
     "refs.refs_followed",
+    "remotes.record_contact",
+    "remotes.remote_of",
     "repositories.ensure_implicit",
-    "repositories.record_contact",
-    "repositories.remote_of",
 }
 
 Function = Callable[..., Awaitable[Any]]

@@ -1,0 +1,108 @@
+"""Reaching a repository: its credentials opened, and whether it answered."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+
+from fleet.errors import FleetError, NotFound
+from fleet.model.clusters import ConnectionStatus
+from fleet.model.ids import RepositoryId
+from fleet.model.repositories import Remote, RepositoryType
+from fleet.registry.certificates import trusted_for
+from fleet.registry.credentials import (
+    CREDENTIALS,
+    Opened,
+    inherited,
+    longest_prefix,
+    open_credentials,
+    template_place,
+)
+from fleet.registry.database import Tx
+from fleet.registry.envelopes import fingerprint
+from fleet.registry.keyring import KeyRing
+from fleet.registry.sealing import Place
+from fleet.registry.tables import TABLES
+
+REPOSITORIES = TABLES["repositories"]
+
+
+def repository_place(id: UUID, canonical_url: str) -> Place:
+    return Place("repositories", str(id), "sealed", canonical_url)
+
+
+def gone(id: RepositoryId) -> NotFound:
+    return NotFound(f"the repository {id} does not exist", object=f"Repository/{id}")
+
+
+async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
+    """All that is needed to read the repository, opened: its own credentials, else those of
+    the template with the longest URL above it, else none.
+
+    Raises:
+        NotFound: it was removed meanwhile.
+        SealBroken: an envelope was sealed for another row or URL, or its key is missing.
+    """
+    query = select(REPOSITORIES).where(REPOSITORIES.c.id == id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise gone(id)
+    found = open_credentials(ring, repository_place(row.id, row.canonical_url), row)
+    identity = _identity(row) if found.auth else ""
+    if not found.auth:
+        template = await _template_for(tx, row.canonical_url)
+        if template is not None:
+            found, identity = _by_template(ring, found, template)
+    ca_pem, known_hosts = await trusted_for(tx, row.canonical_url)
+    return Remote(
+        url=row.url,
+        type=RepositoryType(row.type),
+        auth=found.auth,
+        options=found.options,
+        cache_key=hashlib.sha256(f"{row.canonical_url}\0{identity}".encode()).hexdigest(),
+        ca_pem=ca_pem,
+        known_hosts=known_hosts,
+        registered=not row.implicit,
+        project=row.project,
+    )
+
+
+async def _template_for(tx: Tx, canonical_url: str) -> Row[Any] | None:
+    urls = (await tx.execute(select(CREDENTIALS.c.canonical_url))).scalars().all()
+    best = longest_prefix(urls, canonical_url)
+    if best is None:
+        return None
+    query = select(CREDENTIALS).where(CREDENTIALS.c.canonical_url == best)
+    return (await tx.execute(query)).one_or_none()
+
+
+def _by_template(ring: KeyRing, own: Opened, template: Row[Any]) -> tuple[Opened, str]:
+    place = template_place(template.id, template.canonical_url)
+    given = open_credentials(ring, place, template)
+    return Opened(given.auth, inherited(own.options, given.options)), _identity(template)
+
+
+def _identity(row: Row[Any]) -> str:
+    """Whose credentials these are, without telling what they are."""
+    plain = sorted(row.credentials.items())
+    return f"{row.id}:{hashlib.sha256(f'{plain}{fingerprint(row.sealed)}'.encode()).hexdigest()}"
+
+
+async def record_contact(
+    tx: Tx, id: RepositoryId, failure: FleetError | None, now: datetime
+) -> None:
+    """The remote answered (None), or why not: the one row by which freshness is known."""
+    ok = failure is None
+    c = REPOSITORIES.c
+    values: dict[str, Any] = {
+        "attempted_at": now,
+        "status": str(ConnectionStatus.SUCCESSFUL if ok else ConnectionStatus.FAILED),
+        "message": "" if failure is None else failure.message,
+        "observed_at": now if ok else c.observed_at,
+        "failing_since": None if ok else func.coalesce(c.failing_since, now),
+    }
+    await tx.execute(update(REPOSITORIES).where(c.id == id).values(**values))
