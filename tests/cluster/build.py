@@ -18,7 +18,7 @@ from tests.keeper import locked
 HERE = Path(__file__).parent
 VERSION = "v1.37.1"
 PROGRAMS = ("server", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-HOW = "build it once with `python -m tests.cluster.build` (Go 1.26, ten minutes, 5 GB of cache)"
+HOW = "build it once with `make control-plane` (Go 1.26, ten minutes, 5 GB of cache)"
 
 
 def cache_folder() -> Path:
