@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, null, select, update
 
 from fleet.errors import NotFound, Refused
 from fleet.model.applications import Urgency
@@ -67,13 +67,14 @@ async def list_operations(
     limit: int = DEFAULT_LIMIT,
     after: str = "",
 ) -> tuple[tuple[Operation, ...], str]:
-    """A page, the newest first, without plans' outcomes, and the cursor for the next.
+    """A page, the newest first, without plans and outcomes, and the cursor for the next.
 
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
     size = page_size(limit)
-    query = _filtered(select(OPERATIONS), wanted or OperationFilter())
+    columns = [column for column in OPERATIONS.c if column.name != "plan"]
+    query = _filtered(select(*columns, null().label("plan")), wanted or OperationFilter())
     query = query.where(in_scope(scope, OPERATIONS.c.project))
     query = query.where(before_cursor(OPERATIONS.c.created_at, OPERATIONS.c.id, after))
     query = query.order_by(OPERATIONS.c.created_at.desc(), OPERATIONS.c.id.desc())

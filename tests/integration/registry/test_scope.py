@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 import fleet.registry
 from fleet.errors import NotFound
-from fleet.model.clusters import Connection
+from fleet.model.clusters import Connection, ManagedAuth
 from fleet.model.ids import ApplicationId, ClusterId, OperationId, RepositoryId
 from fleet.model.operations import OperationKind, SyncOptions, Trigger
 from fleet.model.repositories import KnownCertificate, RepositoryAuth, RepositoryType
@@ -139,7 +139,7 @@ class World:
             ring,
             f"{project}-eu",
             project=project,
-            managed_auth=clusters.ManagedAuth("kube-system", f"{project}-fleet", NOW),
+            managed_auth=ManagedAuth("kube-system", f"{project}-fleet", NOW),
         )
         application = await seeds.application(
             tx,
