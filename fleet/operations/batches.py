@@ -98,6 +98,7 @@ class Pass:
             self._place(one.view), refs, desired_of(one.view), one.view.rows
         )
         for look in looks:
+            one.looked.add(look.ref)
             one.note_drift(self.cluster.name, look.ref, look.row)
             if look.row is None:
                 one.rows.pop(look.ref, None)
@@ -114,7 +115,7 @@ class Pass:
         """What changed; what a running operation waits for; and, where nothing will be
         applied by itself, what is there already in place of what is wanted."""
         view = one.view
-        refs = set(view.stale)
+        refs = set(view.seen)
         if view.operation is not None and view.operation.plan is not None:
             refs |= {outcome.ref for outcome in view.operation.outcomes if outcome.ref in view.rows}
         elif view.operation is None and not view.spec.sync_policy.auto_sync:

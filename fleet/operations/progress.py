@@ -44,6 +44,7 @@ class Progress:
     Attributes:
         rows: resources as far as they are known now.
         operation: the one that runs, with its outcomes so far.
+        looked: objects whose body was read.
         fresh: outcomes that are not recorded yet.
         finished: the operation that ended in this pass.
         due_at: when time alone makes it worth another look.
@@ -64,6 +65,7 @@ class Progress:
     heals: int
     healed_at: datetime | None
     synced_revision: str
+    looked: set[ObjectRef] = field(default_factory=set)
     fresh: list[Outcome] = field(default_factory=list)
     finished: Operation | None = None
     superseded: Operation | None = None

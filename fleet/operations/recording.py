@@ -161,6 +161,14 @@ async def _record_rows(
         removed += [(app, ref) for ref in known.keys() - now.keys()]
     await work.put_resources(tx, place.cluster.id, changed)
     await work.remove_resources(tx, removed)
+    await work.clear_seen(
+        tx,
+        [
+            (one.view.app.id, ref, one.view.seen[ref])
+            for one in batch
+            for ref in sorted(one.looked & one.view.seen.keys())
+        ],
+    )
     if removed or any(row.in_inventory for _, row in changed):
         await work.note_kinds(tx, place.cluster.id)
 

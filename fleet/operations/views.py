@@ -22,11 +22,11 @@ from fleet.registry.work import DirtyApplication
 
 @dataclass(frozen=True)
 class View:
-    """One application as recorded. ``rows`` and ``stale`` are replaced, never changed.
+    """One application as recorded. ``rows`` and ``seen`` are replaced, never changed.
 
     Attributes:
         prepared: None when nothing could be rendered yet, or nothing is wanted any more.
-        stale: objects whose body has to be read again.
+        seen: objects whose body has to be read again, with what was seen of them.
         owners: of objects that another application applied: its name.
         operation: the one that runs.
     """
@@ -36,7 +36,7 @@ class View:
     project: ProjectSpec
     prepared: Prepared | None
     rows: Mapping[ObjectRef, LiveResource]
-    stale: frozenset[ObjectRef]
+    seen: Mapping[ObjectRef, str]
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
 
@@ -86,7 +86,7 @@ def _view(
         project=parse_project(app.project_document).spec,
         prepared=None,
         rows={entry.live.ref: entry.live for entry in entries},
-        stale=frozenset(entry.live.ref for entry in entries if entry.stale),
+        seen={entry.live.ref: entry.seen for entry in entries if entry.stale},
         operation=operations.get(app.operation_id) if app.operation_id else None,
     )
 

@@ -236,10 +236,15 @@ def _dirty_of(row: Any) -> DirtyApplication:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
-    """A resource as recorded, and whether its body has to be read again."""
+    """A resource as recorded, and what was seen of it since: ``stale`` when its body has to
+    be read again."""
 
     live: LiveResource
-    stale: bool
+    seen: str  # what a watch or a LIST saw since; "" when nothing
+
+    @property
+    def stale(self) -> bool:
+        return bool(self.seen) and self.seen != self.live.resource_version
 
 
 async def resources_of(
@@ -277,8 +282,7 @@ def _resource_of(row: Any) -> ResourceRow:
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
     )
-    seen = row["seen_version"]
-    return ResourceRow(live, stale=bool(seen) and seen != row["resource_version"])
+    return ResourceRow(live, row["seen_version"])
 
 
 async def owners(
@@ -406,5 +410,33 @@ async def remove_resources(tx: Tx, entries: Sequence[tuple[ApplicationId, Object
             "kinds": [ref.kind for _, ref in entries],
             "namespaces": [ref.namespace for _, ref in entries],
             "names": [ref.name for _, ref in entries],
+        },
+    )
+
+
+async def clear_seen(tx: Tx, looked: Sequence[tuple[ApplicationId, ObjectRef, str]]) -> None:
+    """Objects were looked into because of what was seen; what was seen later stays.
+
+    Args:
+        looked: application, object, and the ``seen`` that the look began from.
+    """
+    if not looked:
+        return
+    await tx.execute(
+        text(
+            "update resources r set seen_version = '' from unnest(cast(:ids as uuid[]),"
+            " cast(:groups as text[]), cast(:kinds as text[]), cast(:namespaces as text[]),"
+            " cast(:names as text[]), cast(:seen as text[]))"
+            " as d(id, api_group, kind, namespace, name, seen)"
+            " where r.application_id = d.id and r.api_group = d.api_group and r.kind = d.kind"
+            " and r.namespace = d.namespace and r.name = d.name and r.seen_version = d.seen"
+        ),
+        {
+            "ids": [application for application, _, _ in looked],
+            "groups": [ref.group for _, ref, _ in looked],
+            "kinds": [ref.kind for _, ref, _ in looked],
+            "namespaces": [ref.namespace for _, ref, _ in looked],
+            "names": [ref.name for _, ref, _ in looked],
+            "seen": [seen for _, _, seen in looked],
         },
     )
