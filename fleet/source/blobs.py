@@ -1,8 +1,8 @@
 """Writing a commit's files from one stream of ``git cat-file --batch``.
 
 No checkout, no index, no attributes: the bytes in the repository are the bytes on disk, and
-nothing in the repository (filters, hooks, ``.gitattributes``) has a say. Regular files are
-written first and symlinks last, so that no write can pass through a link.
+nothing in the repository (filters, hooks, ``.gitattributes``) has a say. Symlinks are made
+when everything else is written, so that no write can pass through one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ class TreeWriter:
 
     def __init__(self, root: Path, entries: Sequence[Entry]) -> None:
         self._root = root
-        blobs = [entry for entry in entries if not entry.is_submodule]
-        self.order = sorted(blobs, key=lambda entry: entry.is_link)
+        self.order = [entry for entry in entries if not entry.is_submodule]
         self._next = 0
         self._header = bytearray()
         self._remaining = -1  # bytes of content to come, and one line feed; -1: in a header

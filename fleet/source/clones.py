@@ -31,6 +31,7 @@ from fleet.source.transport import confirm_repository, opened
 from fleet.source.urls import parse_url
 
 PACKS_BEFORE_REPACK = 50
+CLONE_PATIENCE = 5  # deadlines that the first fetch into a mirror may take
 _EVERYTHING = ("+refs/heads/*:refs/fleet/all/heads/*", "+refs/tags/*:refs/fleet/all/tags/*")
 
 
@@ -60,14 +61,10 @@ class Clones:
         for folder in ("mirrors", "scratch"):
             (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def ls_remote(self, remote: Remote) -> RemoteRefs:
-        """All branches and tags of ``remote``, and its HEAD, in one exchange.
-
-        Raises:
-            SourceUnreachable, SourceAuthFailed, AddressForbidden, SourceError: see
-                ``failures``.
-        """
-        patterns = ("HEAD", "refs/heads/*", "refs/tags/*")
+    async def ls_remote(self, remote: Remote, also: Sequence[str] = ()) -> RemoteRefs:
+        """As ``Mirrors.ls_remote``."""
+        wanted = [ref for ref in also if ref.startswith("refs/") and is_ref(ref)]
+        patterns = ("HEAD", "refs/heads/*", "refs/tags/*", *wanted)
         async with self._opened(remote) as ask:
             outcome = await ask(("ls-remote", "--symref"), patterns, Path("/dev/null"))
         refs = parse_ls_remote(outcome.stdout.decode(errors="replace"))
@@ -76,16 +73,7 @@ class Clones:
         return refs
 
     async def fetch(self, remote: Remote, wanted: Sequence[str], depth: int = 0) -> None:
-        """Bring ``wanted`` into the mirror; nothing is asked of the remote for commits that
-        are there already.
-
-        Args:
-            wanted: full commit SHAs, or full ref names (``refs/…``).
-            depth: commits of history; 0 means the repository's option, whose 0 means all.
-
-        Raises:
-            RevisionNotFound: the remote does not have one of them. The others as ls_remote.
-        """
+        """As ``Mirrors.fetch``."""
         for want in wanted:
             if not is_sha(want) and not (want.startswith("refs/") and is_ref(want)):
                 raise RevisionNotFound(f"{want[:80]!r} is neither a full SHA nor a full ref")
@@ -133,19 +121,24 @@ class Clones:
     @contextlib.asynccontextmanager
     async def _exclusive(self, mirror: Path) -> AsyncIterator[None]:
         lock = mirror.with_name(mirror.name + ".lock")
-        # Twice the deadline: one fetch and one more from scratch.
+        # As long as the holder may take: one fetch, and one more from scratch.
+        patience = (1 + CLONE_PATIENCE) * self._deadline
         async with (
             self._locks.setdefault(mirror, asyncio.Lock()),
-            upkeep.locked(lock, 2 * self._deadline),
+            upkeep.locked(lock, patience),
         ):
             yield
 
     @contextlib.asynccontextmanager
     async def _opened(
-        self, remote: Remote
+        self, remote: Remote, patience: int = 1
     ) -> AsyncIterator[Callable[[tuple[str, ...], tuple[str, ...], Path], Awaitable[Outcome]]]:
         """A function that runs git against the remote: (arguments, operands after the URL,
-        git directory) → Outcome; a failure is raised as what it means."""
+        git directory) → Outcome; a failure is raised as what it means.
+
+        Args:
+            patience: how many deadlines one command may take.
+        """
         scratch = self._root / "scratch"
         async with opened(remote, self._rules, self._credentials, scratch) as transport:
 
@@ -159,7 +152,7 @@ class Clones:
                         str(git_dir),
                         transport.environment,
                         transport.config,
-                        deadline_seconds=self._deadline,
+                        deadline_seconds=patience * self._deadline,
                         file_bytes=self._fetch_bytes,
                     )
                 )
@@ -236,7 +229,8 @@ class Clones:
             *((f"--depth={depth}",) if depth else ()),
         )
         exact = tuple(f"+{want}:{_local_ref(want)}" for want in missing)
-        async with self._opened(remote) as ask:
+        first = not await asyncio.to_thread(upkeep.packs, mirror)
+        async with self._opened(remote, CLONE_PATIENCE if first else 1) as ask:
             try:
                 await ask(arguments, exact, mirror)
             except RevisionNotFound:

@@ -53,7 +53,8 @@ class Mirrors:
 
     Args:
         root: a directory of our own; made if absent. Other processes may share it.
-        deadline_seconds: for one command that talks to a remote, from start to kill.
+        deadline_seconds: for one command that talks to a remote, from start to kill; the
+            first fetch of a repository may take five times as long.
     """
 
     def __init__(
@@ -84,14 +85,18 @@ class Mirrors:
         """The store of checked-out trees; charts are kept in it as well."""
         return self._trees
 
-    async def ls_remote(self, remote: Remote) -> RemoteRefs:
+    async def ls_remote(self, remote: Remote, also: Sequence[str] = ()) -> RemoteRefs:
         """All branches and tags of ``remote``, and its HEAD, in one exchange.
+
+        Args:
+            also: full names of refs outside ``refs/heads`` and ``refs/tags`` that somebody
+                tracks, like ``refs/pull/1/head``.
 
         Raises:
             SourceUnreachable, SourceAuthFailed, AddressForbidden, SourceError: see
                 ``failures``.
         """
-        return await self._clones.ls_remote(remote)
+        return await self._clones.ls_remote(remote, also)
 
     async def fetch(self, remote: Remote, wanted: Sequence[str], depth: int = 0) -> None:
         """Bring ``wanted`` into the mirror; nothing is asked of the remote for commits that

@@ -22,8 +22,8 @@ from fleet.model.secret import Secret
 from fleet.source import AddressRules, Mirrors
 from tests.integration.source.repos import disk_use, remote_to
 from tests.servers.git_http import GitHttpServer
-from tests.servers.git_repo import GitRepo
-from tests.servers.http import Fault, HttpServer, Response
+from tests.servers.git_repo import GitRepo, git
+from tests.servers.http import Fault, HttpServer, Request, Response
 from tests.servers.tls import CertificateAuthority
 
 PASSWORD = "correct-horse-battery"
@@ -158,6 +158,40 @@ async def test_a_commit_that_no_branch_has_any_more(shop: GitRepo, mirrors: Mirr
     old = shop.commit({"x": "1"}, "old")
     shop.commit({"x": "2"}, "new", parent=first)
     assert (await mirrors.commit_info(remote_to(shop.url), old)).subject == "old"
+
+
+class OldServer(GitHttpServer):
+    """Speaks the first protocol only, and gives out nothing but what a ref points to."""
+
+    def answer(self, request: Request) -> Response:
+        headers = {k: v for k, v in request.headers.items() if k != "git-protocol"}
+        return super().answer(replace(request, headers=headers))
+
+    def repository(self, name: str = "shop") -> GitRepo:
+        made = super().repository(name)
+        git("--git-dir", str(made.path), "config", "uploadpack.allowAnySHA1InWant", "false")
+        return made
+
+
+async def test_a_server_that_gives_out_tips_only(
+    tmp_path: Path, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.source.clones.PACKS_BEFORE_REPACK", 1)
+    with OldServer(tmp_path / "old") as server:
+        shop = server.repository()
+        remote = remote_to(shop.url)
+        base = shop.commit({"a": "1"}, "base")
+        old = shop.commit({"x": "1"}, "old")
+        shop.commit({"x": "2"}, "old tip")
+        assert (await mirrors.commit_info(remote, old)).subject == "old"
+        new = shop.commit({"y": "1"}, "new", parent=base)
+        shop.commit({"y": "2"}, "new tip")
+        assert (await mirrors.commit_info(remote, new)).subject == "new"
+        with pytest.raises(RevisionNotFound):
+            await mirrors.fetch(remote, ("e" * 40,))
+        server.fault = Fault.ERROR
+        # What was wanted once stays, also when its branch was rewritten and packs were folded.
+        assert (await mirrors.commit_info(remote, old)).subject == "old"
 
 
 async def test_a_redirect_is_not_followed_and_carries_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,23 @@ async def test_the_key_may_come_with_other_line_ends(
 ) -> None:
     key = server.client_key.private.strip().replace("\n", "\r\n")
     assert (await mirrors.ls_remote(remote(server, shop.url, key))).head == shop.sha()
+
+
+async def test_a_name_is_resolved_once_and_by_us(
+    server: GitSshServer, shop: GitRepo, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh connects to the address that was checked, and knows the host by its name."""
+
+    def answer(host: str, *_: object, **__: object) -> object:
+        assert host == "git.rebinding.test"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    url = shop.url.replace("127.0.0.1", "git.rebinding.test")
+    known = server.known_hosts.replace("127.0.0.1", "git.rebinding.test")
+    assert (await mirrors.ls_remote(remote(server, url, known_hosts=known))).head == shop.sha()
+    with pytest.raises(SourceAuthFailed, match="host key is not known"):
+        await mirrors.ls_remote(remote(server, url))
 
 
 @pytest.mark.parametrize("known_hosts", ["", "\n", "other.example ssh-ed25519 AAAA\n"])

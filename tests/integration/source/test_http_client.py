@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -170,6 +171,15 @@ async def test_our_environment_is_not_the_clients(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert (await get(loopback(), server.url)).status == 200
+
+
+async def test_what_is_labelled_as_packed_stays_packed() -> None:
+    """Servers label chart archives so, and a digest is over the bytes as they are stored."""
+    packed = gzip.compress(b"x" * 1_000_000)
+    label = {"Content-Encoding": "gzip"}
+    with HttpServer(lambda _: Response(200, packed, label)) as server:
+        assert (await get(loopback(), server.url, limit_bytes=10_000)).body == packed
+        assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_tls(server: HttpServer) -> None:

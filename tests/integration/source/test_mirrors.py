@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.errors import AddressForbidden, RevisionNotFound, SourceError
-from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve
+from fleet.errors import AddressForbidden, RevisionNotFound, SourceError, SourceUnreachable
+from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve, upkeep
 from fleet.source import process as git_process
 from tests.integration.source.repos import Repo, disk_use, remote_to
 
@@ -124,7 +124,9 @@ async def test_one_caller_giving_up_leaves_the_tree_to_the_others(
     remote, sha = remote_to(repo.url), repo.commit()
     first = asyncio.create_task(mirrors.checkout(remote, sha))
     second = asyncio.create_task(mirrors.checkout(remote, sha))
-    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while not mirrors.trees._making:
+            await asyncio.sleep(0.001)
     first.cancel()
     tree = await second
     assert (Path(tree.root) / "README.md").exists()
@@ -227,12 +229,32 @@ async def test_commit_info(repo: Repo, mirrors: Mirrors) -> None:
     assert info.date.astimezone(UTC).tzinfo is UTC
 
 
-async def test_a_server_that_gives_out_tips_only(repo: Repo, mirrors: Mirrors) -> None:
-    older, newer = repo.commit("older"), repo.commit("newer")
+async def test_refs_that_are_no_branch_and_no_tag(repo: Repo, mirrors: Mirrors) -> None:
+    sha = repo.commit()
+    repo.git("update-ref", "refs/pull/1/head", sha)
     remote = remote_to(repo.url)
-    await mirrors.fetch(remote, (older,))
-    assert (await mirrors.commit_info(remote, older)).subject == "older"
-    assert (await mirrors.commit_info(remote, newer)).subject == "newer"
+    assert "refs/pull/1/head" not in (await mirrors.ls_remote(remote)).refs
+    refs = await mirrors.ls_remote(remote, ("refs/pull/1/head", "--upload-pack=x", "refs/a:b"))
+    assert resolve(refs, "refs/pull/1/head") == sha
+
+
+async def test_a_branch_may_become_a_directory(repo: Repo, mirrors: Mirrors) -> None:
+    remote = remote_to(repo.url)
+    repo.git("branch", "release")
+    await mirrors.fetch(remote, ("refs/heads/release",))
+    repo.git("branch", "--delete", "--force", "release")
+    repo.git("branch", "release/1")
+    await mirrors.fetch(remote, ("refs/heads/release/1",))
+
+
+async def test_a_mirror_is_worked_on_by_one_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "x.lock"
+    async with upkeep.locked(lock, 5):
+        with pytest.raises(SourceUnreachable, match="another process"):
+            async with upkeep.locked(lock, 0.1):
+                pass
+    async with upkeep.locked(lock, 5):
+        pass
 
 
 async def test_a_commit_that_nobody_has(repo: Repo, mirrors: Mirrors) -> None:
