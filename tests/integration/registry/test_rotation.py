@@ -1,0 +1,155 @@
+"""The key ring against the database: the right one, the wrong one, and the next one."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from fleet.errors import SealBroken
+from fleet.model.secret import Secret
+from fleet.registry.database import Database
+from fleet.registry.keyring import KeyRing
+from fleet.registry.rotation import SEALED, check_key, kids_in_use, rotate
+from fleet.registry.sealing import Place, open_bytes, open_sealed, seal, seal_bytes
+from fleet.registry.tables import Base
+
+OLD = ("k1", b"1" * 32)
+NEW = ("k2", b"2" * 32)
+BOTH = KeyRing((NEW, OLD))
+
+
+async def _check(db: Database, ring: KeyRing) -> None:
+    async with db.transaction() as tx:
+        await check_key(tx, ring)
+
+
+def _place(number: int) -> Place:
+    return Place("clusters", str(number), "sealed", f"https://c{number}")
+
+
+async def _fill(db: Database, ring: KeyRing, count: int = 5) -> None:
+    """Sealed clusters, one without credentials, a sealed and an open manifest set."""
+    async with db.transaction() as tx:
+        for number in range(count):
+            await tx.execute(
+                text(
+                    "insert into clusters (name, server, sealed) values (:name, :server, :sealed)"
+                ),
+                {
+                    "name": f"c{number}",
+                    "server": f"https://c{number}",
+                    "sealed": seal(ring, _place(number), Secret(f"token {number}")),
+                },
+            )
+        await tx.execute(text("insert into clusters (name, server) values ('open', 'https://o')"))
+        body = seal_bytes(ring, Place("manifests", "s", "body"), b"\x28\xb5\x2f\xfd")
+        for sha256, sealed, data in (("s", True, body), ("o", False, b"\xff\x00v1:k1:")):
+            await tx.execute(
+                text(
+                    "insert into manifests (sha256, body, sealed, object_count, size_bytes)"
+                    " values (:sha256, :body, :sealed, 1, 1)"
+                ),
+                {"sha256": sha256, "body": data, "sealed": sealed},
+            )
+
+
+async def _kids(db: Database) -> set[str]:
+    async with db.reading() as tx:
+        return await kids_in_use(tx)
+
+
+async def test_the_first_start_leaves_a_check_value(db: Database) -> None:
+    await _check(db, KeyRing((OLD,)))
+    assert await _kids(db) == {"k1"}
+    await _check(db, KeyRing((OLD,)))
+    await _check(db, BOTH)
+
+
+@pytest.mark.parametrize("wrong", [KeyRing((NEW,)), KeyRing((("k1", b"x" * 32),))])
+async def test_a_wrong_ring_is_refused(db: Database, wrong: KeyRing) -> None:
+    await _check(db, KeyRing((OLD,)))
+    with pytest.raises(SealBroken) as raised:
+        await _check(db, wrong)
+    assert "key file" in raised.value.hint
+
+
+async def test_a_ring_that_lacks_a_key_in_use_is_refused(db: Database) -> None:
+    await _fill(db, KeyRing((OLD,)))
+    with pytest.raises(SealBroken, match="lacks k1"):
+        await _check(db, KeyRing((NEW,)))
+    assert await _kids(db) == {"k1"}  # nothing was written
+
+
+async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> None:
+    await _check(db, KeyRing((OLD,)))
+    await _fill(db, KeyRing((OLD,)))
+    moved = await rotate(db, BOTH, batch=2)
+    assert moved == {
+        "clusters.sealed": 5,
+        "repositories.sealed": 0,
+        "repo_credentials.sealed": 0,
+        "manifests.body": 1,
+        "instance.key_check": 1,
+    }
+    assert await _kids(db) == {"k2"}
+    only_new = KeyRing((NEW,))
+    await _check(db, only_new)
+    async with db.reading() as tx:
+        rows = (
+            await tx.execute(text("select name, sealed from clusters where sealed <> ''"))
+        ).all()
+        bodies = dict((await tx.execute(text("select sha256, body from manifests"))).all())
+    for row in rows:
+        number = int(row.name.removeprefix("c"))
+        assert open_sealed(only_new, _place(number), row.sealed) == Secret(f"token {number}")
+    assert open_bytes(only_new, Place("manifests", "s", "body"), bytes(bodies["s"]))
+    assert bytes(bodies["o"]) == b"\xff\x00v1:k1:"
+
+
+async def test_again_there_is_nothing_to_do(db: Database) -> None:
+    await _fill(db, KeyRing((OLD,)))
+    await rotate(db, BOTH)
+    assert not any((await rotate(db, BOTH)).values())
+
+
+async def test_a_rotation_that_was_stopped_goes_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fleet.registry import rotation
+
+    await _fill(db, KeyRing((OLD,)))
+    rewrapped = rotation.rewrap
+    left = 3
+
+    def stop_in_the_middle(ring: KeyRing, envelope: str) -> str:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return rewrapped(ring, envelope)
+
+    monkeypatch.setattr(rotation, "rewrap", stop_in_the_middle)
+    with pytest.raises(KeyboardInterrupt):
+        await rotate(db, BOTH, batch=2)
+    assert await _kids(db) == {"k1", "k2"}
+    monkeypatch.undo()
+    assert (await rotate(db, BOTH))["clusters.sealed"] == 3
+    assert await _kids(db) == {"k2"}
+
+
+async def test_a_broken_envelope_stops_the_rotation_and_is_named(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(
+            text("insert into clusters (name, server, sealed) values ('x', 'y', 'v1:k9:a:b:c')")
+        )
+    with pytest.raises(SealBroken):
+        await rotate(db, BOTH)
+
+
+def test_every_sealed_column_is_known_to_the_rotation() -> None:
+    known = {sealed.name for sealed in SEALED}
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if column.name == "sealed":
+                name = "body" if str(column.type) == "BOOLEAN" else "sealed"
+                assert f"{table.name}.{name}" in known
