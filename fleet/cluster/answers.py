@@ -213,8 +213,8 @@ def _rejected(call: Call, verdict: Verdict, told: str) -> ObjectRejected:
         return ImmutableField(
             told,
             reason=verdict.reason,
-            hint="The object has to be deleted and made anew: sync option Replace=true "
-            "with Force=true, or by hand.",
+            hint="The field is fixed for the life of the object: delete it, so that it is "
+            "made anew.",
             object=call.subject,
         )
     return ObjectRejected(told, reason=_reason(verdict), object=call.subject)

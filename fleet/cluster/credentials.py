@@ -34,8 +34,8 @@ class Credentials(Protocol):
 
     renewable: bool
 
-    async def identity(self, *, renew: bool = False) -> Identity:
-        """What to carry now. ``renew``: the server refused what we carried."""
+    async def identity(self, *, refused: Identity | None = None) -> Identity:
+        """What to carry now; not what the server ``refused``, if there is anything else."""
 
 
 class Fixed:
@@ -52,8 +52,8 @@ class Fixed:
             header = Secret("Basic " + base64.b64encode(pair.encode()).decode())
         self._identity = Identity(header, connection.client_cert_pem, connection.client_key_pem)
 
-    async def identity(self, *, renew: bool = False) -> Identity:
-        del renew
+    async def identity(self, *, refused: Identity | None = None) -> Identity:
+        del refused
         return self._identity
 
 
@@ -68,9 +68,9 @@ class InCluster:
         self._identity: Identity | None = None
         self._read_at = datetime.min.replace(tzinfo=UTC)
 
-    async def identity(self, *, renew: bool = False) -> Identity:
+    async def identity(self, *, refused: Identity | None = None) -> Identity:
         now = datetime.now(UTC)
-        if renew or self._identity is None or now - self._read_at > REREAD:
+        if self._identity is None or self._identity is refused or now - self._read_at > REREAD:
             try:
                 token = await asyncio.to_thread(self._file.read_text)
             except OSError as exc:
@@ -95,27 +95,22 @@ class Plugin:
         self._connection = connection
         self._allowed = allowed
         self._cluster = cluster
-        self._answer: ExecAnswer | None = None
-        self._identity = Identity()
+        self._identity: Identity | None = None
+        self._expires_at: datetime | None = None
         self._lock = asyncio.Lock()
 
-    async def identity(self, *, renew: bool = False) -> Identity:
-        before = self._answer
+    async def identity(self, *, refused: Identity | None = None) -> Identity:
+        # Callers who come while the plugin runs wait, and then share what it gave.
         async with self._lock:
-            # Whoever waited here while another caller renewed takes what that one got.
-            if self._answer is not before:
-                return self._identity
-            if renew or self._is_due():
-                self._answer = await run_exec(
+            if self._identity is None or self._identity is refused or self._ends_soon():
+                answer = await run_exec(
                     self._plugin, self._connection, allowed=self._allowed, cluster=self._cluster
                 )
-                self._identity = _identity_of(self._answer)
+                self._identity, self._expires_at = _identity_of(answer), answer.expires_at
             return self._identity
 
-    def _is_due(self) -> bool:
-        if self._answer is None:
-            return True
-        ends = self._answer.expires_at
+    def _ends_soon(self) -> bool:
+        ends = self._expires_at
         return ends is not None and datetime.now(UTC) >= ends - RENEW_BEFORE
 
 

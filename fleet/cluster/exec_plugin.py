@@ -27,26 +27,22 @@ from fleet.errors import ClusterAuthFailed, Forbidden
 from fleet.model.clusters import Connection, ExecCredential
 from fleet.model.secret import Secret
 
-#: Helpers of the large clouds and OIDC providers that do nothing but print a credential.
-WELL_KNOWN_EXEC = frozenset(
-    {
-        "aws",
-        "aws-iam-authenticator",
-        "doctl",
-        "exo",
-        "gke-gcloud-auth-plugin",
-        "ibmcloud",
-        "kubectl-oidc_login",
-        "kubelogin",
-        "linode-cli",
-        "oci",
-        "rancher",
-        "scw",
-        "tsh",
-        "vultr-cli",
-        "yc",
-    }
-)
+#: The well-known helpers, and the one thing of each that prints a credential: most are a
+#: whole cloud's command line. () is a helper that does nothing else.
+_CREDENTIAL_COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "aws": (("eks", "get-token"),),
+    "aws-iam-authenticator": (("token",),),
+    "doctl": (("kubernetes", "cluster", "kubeconfig", "exec-credential"),),
+    "gke-gcloud-auth-plugin": ((),),
+    "kubectl-oidc_login": (("get-token",),),
+    "kubelogin": (("get-token",),),
+    "oci": (("ce", "cluster", "generate-token"),),
+    "rancher": (("token",),),
+    "scw": (("k8s", "exec-credential"),),
+    "tsh": (("kube", "credentials"),),
+    "yc": (("managed-kubernetes", "create-token"), ("k8s", "create-token")),
+}
+WELL_KNOWN_EXEC = frozenset(_CREDENTIAL_COMMANDS)
 EXEC_API_VERSIONS = frozenset(
     {"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
 )
@@ -86,13 +82,21 @@ def check_exec(plugin: ExecCredential, allowed: frozenset[str]) -> None:
     """Refuse a plugin that may not run here.
 
     Raises:
-        Forbidden: the command is not on the allow-list or is a path, or the environment
-            asked for would change what runs.
+        Forbidden: the command is not on the allow-list or is a path, a well-known one is
+            asked for something else than a credential, or the environment asked for would
+            change what runs.
     """
     if plugin.command not in allowed:
         raise Forbidden(
             f"the credential plugin {plugin.command!r} is not on the allow-list",
             hint="Allowed are: " + ", ".join(sorted(allowed)) + ".",
+        )
+    wanted = _CREDENTIAL_COMMANDS.get(plugin.command, ((),))
+    words = _words(plugin.args)
+    if not any(words[: len(command)] == command for command in wanted):
+        raise Forbidden(
+            f"the credential plugin {plugin.command!r} may only be asked for a credential",
+            hint=f"Its arguments have to begin with: {' '.join(wanted[0])}.",
         )
     for name, _ in plugin.env:
         if _FORBIDDEN.fullmatch(name):
@@ -100,6 +104,17 @@ def check_exec(plugin: ExecCredential, allowed: frozenset[str]) -> None:
                 f"the credential plugin {plugin.command!r} must not set {name}: it would "
                 "change which program runs"
             )
+
+
+def _words(args: tuple[str, ...]) -> tuple[str, ...]:
+    """``args`` from the first that is no flag, and no value of one, on: global flags may
+    stand in front of a command, as ``aws eks update-kubeconfig`` writes them."""
+    rest = list(args)
+    while rest and rest[0].startswith("-"):
+        flag = rest.pop(0)
+        has_value = "=" not in flag and not flag.startswith("--no-")
+        del rest[: int(has_value)]
+    return tuple(rest)
 
 
 async def run_exec(

@@ -48,20 +48,21 @@ def failure(exc: BaseException, call: Call, cluster: str, server: str) -> Cluste
             return _certificate(cause, cluster, server)
         if isinstance(cause, ssl.SSLError):
             return _tls(cause, cluster, server)
+    return ClusterUnreachable(f"{opening}: {_reason(exc, server)}", object=f"Cluster/{cluster}")
+
+
+def _reason(exc: BaseException, server: str) -> str:
     if isinstance(exc, TimeoutError):
-        return ClusterUnreachable(f"{opening}: no complete answer from {server} in time")
+        return f"no complete answer from {server} in time"
     if isinstance(exc, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return ClusterUnreachable(f"{opening}: the proxy in front of {server} refused")
+        return f"the proxy in front of {server} refused"
     if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return ClusterUnreachable(f"{opening}: the name of {server} does not resolve")
+        return f"the name of {server} does not resolve"
     if isinstance(exc, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError):
-        return ClusterUnreachable(f"{opening}: {server} closed the connection mid-answer")
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        reason = exc.os_error.strerror or "no connection"
-        return ClusterUnreachable(f"{opening}: cannot connect to {server}: {reason}")
+        return f"{server} closed the connection mid-answer"
     if isinstance(exc, OSError) and exc.strerror:
-        return ClusterUnreachable(f"{opening}: {server}: {exc.strerror}")
-    return ClusterUnreachable(f"{opening}: {server} did not answer as HTTP ({type(exc).__name__})")
+        return f"{server}: {exc.strerror}"
+    return f"{server} did not answer as HTTP ({type(exc).__name__})"
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fleet.errors import ClusterBusy
+from fleet.errors import ClusterBusy, ClusterError, ClusterUnreachable
 
 START = 16.0  # requests side by side
 LARGEST = 64.0  # requests side by side
@@ -73,6 +73,7 @@ class Pacer:
         self.in_flight = 0
         self._queue: deque[asyncio.Future[None]] = deque()
         self._held_until = 0.0
+        self._answered_at = 0.0
 
     @asynccontextmanager
     async def slot(self, *, short: bool) -> AsyncIterator[None]:
@@ -82,7 +83,8 @@ class Pacer:
 
         Raises:
             ClusterBusy: the server asked for a pause longer than a queue should wait.
-                Raised inside, it narrows the window.
+            ClusterUnreachable: the server went away while this call was in the queue.
+                Raised inside, either narrows the window.
         """
         await self._take()
         try:
@@ -90,12 +92,16 @@ class Pacer:
             started = time.monotonic()
             try:
                 yield
-            except ClusterBusy as busy:
-                self._refused(started, busy.retry_after_seconds)
+            except ClusterUnreachable as failed:
+                self._failed(started, failed)
                 raise
+            except ClusterError:
+                self._answered_at = time.monotonic()  # it said no, so it is there
+                raise
+            self._answered_at = time.monotonic()
             if short:
                 self.window.answered(
-                    started=started, now=time.monotonic(), in_flight=self.in_flight
+                    started=started, now=self._answered_at, in_flight=self.in_flight
                 )
         finally:
             self._give_back()
@@ -109,8 +115,8 @@ class Pacer:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the turn had come: the slot is ours to give back
-                self._give_back()
+            if not turn.cancelled() and turn.exception() is None:
+                self._give_back()  # the turn had come: the slot was ours
             raise
 
     def _give_back(self) -> None:
@@ -131,7 +137,15 @@ class Pacer:
         if pause > 0:
             await asyncio.sleep(pause)
 
-    def _refused(self, started: float, retry_after_seconds: float) -> None:
+    def _failed(self, started: float, failed: ClusterUnreachable) -> None:
         now = time.monotonic()
         self.window.refused(started=started, now=now)
-        self._held_until = max(self._held_until, now + retry_after_seconds)
+        if isinstance(failed, ClusterBusy):
+            self._held_until = max(self._held_until, now + failed.retry_after_seconds)
+        elif self._answered_at < started:
+            # Nothing was answered since that call began: the server is gone. Whoever is in
+            # the queue is told now; else a thousand calls would wait for a timeout each.
+            for turn in self._queue:
+                if not turn.done():
+                    turn.set_exception(ClusterUnreachable(failed.message, hint=failed.hint))
+            self._queue.clear()

@@ -115,13 +115,14 @@ class ClusterClient:
         """
         async with self.pacer.slot(short=not call.page):
             # Deadlines run from here: the queue is of our making, not of the server's.
+            identity = await self._credentials.identity()
             try:
-                return await self._once(call, renew=False)
+                return await self._once(call, identity)
             except ClusterAuthFailed:
                 if not self._credentials.renewable:
                     raise
             # Refused before anything was done, so this is safe for writes too.
-            return await self._once(call, renew=True)
+            return await self._once(call, await self._credentials.identity(refused=identity))
 
     @asynccontextmanager
     async def stream(
@@ -138,20 +139,19 @@ class ClusterClient:
         """
         with mapped(call, self.name, self.server):
             async with asyncio.timeout(self.limits.call_seconds):
-                response = await self._open(call, renew=False)
+                identity = await self._credentials.identity()
+                response = await self._open(call, identity)
                 if response.status == 401 and self._credentials.renewable:
-                    response.close()
-                    response = await self._open(call, renew=True)
+                    _hang_up(response)
+                    identity = await self._credentials.identity(refused=identity)
+                    response = await self._open(call, identity)
                 if response.status != 200:
-                    try:
-                        body = await self._read(response, call)
-                    finally:
-                        response.close()
+                    body = await self._read(response, call)
                     raise refusal(call, self.name, response.status, body, _headers_of(response))
         try:
             yield self._chunks(response, call, seconds)
         finally:
-            response.close()
+            _hang_up(response)
 
     async def _chunks(
         self, response: aiohttp.ClientResponse, call: Call, seconds: float | None
@@ -170,22 +170,18 @@ class ClusterClient:
                     raise aiohttp.ServerDisconnectedError from exc
             yield chunk
 
-    async def _once(self, call: Call, *, renew: bool) -> Answer:
+    async def _once(self, call: Call, identity: Identity) -> Answer:
         seconds = self.limits.page_seconds if call.page else self.limits.call_seconds
         with mapped(call, self.name, self.server):
             async with asyncio.timeout(seconds):
-                response = await self._open(call, renew=renew)
-                try:
-                    body = await self._read(response, call)
-                finally:
-                    response.release()
+                response = await self._open(call, identity)
+                body = await self._read(response, call)
         headers = _headers_of(response)
         if not 200 <= response.status < 300:
             raise refusal(call, self.name, response.status, body, headers)
         return Answer(response.status, body, headers)
 
-    async def _open(self, call: Call, *, renew: bool) -> aiohttp.ClientResponse:
-        identity = await self._credentials.identity(renew=renew)
+    async def _open(self, call: Call, identity: Identity) -> aiohttp.ClientResponse:
         self._show(identity)
         headers = {"Accept": call.accept}
         if call.body is not None:
@@ -228,19 +224,22 @@ class ClusterClient:
         self._proven = identity
 
     async def _read(self, response: aiohttp.ClientResponse, call: Call) -> bytes:
-        """The whole body, counted after decompression."""
+        """The whole body, counted after decompression; then the connection is free again."""
         largest = self.limits.page_bytes if call.page else self.limits.object_bytes
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > largest:
-                response.close()
-                raise ClusterError(
-                    f"{call.subject}: {call.verb} on {self.name} broken off: the answer is "
-                    f"larger than {largest >> 20} MiB"
-                )
-            chunks.append(chunk)
+        try:
+            async for chunk in response.content.iter_any():
+                size += len(chunk)
+                if size > largest:
+                    raise ClusterError(
+                        f"{call.subject}: {call.verb} on {self.name} broken off: the answer "
+                        f"is larger than {largest >> 20} MiB"
+                    )
+                chunks.append(chunk)
+        except BaseException:
+            _hang_up(response)
+            raise
         return b"".join(chunks)
 
 
@@ -253,6 +252,14 @@ def open_client(
 ) -> ClusterClient:
     """A client for ``connection``; see ``ClusterClient``."""
     return ClusterClient(connection, name=name, allowed_exec=allowed_exec, limits=limits)
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection now: a TLS goodbye waits for the other side, up to 30 seconds."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def _headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:

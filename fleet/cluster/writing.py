@@ -109,17 +109,7 @@ async def delete(
     Raises:
         ObjectRejected: with reason ``Conflict``, it is another object, or changed since.
     """
-    if not uid:
-        raise ValueError("delete needs the uid of the object")
-    preconditions = {"uid": uid}
-    if resource_version:
-        preconditions["resourceVersion"] = resource_version
-    options = {
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "preconditions": preconditions,
-        "propagationPolicy": propagation.capitalize(),
-    }
+    options = _delete_options(uid, resource_version, propagation)
     gate(kind, namespace if kind.namespaced else "", name, "delete")
     call = call_about(
         "delete",
@@ -128,7 +118,7 @@ async def delete(
         path_of(kind, namespace, name),
         namespace=namespace,
         name=name,
-        body=orjson.dumps(options),
+        body=options,
     )
     try:
         await client.send(call)
@@ -137,6 +127,22 @@ async def delete(
             return False
         raise
     return True
+
+
+def _delete_options(uid: str, resource_version: str, propagation: str) -> bytes:
+    if not uid:
+        raise ValueError("delete needs the uid of the object")
+    preconditions = {"uid": uid}
+    if resource_version:
+        preconditions["resourceVersion"] = resource_version
+    return orjson.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": preconditions,
+            "propagationPolicy": propagation.capitalize(),
+        }
+    )
 
 
 async def ensure_namespace(

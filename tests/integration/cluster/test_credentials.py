@@ -323,7 +323,7 @@ def _is_alive(pid: int) -> bool:
 
 
 async def test_a_plugin_that_is_not_installed_says_how_to_get_it(bare: TestCluster) -> None:
-    plugin = ExecCredential("tsh", install_hint="get tsh")
+    plugin = ExecCredential("tsh", ("kube", "credentials"), install_hint="get tsh")
     async with open_client(connection_to(bare, token=None, exec=plugin)) as client:
         with pytest.raises(ClusterAuthFailed, match="not installed") as caught:
             await reads(client)
@@ -384,3 +384,31 @@ async def test_a_refused_write_is_sent_again_only_after_a_401(helper: Path) -> N
 
     assert applied.created
     assert len(server.heads) == 2
+
+
+async def test_a_proxy_is_used_where_the_cluster_names_one(bare: TestCluster) -> None:
+    asked: list[str] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head)
+        host, _, port = head.split()[1].partition(":")
+        upstream = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
+
+    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        connection = connection_to(bare, proxy_url=address, tls_server_name="localhost")
+        async with open_client(connection) as client:
+            assert await reads(client)
+
+    assert asked[0].startswith(f"CONNECT {bare.server.removeprefix('https://')} ")
+    assert bare.admin_token not in "".join(asked)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(1 << 16):
+        writer.write(chunk)
+    writer.close()

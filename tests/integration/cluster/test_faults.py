@@ -205,10 +205,11 @@ async def test_a_watch_that_fails_says_why(behave: Behaviour, error: type[Cluste
 
 
 async def test_expiry_inside_a_stream_is_expiry() -> None:
-    line = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
-    async with faulty(answer(200, line)) as server, open_client(server.connection()) as client:
-        with pytest.raises(WatchExpired):
-            await anext(watch(client, CONFIG_MAP, resource_version="1"))
+    for status in (b'"code":410', b'"code":410,"reason":"Expired"', b'"reason":"Expired"'):
+        line = b'{"type":"ERROR","object":{"kind":"Status",%s}}\n' % status
+        async with faulty(answer(200, line)) as server, open_client(server.connection()) as client:
+            with pytest.raises(WatchExpired):
+                await anext(watch(client, CONFIG_MAP, resource_version="1"))
 
 
 async def test_an_event_of_any_size_up_to_the_limit_is_read() -> None:
@@ -267,3 +268,12 @@ async def test_no_error_and_no_repr_holds_the_token() -> None:
     assert "hunter2" in server.heads[0]
     for shown in (str(caught.value), repr(client), repr(client.connection)):
         assert "hunter2" not in shown
+
+
+async def test_a_dead_server_costs_one_timeout_however_many_wait() -> None:
+    async with faulty(never) as server, open_client(server.connection(), limits=QUICK) as client:
+        calls = (get_object(client, CONFIG_MAP, "n", f"a-{n}") for n in range(200))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert {type(error) for error in found} == {ClusterUnreachable}
+    assert sum(client.requests.values()) == 16

@@ -76,6 +76,7 @@ async def test_bookmarks_move_a_silent_watch_on(
         ]
     finally:
         writing.cancel()
+        await asyncio.wait([writing])
 
     assert {(event.type, event.meta) for event in events} == {("BOOKMARK", None)}
     assert int(events[-1].resource_version) > int(start)

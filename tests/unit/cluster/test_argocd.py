@@ -92,7 +92,7 @@ def test_a_plugin_is_taken_over() -> None:
     config = {
         "execProviderConfig": {
             "command": "tsh",
-            "args": ["kube"],
+            "args": ["kube", "credentials"],
             "env": {"TELEPORT_PROXY": "x"},
             "apiVersion": "client.authentication.k8s.io/v1",
             "installHint": "get tsh",
@@ -101,7 +101,7 @@ def test_a_plugin_is_taken_over() -> None:
 
     assert read(config).exec == ExecCredential(
         "tsh",
-        ("kube",),
+        ("kube", "credentials"),
         (("TELEPORT_PROXY", "x"),),
         "client.authentication.k8s.io/v1",
         "get tsh",

@@ -134,6 +134,35 @@ def test_a_plugin_that_could_run_something_else_is_refused(changes: dict[str, An
         read(config(plugin(**changes)))
 
 
+@pytest.mark.parametrize(
+    ("command", "args", "allowed"),
+    [
+        ("aws", "--region eu-1 eks get-token --cluster-name c", True),
+        ("aws", "--no-verify-ssl --output=json eks get-token", True),
+        ("aws", "s3 cp s3://evil /etc/cron.d/x", False),
+        ("aws", "s3 cp eks get-token", False),
+        ("aws", "--region eks get-token", False),
+        ("aws", "", False),
+        ("tsh", "ssh host rm", False),
+        ("tsh", "kube credentials --proxy=p", True),
+        ("kubelogin", "convert-kubeconfig", False),
+        ("kubelogin", "get-token --login msi", True),
+        ("yc", "k8s create-token", True),
+        ("gke-gcloud-auth-plugin", "", True),
+    ],
+)
+def test_a_clouds_command_line_may_only_print_a_credential(
+    command: str, args: str, allowed: bool
+) -> None:
+    asked = config(plugin(command=command, args=args.split()))
+
+    if allowed:
+        assert read(asked).exec is not None
+    else:
+        with pytest.raises(Forbidden, match="only be asked for a credential"):
+            read(asked)
+
+
 def test_the_allow_list_is_the_callers() -> None:
     asked = config(plugin(command="my-helper"))
 

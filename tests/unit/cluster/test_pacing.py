@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fleet.cluster.pacing import LARGEST, SMALLEST, START, Pacer, Window
-from fleet.errors import ClusterBusy
+from fleet.errors import ClusterBusy, ClusterUnreachable
 
 
 def answer(window: Window, took: float, *, at: float = 0.0, in_flight: int = 999) -> None:
@@ -118,3 +118,47 @@ async def test_a_long_pause_is_told_at_once_and_narrows_the_window() -> None:
     assert 90 < caught.value.retry_after_seconds <= 100
     assert pacer.window.size == START / 2
     assert pacer.in_flight == 0
+
+
+async def test_a_server_that_is_gone_is_told_to_the_whole_queue_at_once() -> None:
+    pacer = Pacer()
+    pacer.window.size = 1.0
+    entered = 0
+
+    async def call() -> None:
+        nonlocal entered
+        async with pacer.slot(short=True):
+            entered += 1
+            await asyncio.sleep(0)
+            raise ClusterUnreachable("no answer in time", hint="look")
+
+    found = await asyncio.gather(*(call() for _ in range(100)), return_exceptions=True)
+
+    assert entered == 1
+    assert {(type(e), str(e)) for e in found} == {(ClusterUnreachable, "no answer in time")}
+    assert pacer.in_flight == 0
+    with pytest.raises(ClusterUnreachable):  # the next one may try again
+        await call()
+    assert entered == 2
+
+
+async def test_one_lost_call_among_answers_does_not_stop_the_queue() -> None:
+    pacer = Pacer()
+    pacer.window.size = 2.0
+    answered = asyncio.Event()
+
+    async def lost() -> None:
+        async with pacer.slot(short=True):
+            await answered.wait()
+            raise ClusterUnreachable("connection reset")
+
+    async def good() -> str:
+        async with pacer.slot(short=True):
+            await asyncio.sleep(0)
+        answered.set()
+        return "done"
+
+    found = await asyncio.gather(lost(), *(good() for _ in range(10)), return_exceptions=True)
+
+    assert isinstance(found[0], ClusterUnreachable)
+    assert found[1:] == ["done"] * 10
