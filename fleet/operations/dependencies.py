@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fleet.errors import NotFound, RenderError
+from fleet.errors import RenderError
 from fleet.model.renders import RenderRequest
 from fleet.model.repositories import (
     Remote,
@@ -13,7 +13,7 @@ from fleet.model.repositories import (
     RepositoryOptions,
     RepositoryType,
 )
-from fleet.model.scope import EVERYTHING
+from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
 from fleet.render import chart_dependencies
@@ -39,23 +39,21 @@ async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderR
                 hint="Name its repository in Chart.yaml, or commit charts/.",
                 object=f"Application/{request.application}",
             )
-        remote = await _remote(runtime, wanted.repository)
+        remote = await _remote(runtime, wanted.repository, request.project)
         version = await runtime.charts.resolve_chart(remote, wanted.name, wanted.version)
         tree = await runtime.charts.fetch_chart(remote, wanted.name, version)
         fetched.append((wanted.name, f"{tree.root}/{wanted.name}"))
     return replace(request, dependencies=tuple(fetched))
 
 
-async def _remote(runtime: Runtime, url: str) -> Remote:
+async def _remote(runtime: Runtime, url: str, project: str) -> Remote:
     """The registered repository at ``url``, else an anonymous one that content named."""
     canonical = parse_url(url).canonical
     async with runtime.db.reading() as tx:
-        try:
-            known = await repositories.get_repository(tx, EVERYTHING, canonical)
-        except NotFound:
-            known = None
+        # as the application's project sees it: no other project's credentials are used
+        known = await repositories.find_by_url(tx, Scope(frozenset({project})), canonical)
         if known is not None:
-            return await repositories.remote_of(tx, runtime.ring, known.id)
+            return await repositories.remote_of(tx, runtime.ring, known)
     oci = url.startswith("oci://")
     return Remote(
         url=url,

@@ -235,7 +235,8 @@ class _Evaluation:
         spec = parse_application(entry.document).spec
         pairs = list(zip(spec.sources, entry.sources, strict=True))
         for source, follows in pairs:
-            _check_source(entry, source, follows, errors)
+            remote = self._remotes[follows.repository_id]
+            _check_source(entry, source, follows, remote, errors)
         trees = [await self._tree(follows) for _, follows in pairs]
         lent = tuple(
             (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
@@ -391,12 +392,18 @@ def _check_source(
     entry: Pending,
     source: Source,
     follows: FollowedSource,
+    remote: Remote,
     errors: Mapping[tuple[str, str], FleetError],
 ) -> None:
     about = f"Application/{entry.name}"
     allowed = may_use_source(parse_project(entry.project_document).spec, source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)
+    if remote.project not in ("", entry.project):
+        # it may have been given to a project after the application was made
+        raise Forbidden(
+            f"{about}: {source.repo_url} belongs to project {remote.project}", object=about
+        )
     if not follows.revision:
         raise errors.get((follows.chart, follows.target_revision)) or SourceUnreachable(
             f"{source.repo_url} was not reached yet", object=about

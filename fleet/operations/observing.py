@@ -8,26 +8,21 @@ as deleted.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fleet.cluster import ClusterClient, facts, list_metadata
 from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable
-from fleet.model.clusters import Cluster, ClusterFacts, Discovery
+from fleet.logs import fields
+from fleet.model.clusters import Cluster, Discovery
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
-from fleet.registry import desired, queue, standings, work
+from fleet.registry import clusters, desired, queue, standings, work
 
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What a reading said: who the cluster is, and which kinds could not be listed."""
-
-    facts: ClusterFacts
-    unlisted: Mapping[GroupKind, str]  # the reason, as the cluster gave it
+log = logging.getLogger(__name__)
 
 
 def changes(
@@ -43,8 +38,11 @@ def changes(
     return tuple(found)
 
 
-async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> Observation:
+async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> bool:
     """Read the whole cluster and mark what differs.
+
+    Returns False when it is not the cluster that we know: another one answers at its
+    address, or it is one that has another name already. Then nothing it says counts.
 
     Raises:
         ClusterError: it did not answer, or refused us; nothing was marked.
@@ -52,9 +50,11 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     """
     discovery = await link.discovery()
     said = await facts(link.client, discovery)
-    if cluster.confirmed_uid and said.uid not in ("", cluster.confirmed_uid):
-        # another cluster answers: nothing it says is about the one we know
-        return Observation(said, {})
+    if said.uid and said.uid != cluster.confirmed_uid:
+        async with runtime.db.transaction() as tx:
+            known = await clusters.record_probe(tx, cluster.id, said, runtime.now())
+        if known.confirmed_uid != said.uid:
+            return False
     if said.version != cluster.version:
         discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
@@ -76,9 +76,12 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
             polled = await desired.check_facts(tx, cluster.id)
             await queue.wake(tx, "poll", [str(id) for id in polled])
         for kind, objects in listed.items():
-            known = await work.inventory(tx, cluster.id, kind)
-            await work.mark_seen(tx, cluster.id, changes(known, objects))
-    return Observation(said, {kind: answer for kind, answer in answers if isinstance(answer, str)})
+            recorded = await work.inventory(tx, cluster.id, kind)
+            await work.mark_seen(tx, cluster.id, changes(recorded, objects))
+    for kind, answer in answers:
+        if isinstance(answer, str):
+            log.warning("%s", answer, extra=fields(cluster=cluster.name, kind=kind))
+    return True
 
 
 async def _list(

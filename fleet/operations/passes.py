@@ -69,15 +69,9 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
 
 async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
     started = monotonic()
-    if _is_due(runtime, cluster):
-        seen = await observe(runtime, cluster, link, epoch)
-        if cluster.confirmed_uid and seen.facts.uid not in ("", cluster.confirmed_uid):
-            async with runtime.db.transaction() as tx:
-                await clusters.record_probe(tx, cluster.id, seen.facts, runtime.now())
-            log.error(
-                "another cluster answers at a known address", extra=fields(cluster=cluster.name)
-            )
-            return
+    if _is_due(runtime, cluster) and not await observe(runtime, cluster, link, epoch):
+        log.error("this is not the cluster that we know", extra=fields(cluster=cluster.name))
+        return
     this = Pass(runtime, cluster, link, await link.discovery(), epoch)
     done: dict[ApplicationId, object] = {}
     while True:

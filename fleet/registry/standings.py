@@ -140,8 +140,7 @@ async def record_observed(
         text(
             "update clusters set pass_epoch = :epoch, observed_at = :now, attempted_at = :now,"
             " status = 'Successful', message = '', failures = 0, version = :version, uid = :uid,"
-            " api_versions = :api_versions,"
-            " confirmed_uid = case when confirmed_uid = '' then :uid else confirmed_uid end"
+            " api_versions = :api_versions"
             " where id = :id and pass_epoch <= :epoch"
         ),
         {

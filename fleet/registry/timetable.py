@@ -36,7 +36,10 @@ async def cluster_rows(tx: Tx, now: datetime) -> tuple[TimetableRow, ...]:
         ),
         {"now": now},
     )
-    return tuple(TimetableRow(*row[:-1], managed_kinds=tuple(row[-1])) for row in rows)
+    return tuple(
+        TimetableRow(id, name, interval, paused, seen, changed, tuple(kinds))
+        for id, name, interval, paused, seen, changed, kinds in rows
+    )
 
 
 async def repository_rows(tx: Tx) -> tuple[TimetableRow, ...]:
