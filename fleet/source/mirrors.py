@@ -7,7 +7,7 @@ remote is down for commits that were fetched before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,12 +21,13 @@ from fleet.source.checkout import TreeBuilder
 from fleet.source.clones import Clones
 from fleet.source.credentials import Credentials
 from fleet.source.listing import Limits, covers, normalise_path
-from fleet.source.objects import parse_batch_check, parse_blob
+from fleet.source.objects import parse_batch_check, parse_blob, parse_tree_ids
 from fleet.source.process import Invocation, run
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha
 from fleet.source.submodules import gitlinks
 from fleet.source.trees import TreeStore
 
+PATHS_FOR_LISTING = 200  # from here on one listing is cheaper than that many questions
 _COMMIT_FORMAT = "%an <%ae>%x00%aI%x00%s%x00%b"
 
 
@@ -126,24 +127,48 @@ class Mirrors:
     ) -> dict[str, str | None]:
         """The git object id of each path at the commit, None where there is nothing.
 
-        One process, however many paths. ``""`` is the whole tree; symlinks are followed, so
-        that a change of what they point to is seen.
+        One or two processes, however many paths. ``""`` is the whole tree. Symlinks are
+        followed, so that a change of what they point to is seen.
 
         Raises:
             SourceError: a path leaves the repository.
         """
-        names = [f"{sha}:{normalise_path(path)}" for path in paths]
-        # The first question is about the commit itself, to tell "no path" from "no commit".
-        stdin = "\n".join((f"{sha}^{{tree}}", *names)) + "\n"
-        arguments = ("cat-file", "--batch-check=%(objectname)", "--follow-symlinks")
-        outcome = await self._clones.read(remote, sha, Invocation(arguments, stdin=stdin.encode()))
-        ids = parse_batch_check(outcome.stdout)
-        if len(ids) != len(paths) + 1 or ids[0] is None:
-            raise RevisionNotFound(f"{remote.url}: no commit {sha[:12]}")
-        hashes = dict(zip(paths, ids[1:], strict=True))
+        normal = {path: normalise_path(path) for path in paths}
+        unanswered = set(normal.values())
+        found: dict[str, str | None] = {}
+        if len(unanswered) >= PATHS_FOR_LISTING:
+            found = await self._listed_hashes(remote, sha, unanswered)
+            unanswered -= found.keys()
+        found |= await self._asked_hashes(remote, sha, sorted(unanswered))
+        hashes = {path: found[name] for path, name in normal.items()}
         if remote.options.enable_submodules:
             hashes |= await self._submodule_hashes(remote, sha, hashes)
         return hashes
+
+    async def _listed_hashes(
+        self, remote: Remote, sha: str, paths: Set[str]
+    ) -> dict[str, str | None]:
+        """From one listing of the whole commit: asking path by path makes git read the same
+        large directories again and again. Leaves out what only following symlinks can tell."""
+        listing = Invocation(("ls-tree", "-r", "-t", "-z", "--full-tree", sha))
+        outcome = await self._clones.read(remote, sha, listing)
+        found, has_links = parse_tree_ids(outcome.stdout, paths)
+        if outcome.code or has_links:
+            return dict(found)
+        return {path: found.get(path) for path in paths if path}
+
+    async def _asked_hashes(
+        self, remote: Remote, sha: str, paths: Sequence[str]
+    ) -> dict[str, str | None]:
+        # The first question is about the commit itself, to tell "no path" from "no commit".
+        names = (f"{sha}^{{tree}}", *(f"{sha}:{path}" for path in paths))
+        stdin = "".join(f"{name}\n" for name in names).encode()
+        arguments = ("cat-file", "--batch-check=%(objectname)", "--follow-symlinks")
+        outcome = await self._clones.read(remote, sha, Invocation(arguments, stdin=stdin))
+        ids = parse_batch_check(outcome.stdout)
+        if len(ids) != len(names) or ids[0] is None:
+            raise RevisionNotFound(f"{remote.url}: no commit {sha[:12]}")
+        return dict(zip(paths, ids[1:], strict=True))
 
     async def _submodule_hashes(
         self, remote: Remote, sha: str, hashes: dict[str, str | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from fleet.source.revisions import is_sha
 
@@ -27,6 +28,21 @@ def parse_batch_check(output: bytes) -> list[str | None]:
         text = line.decode(errors="replace")
         ids.append(text if is_sha(text) else None)
     return ids
+
+
+def parse_tree_ids(output: bytes, paths: Set[str]) -> tuple[dict[str, str], bool]:
+    """Path → object id out of ``git ls-tree -r -t -z``, for those of ``paths`` that are there
+    and no symlinks, and whether the tree has any symlink at all."""
+    wanted = {path.encode(): path for path in paths}
+    found: dict[str, str] = {}
+    has_links = False
+    for record in output.split(b"\0"):
+        meta, _, path = record.partition(b"\t")
+        if meta.startswith(b"120000"):
+            has_links = True
+        elif path in wanted and path:
+            found[wanted[path]] = meta.rpartition(b" ")[2].decode()
+    return found, has_links
 
 
 def parse_blob(output: bytes) -> bytes | None:

@@ -189,7 +189,8 @@ async def test_hashes_of_many_paths_are_one_command(
     paths = ["", "web", "web/values.yaml", "link", "dangling", "missing", "web/values.yaml/x"]
     many = [f"missing/{number}" for number in range(1000)]
     hashes = await mirrors.tree_hashes(remote, sha, [*paths, *many])
-    assert runs.subcommands == ["cat-file", "cat-file"]  # is the commit here, and the hashes
+    # Is the commit here, the listing, the same for what only symlinks can tell.
+    assert runs.subcommands == ["cat-file", "ls-tree", "cat-file", "cat-file"]
     assert hashes[""] == repo.git("rev-parse", f"{sha}^{{tree}}")
     assert hashes["web"] == repo.git("rev-parse", f"{sha}:web")
     assert hashes["link"] == hashes["web/values.yaml"]
@@ -199,6 +200,21 @@ async def test_hashes_of_many_paths_are_one_command(
         "web/values.yaml/x",
         *many,
     ]
+
+
+@pytest.mark.parametrize("with_links", [False, True])
+async def test_asking_and_listing_agree(
+    repo: Repo, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch, with_links: bool
+) -> None:
+    if with_links:
+        (repo.path / "link").symlink_to("web")
+    sha, remote = repo.commit(), remote_to(repo.url)
+    paths = ["", ".", "web", "web/", "./web/values.yaml", "link", "link/values.yaml", "none", "we"]
+    asked = await mirrors.tree_hashes(remote, sha, paths)
+    monkeypatch.setattr("fleet.source.mirrors.PATHS_FOR_LISTING", 1)
+    assert await mirrors.tree_hashes(remote, sha, paths) == asked
+    assert (asked["link/values.yaml"] is not None) == with_links
+    assert asked["web"] == asked["web/"] == repo.git("rev-parse", f"{sha}:web")
 
 
 async def test_a_hash_changes_with_what_it_covers_only(repo: Repo, mirrors: Mirrors) -> None:

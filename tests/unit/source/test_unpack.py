@@ -119,7 +119,7 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     ],
 )
 def test_bombs(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(SourceError, match="more than|larger than"):
+    with pytest.raises(SourceError, match=r"more than|larger than"):
         unpack_chart(data, tmp_path, SMALL)
 
 
