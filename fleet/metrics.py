@@ -6,6 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 REGISTRY = CollectorRegistry()
 
+JOBS = Counter(
+    "fleet_jobs", "How many jobs ran, and how did they end?", ["task", "outcome"], registry=REGISTRY
+)
 PASSES = Counter(
     "fleet_cluster_passes",
     "How many passes ran, and how did they end?",

@@ -18,7 +18,7 @@ from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.runtime import Runtime
 from fleet.registry import leases, queue, timetable
-from fleet.registry.database import Database
+from fleet.registry.database import Database, Tx
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Leader:
                 )
             self._shown = planned
 
-    async def _entries(self, tx: leases.Tx) -> tuple[Entry, ...]:
+    async def _entries(self, tx: Tx) -> tuple[Entry, ...]:
         settings = self._runtime.settings
         found = [
             Entry(

@@ -188,7 +188,8 @@ class Watchers:
         for cluster in tuple(self._held):
             await self._drop(cluster)
         async with self._runtime.db.transaction() as tx:
-            await leases.release_all(tx, "watch:", self._holder)
+            held = await leases.held_by(tx, self._holder, "watch:")
+            await leases.release_many(tx, held, self._holder)
 
     async def _turn(self) -> None:
         now = self._runtime.now()
