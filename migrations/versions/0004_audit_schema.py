@@ -1,8 +1,9 @@
 """The schema ``audit``: views that people and auditors query, documented in docs/sql.md.
 
 A public interface: columns may be appended, never renamed, retyped, reordered or dropped.
-No view hides rows, so none needs ``security_barrier``; what is not to be seen (sealed
-credentials, tokens) is simply not in any of them. They run with the rights of their owner:
+No view keeps rows secret, so none needs ``security_barrier``; what is not to be seen
+(sealed credentials, tokens) is simply not in any of them. Dry runs are left out of the
+history because nothing happened. They run with the rights of their owner:
 a reader needs nothing on the tables below.
 
 Revision ID: 0004
@@ -39,12 +40,17 @@ HISTORY_VIEWS = (
            extract(epoch from finished_at - started_at)::numeric as duration_seconds,
            created, configured, unchanged, pruned, failed, manifests_sha256
       from operations
+     where not coalesce((options ->> 'dryRun')::boolean, false)
     """,
     """
     create view audit.sync_results as
     select operation_id as sync_id, api_group, kind, namespace, name, phase, wave, action,
            message, error
-      from operation_results
+      from operation_results r
+     where not exists (
+           select from operations o
+            where o.id = r.operation_id and o.created_at = r.created_at
+              and coalesce((o.options ->> 'dryRun')::boolean, false))
     """,
     """
     create view audit.deployments as
