@@ -48,8 +48,10 @@ from fleet.model.operations import Action, Outcome, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import crash_point
 from fleet.operations.runtime import Runtime
-from fleet.plan import DesiredObject
+from fleet.plan import Consent, DesiredObject, read_object_options
 
+#: Begins the message of an object that left Git and stays because it says so itself.
+KEPT = "is kept by its own sync option"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
 
@@ -256,6 +258,10 @@ async def _prune(
     claim = Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, ""))
     ours = claim == Tracking(str(place.application_id), task.ref)
     same = row is None or not row.uid or row.uid == meta.uid
+    kept = _kept(place, meta.annotations)
+    if kept and ours:
+        outcome = Outcome(task.ref, Action.SKIPPED, task.wave, kept)
+        return Result(task, outcome, replace(row, message=kept) if row else None)
     if not (ours and same):
         reason = (
             "left alone: it does not carry this application's mark any more"
@@ -279,6 +285,15 @@ async def _prune(
     if place.awaits_end and row is not None:
         return Result(task, gone, replace(row, message="is being deleted"))
     return Result(task, gone, None)
+
+
+def _kept(place: Workplace, annotations: Mapping[str, str]) -> str:
+    """Why the object's own annotation keeps it; "" when it may go."""
+    options = read_object_options({"metadata": {"annotations": annotations}})
+    consent = options.delete if place.awaits_end else options.prune
+    if consent is Consent.GIVEN:
+        return ""
+    return f"{KEPT} {'Delete' if place.awaits_end else 'Prune'}={consent.value}"
 
 
 def images_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ from fleet.registry.work import DirtyApplication
 PROPAGATION = "foreground"
 #: An operation's objects are looked at this often while it waits for them to go away.
 GOING = timedelta(seconds=2)
+#: A poll that was woken with the application has rendered it by then, as a rule.
+RENDERING = timedelta(seconds=1)
 
 
 class Pass:
@@ -170,8 +172,7 @@ class Pass:
         now = self.runtime.now()
         for one in batch:
             await self._begin_one(one, now)
-        begun = [one for one in batch if one.operation is not None]
-        await record_plans(self, [one for one in begun if _is_new(one)])
+        await record_plans(self, [one for one in batch if _is_new(one)])
 
     async def _begin_one(self, one: Progress, now: datetime) -> None:
         operation = one.operation
@@ -179,6 +180,9 @@ class Pass:
             one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
+            if _not_rendered(one.view):
+                one.wait(now + RENDERING)
+                return
             one.operation = await self._planned(one, operation, now)
             return
         decision = auto_decision(one.current, standing_rows(one.current), "", now)
@@ -342,10 +346,15 @@ class Pass:
 
 def _is_new(one: Progress) -> bool:
     """Begun in this pass: its plan is not recorded yet."""
-    before = one.view.operation
-    return one.operation is not None and (
-        before is None or before.plan is None or before.id != one.operation.id
-    )
+    before, now = one.view.operation, one.operation
+    if now is None or now.plan is None:
+        return False
+    return before is None or before.plan is None or before.id != now.id
+
+
+def _not_rendered(view: View) -> bool:
+    """A sync that was asked for right after the application waits for its first render."""
+    return view.prepared is None and view.app.render_error is None and view.app.deleting is None
 
 
 def _made_kinds(one: Progress) -> bool:

@@ -90,7 +90,9 @@ async def _record_failure(runtime: Runtime, repository: RepositoryId, error: Fle
 async def _resolve(runtime: Runtime, remote: Remote, wanted: Sequence[tuple[str, str]]) -> _Found:
     if remote.type is not RepositoryType.GIT:
         return await _resolve_charts(runtime, remote, wanted)
-    refs = await runtime.mirrors.ls_remote(remote)
+    named = [followed(target)[1] for _, target in wanted]
+    also = [revision for revision in named if revision.startswith("refs/")]
+    refs = await runtime.mirrors.ls_remote(remote, also)
     found = _Found({}, {})
     for chart, target in wanted:
         prefix, revision = followed(target)

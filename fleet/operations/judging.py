@@ -21,6 +21,7 @@ from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import OperationKind, OperationPhase, Plan, SyncOptions, Trigger
 from fleet.model.projects import ProjectSpec
+from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
@@ -75,7 +76,7 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
                 row,
                 sync=SyncStatus.OUT_OF_SYNC,
                 requires_pruning=True,
-                message="is no longer in Git",
+                message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
             )
     return rows
 
@@ -271,7 +272,9 @@ def auto_decision(
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
     automated = policy.automated
-    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
+    # what keeps itself stays out of sync, and no sync would change that
+    acting = [row for row in rows.values() if not row.message.startswith(KEPT)]
+    unsynced = [row for row in acting if row.sync is SyncStatus.OUT_OF_SYNC]
     inventory = [row for row in rows.values() if row.in_inventory]
     running = None
     if view.operation is not None:
@@ -295,7 +298,7 @@ def auto_decision(
                 retry=policy.retry,
             ),
             key=sync_key(view),
-            sync=sync_status(view, rows.values()),
+            sync=sync_status(view, acting),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
             would_prune_all=bool(inventory) and all(row.requires_pruning for row in inventory),
             running=running,

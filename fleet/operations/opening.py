@@ -17,7 +17,7 @@ from fleet.registry.database import Database
 from fleet.registry.keyring import KeyRing, load_ring
 from fleet.render import Limits, Renderer, find_tools, load_one
 from fleet.settings import Settings
-from fleet.source import AddressRules, Charts, Mirrors
+from fleet.source import AddressRules, Charts, Credentials, Mirrors
 
 #: Connections of a process that works, and of one that only asks.
 POOL_SIZE = 12
@@ -105,7 +105,14 @@ def _runtime(
 ) -> Runtime:
     rules = address_rules(settings)
     sources = Path(settings.home) / "sources"
-    mirrors = Mirrors(sources, rules=rules, deadline_seconds=settings.git_timeout_seconds)
+    # one for both, so that a token is exchanged once
+    credentials = Credentials(rules)
+    mirrors = Mirrors(
+        sources,
+        rules=rules,
+        credentials=credentials,
+        deadline_seconds=settings.git_timeout_seconds,
+    )
     return Runtime(
         settings=settings,
         db=db,
@@ -117,6 +124,7 @@ def _runtime(
             mirrors.trees,
             rules=rules,
             parse_yaml=load_one,
+            credentials=credentials,
             deadline_seconds=settings.git_timeout_seconds,
         ),
         renderer=Renderer(

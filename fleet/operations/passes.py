@@ -9,6 +9,7 @@ again with growing pauses, while every other cluster has passes of its own.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
@@ -18,6 +19,7 @@ from fleet.errors import (
     ClusterBusy,
     ClusterError,
     ClusterUnreachable,
+    FleetError,
     LeaseLost,
     NotFound,
 )
@@ -30,11 +32,14 @@ from fleet.operations.connections import Link
 from fleet.operations.observing import observe
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, queue, standings, work
+from fleet.registry.work import DirtyApplication
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
+#: An application that broke its pass, by a bug of ours, is tried again after this.
+SET_ASIDE = timedelta(minutes=5)
 #: A pass that was woken a little early counts as the due one.
 DUE = 0.9
 
@@ -82,7 +87,8 @@ async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> No
         fresh = [app for app in dirty if done.get(app.id, _NEVER) != app.dirty_at]
         if not fresh:
             return
-        done |= {app.id: app.dirty_at for app in await this.reconcile(fresh)}
+        await _reconcile(this, fresh)
+        done |= {app.id: app.dirty_at for app in fresh}
         if monotonic() - started > runtime.settings.pass_budget_seconds:
             # let what is more urgent by now go first
             async with runtime.db.transaction() as tx:
@@ -91,6 +97,22 @@ async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> No
 
 
 _NEVER = object()
+
+
+async def _reconcile(this: Pass, apps: Sequence[DirtyApplication]) -> None:
+    """A batch; if one application breaks it, one by one, and that one is set aside."""
+    try:
+        await this.reconcile(apps)
+    except FleetError:
+        raise
+    except Exception:
+        if len(apps) > 1:
+            for app in apps:
+                await _reconcile(this, [app])
+            return
+        log.exception("an application broke its pass", extra=fields(application=apps[0].name))
+        async with this.runtime.db.transaction() as tx:
+            await standings.set_aside(tx, apps[0].id, this.runtime.now() + SET_ASIDE)
 
 
 def _is_due(runtime: Runtime, cluster: Cluster) -> bool:

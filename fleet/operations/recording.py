@@ -15,7 +15,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, OperationPhase, Plan, Step
 from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
-from fleet.operations.judging import AUTOMATED, desired_of, standing_rows, sync_key
+from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
 from fleet.registry import applications, drift, standings, syncs, work
@@ -94,7 +94,12 @@ def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
             continue
         wanted = desired[task.ref]
         base = row or LiveResource(
-            task.ref, wanted.version, SyncStatus.OUT_OF_SYNC, None, wave=wanted.wave
+            task.ref,
+            wanted.version,
+            SyncStatus.OUT_OF_SYNC,
+            MISSING,
+            wave=wanted.wave,
+            message="was not applied yet",
         )
         # without a hash of what was applied it counts as not applied, and may be pruned
         one.rows[task.ref] = replace(base, in_inventory=True, applied_sha256="", uid="")

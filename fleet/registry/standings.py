@@ -174,3 +174,15 @@ async def postpone(tx: Tx, cluster: ClusterId, until: datetime) -> None:
         text("update applications set due_at = :until where cluster_id = :id and urgency < 100"),
         {"id": cluster, "until": until},
     )
+
+
+async def set_aside(tx: Tx, application: ApplicationId, until: datetime) -> None:
+    """Its pass failed in a way it should not: show that, and leave it alone for a while."""
+    condition = {"type": "UnknownError", "message": "Fleet failed on it; its log says how"}
+    await tx.execute(
+        text(
+            "update applications set urgency = 100, due_at = :until,"
+            " conditions = cast(:conditions as jsonb) where id = :id"
+        ),
+        {"id": application, "until": until, "conditions": orjson.dumps([condition]).decode()},
+    )
