@@ -17,7 +17,7 @@ from fleet.daemon.schedule import Entry, Timetable
 from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.runtime import Runtime
-from fleet.registry import leases, queue, timetable
+from fleet.registry import idempotency, leases, queue, retention, timetable
 from fleet.registry.database import Database, Tx
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,7 @@ TICK_SECONDS = 1.0
 #: A worker without a heartbeat for this long is dead; with the tick and the takeover of its
 #: job this keeps the promise of 15 seconds.
 STALLED_SECONDS = 8
-#: Partitions for the months to come are made this long before they are needed.
-PARTITION_SECONDS = 3600.0
+KEEPING_SECONDS = 3600.0
 RENEW_TOKENS_SECONDS = 300
 
 
@@ -46,7 +45,7 @@ class Leader:
         self._holder = holder
         self._timetable: Timetable | None = None
         self._renewed = 0.0
-        self._partitions_at = float("-inf")
+        self._kept_at = float("-inf")
         self._shown: tuple[object, ...] = ()
 
     @property
@@ -108,9 +107,9 @@ class Leader:
             for cluster in await timetable.clusters_due(tx, now):
                 await queue.wake(tx, "reconcile", [str(cluster)])
             await queue.requeue_stalled(tx, STALLED_SECONDS)
-            if monotonic() - self._partitions_at > PARTITION_SECONDS:
-                await timetable.ensure_partitions(tx)
-                self._partitions_at = monotonic()
+        if monotonic() - self._kept_at > KEEPING_SECONDS:
+            await self._keep_house(now)
+            self._kept_at = monotonic()
         table.update(entries, now)
         planned = table.planned()
         if planned != self._shown:
@@ -120,6 +119,18 @@ class Leader:
                     [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in planned],
                 )
             self._shown = planned
+
+    async def _keep_house(self, now: datetime) -> None:
+        """What an hour brings: new partitions, answers nobody asks for again, retention."""
+        months = self._runtime.settings.history_retention_months
+        async with self._own.transaction() as tx:
+            await retention.ensure_partitions(tx)
+            await idempotency.purge(tx)
+        if months > 0:
+            total = now.year * 12 + now.month - 1 - months
+            oldest = now.replace(year=total // 12, month=total % 12 + 1, day=1)
+            for name in await retention.drop_before(self._own, self._runtime.ring, oldest):
+                log.info("history dropped", extra=fields(partition=name))
 
     async def _entries(self, tx: Tx) -> tuple[Entry, ...]:
         settings = self._runtime.settings

@@ -26,8 +26,8 @@ from fleet.operations.runtime import Runtime
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 2.0
-#: Only when a notification got lost; new jobs are announced.
-POLLING_SECONDS = 5.0
+#: New jobs are announced; one announced while the worker is asking is found by this.
+POLLING_SECONDS = 1.0
 #: After SIGTERM a pass may finish what it has in hand; then it is cut off.
 GRACE_SECONDS = 20.0
 

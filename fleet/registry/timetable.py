@@ -128,8 +128,3 @@ async def shown(tx: Tx) -> tuple[ShownJob, ...]:
         )
     )
     return tuple(ShownJob(*row) for row in rows)
-
-
-async def ensure_partitions(tx: Tx) -> None:
-    """Make the history partitions of this month and the next two."""
-    await tx.execute(text("select fleet_ensure_partitions(2)"))
