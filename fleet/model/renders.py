@@ -28,7 +28,8 @@ class RenderRequest:
     """Render one source.
 
     ``refs`` maps ``$name`` of other sources of the application to their trees.
-    ``kube_version`` and ``api_versions`` are the target cluster's facts.
+    ``kube_version`` and ``api_versions`` are the target cluster's facts. ``dependencies``
+    are charts fetched beforehand, which the chart names and does not carry under ``charts/``.
     """
 
     tree: SourceTree
@@ -39,6 +40,7 @@ class RenderRequest:
     kube_version: str
     api_versions: tuple[str, ...]
     refs: tuple[tuple[str, SourceTree], ...] = ()
+    dependencies: tuple[tuple[str, str], ...] = ()  # (chart name, its unpacked directory)
 
 
 @dataclass(frozen=True, slots=True)

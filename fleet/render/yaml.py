@@ -10,7 +10,7 @@ it would go off. Every error is a SpecInvalid that names file and line.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -68,11 +68,20 @@ def load_one(text: str | bytes, *, file: str = "", max_bytes: int = MAX_BYTES) -
 
 
 def documents_with_lines(
-    text: str | bytes, file: str = "", *, max_bytes: int = MAX_BYTES
+    text: str | bytes,
+    file: str = "",
+    *,
+    max_bytes: int = MAX_BYTES,
+    on_duplicate_key: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[int, Any]]:
-    """``(line of the document's first node, value)``, lazily; raises as ``load_all``."""
+    """``(line of the document's first node, value)``, lazily; raises as ``load_all``.
+
+    Args:
+        on_duplicate_key: told about each key that is there twice, instead of an error; the
+            last one then wins, as it does for Helm, whose charts often write keys twice.
+    """
     source = _decoded(text, file, max_bytes)
-    reader = _Reader(source, file)
+    reader = _Reader(source, file, on_duplicate_key)
     try:
         yield from reader.documents()
     except _PARSER_ERRORS as exc:
@@ -121,9 +130,12 @@ class _Anchored:
 class _Reader:
     """Builds documents from libyaml's events, counting before it builds."""
 
-    def __init__(self, source: str, file: str) -> None:
+    def __init__(
+        self, source: str, file: str, on_duplicate_key: Callable[[str], None] | None
+    ) -> None:
         self._next = CBaseLoader(source).get_event  # the parser; its composer is not used
         self._file = file
+        self._on_duplicate_key = on_duplicate_key
         self._written = 0  # nodes in the file, over all documents
         self._copied = 0  # nodes that aliases and merges added, as the four below a document
         self._started_at = 0
@@ -208,10 +220,16 @@ class _Reader:
             key = self._key(event)
             if key in found:
                 if key not in merged:
-                    self._refuse(event, f"the key {key[:80]!r} is there twice")
+                    self._duplicate(event, key)
                 merged.discard(key)
             found[key] = self._node(self._next(), depth)
         return found
+
+    def _duplicate(self, event: Any, key: str) -> None:
+        message = f"the key {key[:80]!r} is there twice"
+        if self._on_duplicate_key is None:
+            self._refuse(event, message)
+        self._on_duplicate_key(f"{Place(self._file, event.start_mark.line + 1)}: {message}")
 
     def _key(self, event: Any) -> str:
         self._written += 1

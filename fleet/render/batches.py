@@ -1,0 +1,171 @@
+"""Many jobs through one child, so that starting it is paid once; a job that kills the child, or
+does not end, takes only itself along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from fleet.errors import FleetError, RenderError, RenderTimeout
+from fleet.model.renders import RenderRequest
+from fleet.render.child import MAX_FRAME_BYTES, SetUp, frame_of
+from fleet.render.sandbox import Child, Mounts, SandboxStatus, started
+from fleet.render.wire import error_from_json, to_json
+
+_log = logging.getLogger(__name__)
+_MAX_STDERR_BYTES = 16 << 10
+
+Answer: TypeAlias = Any | FleetError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one render may use."""
+
+    wall_seconds: float = 60.0
+    cpu_seconds: int = 30
+    memory_bytes: int = 2 << 30  # of address space; Go programs need at least 1 GiB
+    file_bytes: int = 64 << 20
+    open_files: int = 256
+
+
+async def run_batch(
+    task: str,
+    requests: Sequence[RenderRequest],
+    mounts: Mounts,
+    limits: Limits,
+    status: SandboxStatus,
+) -> list[Answer]:
+    """One answer a request, in their order: the JSON value that ``task`` gives, or an error.
+
+    All requests have the same mounts. When a child dies, the job in hand is tried once more in
+    a child of its own, because the ones before it may have used up the memory; if that dies
+    too, the error is the job's.
+    """
+    answers: list[Answer] = []
+    while len(answers) < len(requests):
+        rest = requests[len(answers) :]
+        done, failure = await _one_child(task, rest, mounts, limits, status)
+        answers += done
+        if failure is None:
+            continue
+        if done and not isinstance(failure, RenderTimeout):
+            alone = requests[len(answers) : len(answers) + 1]
+            done, failure = await _one_child(task, alone, mounts, limits, status)
+            answers += done
+        if failure is not None:
+            answers.append(failure)
+    return answers
+
+
+async def _one_child(
+    task: str,
+    requests: Sequence[RenderRequest],
+    mounts: Mounts,
+    limits: Limits,
+    status: SandboxStatus,
+) -> tuple[list[Answer], FleetError | None]:
+    """The answers until the child ended, and why it did when one is missing."""
+    answers: list[Answer] = []
+    async with started(mounts, status) as child:
+        writing = asyncio.create_task(_write(child, task, requests, limits))
+        listening = asyncio.create_task(_listen(child))
+        try:
+            while len(answers) < len(requests):
+                async with asyncio.timeout(limits.wall_seconds):
+                    answers.append(await _read(child))
+        except TimeoutError:
+            return answers, RenderTimeout(
+                f"the render did not end within {limits.wall_seconds:g} s",
+                hint="Look for a loop, or raise the setting render_timeout_seconds.",
+            )
+        except asyncio.IncompleteReadError:
+            code = await child.process.wait()
+            _log.warning("a render process ended with %d: %s", code, await listening)
+            return answers, _reason(code, limits)
+        except RenderError as exc:
+            return answers, exc
+        finally:
+            writing.cancel()
+            listening.cancel()
+            child.kill()
+            await asyncio.gather(writing, listening, return_exceptions=True)
+    return answers, None
+
+
+async def _write(
+    child: Child, task: str, requests: Sequence[RenderRequest], limits: Limits
+) -> None:
+    stdin = child.process.stdin
+    assert stdin is not None
+    set_up = SetUp(
+        programs=child.inside.programs,
+        scratch=child.scratch,
+        shown=child.shown(),
+        cpu_seconds=limits.cpu_seconds,
+        memory_bytes=limits.memory_bytes,
+        file_bytes=limits.file_bytes,
+        open_files=limits.open_files,
+    )
+    stdin.write(frame_of(orjson.dumps(to_json(set_up))))
+    for number, request in enumerate(requests):
+        message = {"number": number, "task": task, "request": to_json(child.translated(request))}
+        stdin.write(frame_of(orjson.dumps(message)))
+        await stdin.drain()
+    stdin.close()
+
+
+async def _read(child: Child) -> Answer:
+    """The next answer.
+
+    Raises:
+        IncompleteReadError: the child ended.
+        RenderError: it wrote something else.
+    """
+    stdout = child.process.stdout
+    assert stdout is not None
+    try:
+        size = int(await stdout.readuntil(b"\n"))
+        if not 0 < size <= MAX_FRAME_BYTES:
+            raise ValueError(size)
+        answer = orjson.loads(await stdout.readexactly(size))
+        if not isinstance(answer, Mapping):
+            raise TypeError("no mapping")
+    except (ValueError, TypeError, asyncio.LimitOverrunError):
+        raise RenderError("the render process gave an answer that is none") from None
+    return error_from_json(answer["error"]) if "error" in answer else answer.get("ok")
+
+
+async def _listen(child: Child) -> str:
+    """The beginning of what the child printed; the rest is read and dropped."""
+    stderr = child.process.stderr
+    assert stderr is not None
+    kept = b""
+    while chunk := await stderr.read(1 << 16):
+        kept = (kept + chunk)[:_MAX_STDERR_BYTES]
+    return kept.decode(errors="replace").strip()
+
+
+def _reason(code: int, limits: Limits) -> FleetError:
+    """bubblewrap ends with 128 + signal when its child was killed."""
+    number = -code if code < 0 else code - 128
+    if number == signal.SIGXCPU:
+        return RenderTimeout(
+            f"the render used more than {limits.cpu_seconds} s of processor time",
+            hint="Look for a loop or a recursion without end.",
+        )
+    try:
+        how = f"was killed by {signal.Signals(number).name}"
+    except ValueError:
+        how = f"ended with code {code}"
+    return RenderError(
+        f"the render process {how}",
+        hint="It may have needed more memory than the setting render_memory_bytes allows.",
+    )

@@ -1,0 +1,58 @@
+"""What one render works with inside the child, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.model.objects import Manifest
+from fleet.model.renders import RenderRequest
+from fleet.render.boundary import TreeFiles
+from fleet.render.variables import Variables
+
+MAX_WARNINGS = 50
+MAX_INPUT_BYTES = 10 << 20  # of all manifests of a directory together, as Argo CD's default
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Paths of the programs as the child sees them; empty when one is missing."""
+
+    helm: str = ""
+    kubectl: str = ""
+
+
+@dataclass(slots=True)
+class Job:
+    """One render: the request, the trees it may read, and what was noticed on the way.
+
+    Attributes:
+        scratch: a directory of this job alone, writable, empty at the start.
+        shown: path on this file system → what to call it in messages.
+    """
+
+    request: RenderRequest
+    programs: Programs
+    scratch: Path
+    tree: TreeFiles
+    refs: Mapping[str, TreeFiles]
+    variables: Variables
+    shown: Mapping[str, str] = field(default_factory=dict)
+    facts: set[str] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+    manifests: list[Manifest] = field(default_factory=list)
+
+    def warn(self, message: str) -> None:
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(self.scrub(message))
+
+    def scrub(self, text: str) -> str:
+        """``text`` without the paths of this machine."""
+        for path, name in self.shown.items():
+            text = text.replace(path + "/", name + "/" if name else "").replace(path, name or ".")
+        return text
+
+    def in_app(self, relative: str) -> str:
+        """``relative`` to the source's directory, as a path of the tree."""
+        return f"{self.request.source.path}/{relative}"

@@ -1,0 +1,65 @@
+"""The identity of a render: equal keys, equal manifests."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+
+import orjson
+
+from fleet.model.renders import Reads, RenderRequest
+from fleet.render.tools import Tools
+
+#: Raise it when Fleet itself renders something differently than before.
+RENDERER = 1
+
+#: Fields of a source that say where it is, not what it renders.
+_PLACES = ("repo_url", "target_revision", "tag_prefix", "ref", "name")
+
+
+def render_key(
+    request: RenderRequest, reads: Reads, hashes: Mapping[str, str | None], tools: Tools
+) -> str:
+    """SHA-256 of everything that the manifests depend on.
+
+    Args:
+        reads: what the last render of this source read.
+        hashes: git object hash by path of ``reads.paths``, None where there is nothing; by
+            ``$ref/path`` for ``reads.ref_paths``; by ``charts:name`` the digest or version of
+            each dependency handed in.
+
+    Raises:
+        KeyError: ``hashes`` lacks one of them.
+    """
+    source = dataclasses.asdict(request.source)
+    for place in _PLACES:
+        source.pop(place)
+    wanted = [*reads.paths, *(f"${ref}/{path}" for ref, path in reads.ref_paths)]
+    wanted += [f"charts:{name}" for name, _ in request.dependencies]
+    material = {
+        "renderer": RENDERER,
+        "tools": [tools.helm.version, tools.kubectl.version],
+        "source": source,
+        "hashes": {path: hashes[path] for path in wanted},
+        "facts": _facts(request, reads),
+    }
+    return hashlib.sha256(orjson.dumps(material, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _facts(request: RenderRequest, reads: Reads) -> dict[str, object]:
+    """What entered the output beside files; ``revision`` covers where the source is, too."""
+    source = request.source
+    known: dict[str, object] = {
+        "application": request.application,
+        "namespace": request.namespace,
+        "project": request.project,
+        "revision": [request.tree.revision, source.repo_url, source.target_revision],
+        "cluster": [request.kube_version, list(request.api_versions)],
+    }
+    return {fact: value for fact, value in known.items() if getattr(reads, fact)}
+
+
+def same_facts(one: RenderRequest, other: RenderRequest, reads: Reads) -> bool:
+    """Whether both requests, equal in all else, give what ``reads`` was recorded for."""
+    return _facts(one, reads) == _facts(other, reads)

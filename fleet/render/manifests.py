@@ -1,0 +1,76 @@
+"""From text that a tool or a file holds to manifests: checked, and Lists taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fleet.errors import Place, RenderError, SpecInvalid
+from fleet.model.objects import Manifest
+from fleet.render.yaml import documents_with_lines
+
+MAX_OBJECTS = 10_000
+
+Warn = Callable[[str], None]
+
+
+def read_manifests(
+    text: str | bytes, file: str, *, max_bytes: int, on_duplicate_key: Warn | None = None
+) -> list[Manifest]:
+    """Every object in a YAML stream; empty documents are skipped.
+
+    Args:
+        on_duplicate_key: told about each instead of refusing; the last one then wins.
+
+    Raises:
+        SpecInvalid: not YAML, or a document that is no Kubernetes object; names file and line.
+    """
+    found: list[Manifest] = []
+    documents = documents_with_lines(
+        text, file, max_bytes=max_bytes, on_duplicate_key=on_duplicate_key
+    )
+    for line, value in documents:
+        if value is not None and value != {}:
+            found.extend(flatten(value, Place(file, line)))
+            check_count(found)
+    return found
+
+
+def flatten(value: Any, place: Place) -> Iterable[Manifest]:
+    """The object itself, or the items of a ``List`` of any kind.
+
+    Raises:
+        SpecInvalid: it, or an item, is no object.
+    """
+    checked = _checked(value, place)
+    items = checked.get("items")
+    if checked["kind"].endswith("List") and isinstance(items, list):
+        for number, item in enumerate(items):
+            yield from flatten(item, Place(place.file, place.line, f"items[{number}]"))
+    else:
+        yield checked
+
+
+def check_count(found: list[Manifest]) -> None:
+    """Raises:
+    RenderError: more objects than a source may have.
+    """
+    if len(found) > MAX_OBJECTS:
+        raise RenderError(
+            f"more than {MAX_OBJECTS} objects in one source",
+            hint="Split it into several applications.",
+        )
+
+
+def _checked(value: Any, place: Place) -> Manifest:
+    if not isinstance(value, dict):
+        raise SpecInvalid("the document is no Kubernetes object: no mapping", place=place)
+    for key in ("apiVersion", "kind"):
+        if not isinstance(value.get(key), str) or not value[key]:
+            raise SpecInvalid(
+                f"the document is no Kubernetes object: it has no {key}",
+                place=place,
+                hint="Files that are no manifests can be left out with directory.exclude, or"
+                " with a line `# +argocd:skip-file-rendering`.",
+            )
+    return value
