@@ -148,7 +148,7 @@ class Pass:
 
     def _gate(self, view: View) -> Gate:
         """The one choke point: asked before every write, with what is about to be sent."""
-        ask = gate_of(view, self.cluster)
+        ask = gate_of(view.project, self.cluster)
         cascade = view.app.deleting is not None
 
         def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:

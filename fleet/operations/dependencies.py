@@ -3,7 +3,9 @@ the same address rules as everything that content names."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 from fleet.errors import RenderError
 from fleet.model.renders import RenderRequest
@@ -16,7 +18,6 @@ from fleet.model.repositories import (
 from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
-from fleet.render import chart_dependencies
 from fleet.source import parse_url
 
 
@@ -27,7 +28,9 @@ async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderR
         RenderError: a dependency names no repository that could be asked.
         SourceError: it could not be had.
     """
-    missing = chart_dependencies(request.tree, request.source.path)
+    if not _is_chart(request):
+        return request
+    missing = await runtime.renderer.chart_dependencies(request.tree, request.source.path)
     if not missing:
         return request
     fetched = []
@@ -44,6 +47,14 @@ async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderR
         tree = await runtime.charts.fetch_chart(remote, wanted.name, version)
         fetched.append((wanted.name, f"{tree.root}/{wanted.name}"))
     return replace(request, dependencies=tuple(fetched))
+
+
+def _is_chart(request: RenderRequest) -> bool:
+    """Whether Helm will render it, as far as a look at names can tell."""
+    source = request.source
+    if source.kustomize is not None or source.directory is not None or source.plugin:
+        return False
+    return os.path.lexists(Path(request.tree.root, source.path, "Chart.yaml"))
 
 
 async def _remote(runtime: Runtime, url: str, project: str) -> Remote:

@@ -28,7 +28,7 @@ from fleet.operations.runtime import Runtime
 from fleet.policy import may_use_source
 from fleet.registry import desired, manifests, queue, repositories
 from fleet.registry.desired import FollowedSource, Pending, Rendered
-from fleet.render import render_key
+from fleet.render.keys import render_key
 
 Hashes = dict[str, str | None]
 
@@ -66,7 +66,7 @@ async def evaluate(
     Args:
         errors: of refs that could not be resolved, by (chart, target revision).
     """
-    work = _Evaluation(runtime)
+    work = Evaluation(runtime)
     rendered: list[Rendered] = []
     unchanged: list[Pending] = []
     jobs: dict[int, list[_Job]] = {}
@@ -91,7 +91,7 @@ async def evaluate(
 
 async def _record(
     runtime: Runtime,
-    work: _Evaluation,
+    work: Evaluation,
     rendered: Sequence[Rendered],
     unchanged: Sequence[Pending],
 ) -> None:
@@ -159,7 +159,7 @@ def _facts(entry: Pending, reads: Reads) -> list[Any]:
     ]
 
 
-class _Evaluation:
+class Evaluation:
     """One chunk of applications on their way from a moved ref to new manifests.
 
     ``sets`` and ``renders`` gather what has to be stored before applications refer to it.
@@ -351,7 +351,7 @@ class _Evaluation:
 
     def _key(self, job: _Job, reads: Reads) -> str:
         hashes = self._hashes_of(job.entry, job.follows, reads)
-        return render_key(job.request, reads, hashes, self._runtime.renderer.tools)
+        return render_key(job.request, reads, hashes, self._runtime.tools)
 
     async def _shares(self, job: _Job, done: _Done) -> bool:
         await self._hash(_read_by(job, done.reads))

@@ -175,9 +175,9 @@ class ProjectGate:
         )
 
 
-def gate_of(view: View, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
+def gate_of(project: ProjectSpec, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
     """The project's rules, narrowed to the namespaces that the cluster was given for."""
-    ask = ProjectGate(view.project, cluster.server, cluster.name)
+    ask = ProjectGate(project, cluster.server, cluster.name)
     if not cluster.namespaces:
         return ask
 
@@ -230,7 +230,7 @@ def plan_for(
 ) -> Plan:
     """The plan of a sync or rollback; of a deletion when the application is being deleted."""
     rows = standing_rows(view)
-    gate = gate_of(view, cluster)
+    gate = gate_of(view.project, cluster)
     if view.app.deleting is not None:
         return build_deletion(
             view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners, object_options={}

@@ -15,7 +15,10 @@ from fleet.operations.runtime import Runtime
 from fleet.registry import instance, projects, rotation, schema
 from fleet.registry.database import Database
 from fleet.registry.keyring import KeyRing, load_ring
-from fleet.render import Limits, Renderer, find_tools, load_one
+from fleet.render.batches import Limits
+from fleet.render.rendering import Renderer
+from fleet.render.tools import find_tools
+from fleet.render.yaml import load_one
 from fleet.settings import Settings
 from fleet.source import AddressRules, Charts, Credentials, Mirrors
 
@@ -113,6 +116,7 @@ def _runtime(
         credentials=credentials,
         deadline_seconds=settings.git_timeout_seconds,
     )
+    tools = find_tools(settings.home)
     return Runtime(
         settings=settings,
         db=db,
@@ -127,8 +131,9 @@ def _runtime(
             credentials=credentials,
             deadline_seconds=settings.git_timeout_seconds,
         ),
+        tools=tools,
         renderer=Renderer(
-            find_tools(settings.home),
+            tools,
             Limits(
                 wall_seconds=settings.render_timeout_seconds,
                 memory_bytes=settings.render_memory_bytes,

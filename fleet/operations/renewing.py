@@ -10,7 +10,7 @@ from fleet.cluster import rotate
 from fleet.errors import FleetError
 from fleet.logs import fields
 from fleet.model.clusters import Cluster, ManagedAuth
-from fleet.model.scope import EVERYTHING, FLEET
+from fleet.model.scope import EVERYTHING, FLEET, Actor
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters
 
@@ -33,7 +33,7 @@ async def renew_tokens(runtime: Runtime) -> None:
             log.warning("%s", error.message, extra=fields(cluster=cluster.name, error=error.type))
 
 
-async def renew_token(runtime: Runtime, cluster: Cluster) -> ManagedAuth:
+async def renew_token(runtime: Runtime, cluster: Cluster, actor: Actor = FLEET) -> ManagedAuth:
     """A new token for a cluster whose ServiceAccount Fleet made.
 
     Raises:
@@ -54,7 +54,7 @@ async def renew_token(runtime: Runtime, cluster: Cluster) -> ManagedAuth:
     async with runtime.db.transaction() as tx:
         await clusters.set_connection(
             tx,
-            FLEET,
+            actor,
             runtime.ring,
             cluster.id,
             replace(connection, token=token),

@@ -14,7 +14,8 @@ from fleet.model.objects import Manifest, ObjectRef
 from fleet.operations.connections import Connections
 from fleet.registry.database import Database
 from fleet.registry.sealing import KeyRing
-from fleet.render import Renderer
+from fleet.render.rendering import Renderer
+from fleet.render.tools import Tools
 from fleet.settings import Settings
 from fleet.source import Charts, Mirrors
 
@@ -63,6 +64,7 @@ class Runtime:
     connections: Connections
     mirrors: Mirrors
     charts: Charts
+    tools: Tools
     renderer: Renderer
     now: Callable[[], datetime] = utc_now
     #: resourceVersion of our own last write, so that a watch does not take it for news

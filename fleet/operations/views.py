@@ -48,7 +48,7 @@ class View:
         return self.app.manifests_sha256
 
 
-def _scope(discovery: Discovery) -> DiscoveryScope:
+def scope_of(discovery: Discovery) -> DiscoveryScope:
     def served(kind: GroupKind, version: str) -> bool | None:
         found = discovery.find(kind, version)
         return None if found is None or found.version != version else found.namespaced
@@ -107,7 +107,7 @@ def _prepared(
             application_id=view.app.id,
             instance=str(runtime.instance),
             namespace=view.app.namespace,
-            discovery_scope=_scope(discovery),
+            discovery_scope=scope_of(discovery),
             sync_options=view.spec.sync_policy.options,
         ),
     )

@@ -1,0 +1,336 @@
+"""What a sync would change, and what an application has, for a person to look at.
+
+Each wanted object is sent as a server-side dry run through the same gate as a real apply;
+the server's own answer is compared with live. Everything that leaves here is masked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fleet.cluster import apply, get_object, meta_of, writers
+from fleet.diff import compare, mask_object, remove_ignored, unified
+from fleet.errors import (
+    ClusterAuthFailed,
+    ClusterUnreachable,
+    FleetError,
+    Forbidden,
+    KindUnknown,
+    ObjectRejected,
+    Place,
+    Refused,
+    SpecInvalid,
+)
+from fleet.model.applications import Application, LiveResource
+from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.diffs import ObjectDiff
+from fleet.model.live import LiveMeta
+from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
+from fleet.model.projects import ProjectSpec
+from fleet.model.scope import EVERYTHING, Scope
+from fleet.operations.connections import Link
+from fleet.operations.judging import gate_of
+from fleet.operations.rendering import render_at
+from fleet.operations.runtime import Runtime
+from fleet.operations.views import scope_of
+from fleet.plan import DesiredObject, Prepared, prepare, read_application_options
+from fleet.registry import clusters, manifests, projects
+from fleet.registry.application_views import Freshness, get_application
+
+_CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An object that could not be compared, and why."""
+
+    ref: ObjectRef
+    error: FleetError
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One object that differs; ``action`` is create, change or prune."""
+
+    diff: ObjectDiff
+    action: str
+    text: str  # unified
+
+
+@dataclass(frozen=True)
+class ApplicationDiff:
+    """``shown`` in the order in which a sync would go; objects that are equal are left out."""
+
+    shown: tuple[Shown, ...]
+    failures: tuple[Failure, ...]
+    revisions: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What is wanted or live, masked, and the revision that it is of."""
+
+    items: tuple[Manifest, ...]
+    revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """An application where it is: its cluster, what that serves, what the project allows."""
+
+    runtime: Runtime
+    app: Application
+    cluster: Cluster
+    project: ProjectSpec
+    link: Link
+    discovery: Discovery
+
+    def gate(self, kind: ApiKind, namespace: str, name: str, verb: str) -> None:
+        """The project's rules, as a pass asks them."""
+        ref = ObjectRef(kind.group, kind.kind, namespace, name)
+        decision = gate_of(self.project, self.cluster)(ref, kind.namespaced, verb)
+        if not decision:
+            raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
+
+
+async def diff_application(
+    runtime: Runtime,
+    scope: Scope,
+    name: str,
+    *,
+    revision: str = "",
+    given: Sequence[Manifest] | None = None,
+) -> ApplicationDiff:
+    """What a sync would change now.
+
+    Args:
+        revision: render at this one instead of taking what is wanted now.
+        given: compare these instead, as rendered on somebody's own machine.
+
+    Raises:
+        NotFound: no such application, or no such revision.
+        Refused: it has no cluster, or nothing could be rendered yet.
+        ClusterError: the cluster did not answer.
+    """
+    if revision and given is not None:
+        raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
+    app = await _application(runtime, scope, name)
+    wanted = await _wanted(runtime, app, revision, given)
+    site = await _site(runtime, scope, app)
+    prepared = prepare(
+        wanted.items,
+        application_id=app.summary.id,
+        instance=str(runtime.instance),
+        namespace=app.summary.namespace,
+        discovery_scope=scope_of(site.discovery),
+        sync_options=app.document.spec.sync_policy.options,
+    )
+    pruned = _pruned(app, prepared)
+    answers = await asyncio.gather(
+        *(_compared(site, object, prepared) for object in prepared.objects),
+        *(_prune(site, row) for row in pruned),
+        return_exceptions=True,
+    )
+    refs = [object.ref for object in prepared.objects] + [row.ref for row in pruned]
+    problems = tuple(
+        Failure(problem.ref, KindUnknown(problem.message, object=str(problem.ref)))
+        for problem in prepared.problems
+    )
+    shown, failures = _sorted_out(refs, answers)
+    warnings = tuple(condition.message for condition in prepared.conditions)
+    return ApplicationDiff(shown, failures + problems, wanted.revisions, warnings)
+
+
+def _sorted_out(
+    refs: Sequence[ObjectRef], answers: Sequence[Shown | BaseException | None]
+) -> tuple[tuple[Shown, ...], tuple[Failure, ...]]:
+    """What differs, and what could not be compared.
+
+    Raises:
+        ClusterError: the cluster as a whole does not answer: then nothing is known.
+    """
+    shown, failures = [], []
+    for ref, answer in zip(refs, answers, strict=True):
+        if isinstance(answer, Shown):
+            shown.append(answer)
+        elif isinstance(answer, ClusterUnreachable | ClusterAuthFailed):
+            raise answer
+        elif isinstance(answer, FleetError):
+            failures.append(Failure(ref, answer))
+        elif answer is not None:
+            raise answer
+    return tuple(shown), tuple(failures)
+
+
+async def _application(runtime: Runtime, scope: Scope, name: str) -> Application:
+    fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
+    async with runtime.db.reading() as tx:
+        return await get_application(tx, scope, name, fresh=fresh)
+
+
+async def _wanted(
+    runtime: Runtime, app: Application, revision: str, given: Sequence[Manifest] | None
+) -> Manifests:
+    """What to compare with, not masked yet."""
+    if given is not None:
+        return Manifests(tuple(given), ())
+    if revision:
+        rendered = await render_at(runtime, app.summary.id, revision)
+        return Manifests(rendered.manifests, rendered.revisions)
+    if not app.manifests_sha256:
+        conditions = "; ".join(c.message for c in app.summary.conditions)
+        raise Refused(
+            f"Application/{app.summary.name}: nothing was rendered yet"
+            + (f": {conditions}" if conditions else ""),
+            hint=f"Ask for it now: fleet app refresh {app.summary.name}",
+            object=f"Application/{app.summary.name}",
+        )
+    async with runtime.db.reading() as tx:
+        objects = await manifests.load(tx, runtime.ring, app.manifests_sha256)
+    return Manifests(objects, app.revisions)
+
+
+async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
+    cluster_id = app.summary.cluster_id
+    if cluster_id is None:
+        raise Refused(
+            f"Application/{app.summary.name}: its destination names no registered cluster",
+            hint="Register it with `fleet cluster add`.",
+            object=f"Application/{app.summary.name}",
+        )
+    async with runtime.db.reading() as tx:
+        # the application was visible, so what it is deployed to may be asked about it
+        cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, cluster_id)
+        connection = await clusters.connection_of(tx, runtime.ring, cluster_id)
+        project = await projects.get_project(tx, scope, app.summary.project)
+    link = await runtime.connections.link(cluster_id, cluster.name, connection)
+    return _Site(runtime, app, cluster, project.spec, link, await link.discovery())
+
+
+def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
+    """What was applied and is no longer wanted."""
+    wanted = {object.ref for object in prepared.objects}
+    return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
+
+
+def _kind(site: _Site, ref: ObjectRef, version: str) -> ApiKind | None:
+    found = site.discovery.find(ref.group_kind, version)
+    return found if found is None or not version or found.version == version else None
+
+
+async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
+    kind = _kind(site, wanted.ref, wanted.version)
+    if kind is None:
+        if _defines(prepared, wanted.ref.group_kind):
+            return _shown(site, None, wanted.manifest, None)
+        raise KindUnknown(
+            f"{wanted.ref}: the cluster does not serve {wanted.ref.group_kind} in version"
+            f" {wanted.version}",
+            hint="Install its CustomResourceDefinition first, or use a version that is served.",
+            object=str(wanted.ref),
+        )
+    client = site.link.client
+    live = await get_object(client, kind, wanted.ref.namespace, wanted.ref.name)
+    try:
+        predicted = await apply(
+            client, kind, wanted.manifest, force=True, dry_run=True, gate=site.gate
+        )
+    except ObjectRejected as refused:
+        if live is None and _awaits_namespace(site, wanted, prepared, refused):
+            return _shown(site, None, wanted.manifest, None)
+        raise
+    return _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
+
+
+def _awaits_namespace(
+    site: _Site, wanted: DesiredObject, prepared: Prepared, refused: ObjectRejected
+) -> bool:
+    """The dry run only failed because the sync would make the namespace first."""
+    options = read_application_options(site.app.document.spec.sync_policy.options)
+    namespace = wanted.ref.namespace
+    own = options.create_namespace and namespace == site.app.summary.namespace
+    listed = any(
+        o.ref.group_kind == GroupKind("", "Namespace") and o.ref.name == namespace
+        for o in prepared.objects
+    )
+    return refused.reason == "NotFound" and bool(namespace) and (own or listed)
+
+
+def _defines(prepared: Prepared, wanted: GroupKind) -> bool:
+    """Whether a CustomResourceDefinition among the objects brings the kind with it."""
+    for object in prepared.objects:
+        if object.ref.group_kind == _CRD:
+            spec = object.manifest.get("spec") or {}
+            names = spec.get("names") or {}
+            if (spec.get("group"), names.get("kind")) == (wanted.group, wanted.kind):
+                return True
+    return False
+
+
+async def _prune(site: _Site, row: LiveResource) -> Shown | None:
+    kind = _kind(site, row.ref, row.version)
+    if kind is None:
+        return None  # with its kind the object went, too
+    live = await get_object(site.link.client, kind, row.ref.namespace, row.ref.name)
+    return None if live is None else _shown(site, live, None, None)
+
+
+def _shown(
+    site: _Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
+) -> Shown | None:
+    rules = site.app.document.spec.ignore_differences
+    fields = meta.managed_fields if meta else []
+    sides = [
+        side and remove_ignored(side, rules, managed_fields=fields) for side in (live, predicted)
+    ]
+    diff = compare(*sides, salt=secrets.token_bytes(16), writers=writers(fields) if meta else {})
+    if not diff.is_different:
+        return None
+    action = "prune" if predicted is None else "create" if live is None else "change"
+    return Shown(diff, action, unified(diff))
+
+
+async def wanted_manifests(
+    runtime: Runtime, scope: Scope, name: str, revision: str = ""
+) -> Manifests:
+    """What an application wants, now or at a revision; Secrets masked.
+
+    Raises:
+        NotFound, Refused, SourceError, RenderError: as ``diff_application``.
+    """
+    app = await _application(runtime, scope, name)
+    wanted = await _wanted(runtime, app, revision, None)
+    return Manifests(_masked(wanted.items), wanted.revisions)
+
+
+async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests:
+    """What the cluster has of an application's objects; Secrets masked.
+
+    Raises:
+        ClusterError: an object could not be read: an incomplete answer is none.
+    """
+    app = await _application(runtime, scope, name)
+    site = await _site(runtime, scope, app)
+    kinds = [(row.ref, _kind(site, row.ref, row.version)) for row in app.resources]
+    found = await asyncio.gather(
+        *(
+            get_object(site.link.client, kind, ref.namespace, ref.name)
+            for ref, kind in kinds
+            if kind is not None
+        )
+    )
+    return Manifests(_masked([o for o in found if o is not None]), app.revisions)
+
+
+def _masked(objects: Sequence[Manifest]) -> tuple[Manifest, ...]:
+    salt = secrets.token_bytes(16)
+    return tuple(mask_object(_without_managed_fields(object), salt) for object in objects)
+
+
+def _without_managed_fields(object: Manifest) -> Manifest:
+    metadata = {k: v for k, v in metadata_of(object).items() if k != "managedFields"}
+    return {**object, "metadata": metadata}
