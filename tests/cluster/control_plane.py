@@ -17,13 +17,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 from tests.cluster.build import binaries
 from tests.cluster.kube import ApiFailed, Object, request
 from tests.keeper import State, keep, scratch, start_child
 from tests.ports import free_port
-from tests.servers.tls import CertificateAuthority, key_pair
+from tests.servers.tls import CertificateAuthority, Pair, key_pair
 
 HERE = Path(__file__).parent
 READY_SECONDS = 60
@@ -82,39 +83,53 @@ class Etcd:
             return False
 
 
+def _port_of(kubeconfig: Path) -> int:
+    server: str = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    return int(server.rpartition(":")[2])
+
+
 class ApiServer:
-    """One kube-apiserver with an authority, tokens and keys of its own."""
+    """One kube-apiserver with an authority, tokens and keys of its own.
+
+    In a folder that an earlier one left, it is that one again: same port, same keys.
+    """
 
     def __init__(self, folder: Path, name: str, etcd: Etcd, *, controllers: bool) -> None:
         self.name = name
         self.folder = folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self.etcd = etcd
         self.controllers = controllers
-        self.port = free_port()
-        self.server = f"https://127.0.0.1:{self.port}"
         self.token = f"{name}-admin-token"
         self.prefix = f"/registry-{name}"
         self.log = self.folder / "kube-apiserver.log"
-        self._write_identity()
-        self.kubeconfig = self._write_kubeconfig()
+        self.kubeconfig = self.folder / "kubeconfig"
+        known = self.kubeconfig.exists()
+        self.port = _port_of(self.kubeconfig) if known else free_port()
+        self.server = f"https://127.0.0.1:{self.port}"
+        if not known:
+            self._write_identity()
+            self._write_kubeconfig()
+        self.ca_pem = (self.folder / "ca.crt").read_text()
+        self.admin = Pair(
+            (self.folder / "admin.crt").read_text(), (self.folder / "admin.key").read_text()
+        )
         self.launch()
 
     def _write_identity(self) -> None:
         authority = CertificateAuthority(f"{self.name}-ca")
         front = CertificateAuthority(f"{self.name}-front-proxy-ca")
         serving = authority.issue("kube-apiserver", hosts=HOSTS)
-        self.admin = authority.issue("admin", organization="system:masters")
+        admin = authority.issue("admin", organization="system:masters")
         proxy = front.issue("front-proxy")
         private, public = key_pair()
-        self.ca_pem = authority.pem
         for file, text in {
             "ca.crt": authority.pem,
             "front-ca.crt": front.pem,
             "server.crt": serving.certificate,
             "server.key": serving.key,
-            "admin.crt": self.admin.certificate,
-            "admin.key": self.admin.key,
+            "admin.crt": admin.certificate,
+            "admin.key": admin.key,
             "proxy.crt": proxy.certificate,
             "proxy.key": proxy.key,
             "accounts.key": private,
@@ -123,7 +138,7 @@ class ApiServer:
         }.items():
             (self.folder / file).write_text(text)
 
-    def _write_kubeconfig(self) -> Path:
+    def _write_kubeconfig(self) -> None:
         """JSON is YAML; keys and certificates are named by file, as many tools write them."""
         certificate = {
             "client-certificate": str(self.folder / "admin.crt"),
@@ -138,20 +153,17 @@ class ApiServer:
             }
             for suffix in users
         ]
-        file = self.folder / "kubeconfig"
-        file.write_text(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "clusters": [{"name": self.name, "cluster": cluster}],
-                    "users": [{"name": "admin" + end, "user": user} for end, user in users.items()],
-                    "contexts": contexts,
-                    "current-context": self.name,
-                }
-            )
-        )
-        return file
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": self.name, "cluster": cluster}],
+            "users": [{"name": "admin" + end, "user": user} for end, user in users.items()],
+            "contexts": contexts,
+            "current-context": self.name,
+        }
+        unfinished = self.kubeconfig.with_suffix(".new")
+        unfinished.write_text(json.dumps(config))
+        unfinished.rename(self.kubeconfig)
 
     def launch(self) -> None:
         """Start the process; ``wait`` tells when it answers."""
@@ -296,7 +308,11 @@ def _create_nodes(api: ApiServer) -> None:
                 "labels": {"kubernetes.io/os": "linux", "kubernetes.io/hostname": name},
             },
         }
-        api.request("POST", "/api/v1/nodes", node)
+        try:
+            api.request("POST", "/api/v1/nodes", node)
+        except ApiFailed as error:
+            if error.status != HTTPStatus.CONFLICT:  # there from an earlier run
+                raise
 
 
 def _nodes_ready(api: ApiServer) -> bool:
