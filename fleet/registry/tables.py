@@ -1,8 +1,7 @@
-"""All tables, by noun, without behaviour.
+"""Tables of what is, by noun, without behaviour; ``history_tables`` has what was.
 
 Times are ``timestamptz``; identities are UUIDs, so a rename is one UPDATE; states are
-text, checked by the types in ``model``. History tables (``PARTITIONED``) are partitioned
-by month on the column named there; their primary key has to contain it.
+text, checked by the types in ``model``.
 """
 
 from __future__ import annotations
@@ -12,76 +11,29 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
-    Identity,
     Index,
-    LargeBinary,
-    MetaData,
     SmallInteger,
-    Text,
     UniqueConstraint,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from fleet.registry.columns import (
+    Base,
+    empty_array,
+    empty_list,
+    empty_object,
+    empty_text,
+    now,
+    uuid_key,
+)
+from fleet.registry.history_tables import PARTITIONED
 
-#: History table → the column its monthly partitions go by.
-PARTITIONED = {
-    "operations": "created_at",
-    "operation_results": "created_at",
-    "audit_log": "at",
-    "drift_events": "first_seen",
-}
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
-        str: Text,
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        dict[str, str]: JSONB,
-        list[Any]: JSONB,
-        list[str]: ARRAY(Text),
-        bytes: LargeBinary,
-    }
-
-
-def _uuid_key() -> Mapped[UUID]:
-    return mapped_column(primary_key=True, server_default=func.gen_random_uuid())
-
-
-def _now() -> Mapped[datetime]:
-    return mapped_column(server_default=func.now())
-
-
-def _empty_text() -> Mapped[str]:
-    return mapped_column(server_default="")
-
-
-def _empty_object() -> Mapped[dict[str, Any]]:
-    return mapped_column(server_default=text("'{}'::jsonb"))
-
-
-def _empty_list() -> Mapped[list[Any]]:
-    return mapped_column(server_default=text("'[]'::jsonb"))
-
-
-def _empty_array() -> Mapped[list[str]]:
-    return mapped_column(server_default=text("'{}'::text[]"))
+__all__ = ["PARTITIONED", "TABLES", "Base"]
 
 
 class Instance(Base):
@@ -92,9 +44,9 @@ class Instance(Base):
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     id: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
     # proves that the key in use is the one that sealed the rows; "" until the first start
-    key_check: Mapped[str] = _empty_text()
+    key_check: Mapped[str] = empty_text()
     # of clusters without an own interval; written at each start, read by the audit views
     default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
 
@@ -104,40 +56,40 @@ class Cluster(Base):
 
     __tablename__ = "clusters"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     server: Mapped[str] = mapped_column(unique=True)
-    labels: Mapped[dict[str, Any]] = _empty_object()
-    annotations: Mapped[dict[str, Any]] = _empty_object()
-    project: Mapped[str] = _empty_text()
-    namespaces: Mapped[list[str]] = _empty_array()
+    labels: Mapped[dict[str, Any]] = empty_object()
+    annotations: Mapped[dict[str, Any]] = empty_object()
+    project: Mapped[str] = empty_text()
+    namespaces: Mapped[list[str]] = empty_array()
     cluster_resources: Mapped[bool] = mapped_column(server_default=text("false"))
-    auth: Mapped[str] = _empty_text()
-    connection: Mapped[dict[str, Any]] = _empty_object()
-    sealed: Mapped[str] = _empty_text()
-    managed_namespace: Mapped[str] = _empty_text()
-    managed_service_account: Mapped[str] = _empty_text()
+    auth: Mapped[str] = empty_text()
+    connection: Mapped[dict[str, Any]] = empty_object()
+    sealed: Mapped[str] = empty_text()
+    managed_namespace: Mapped[str] = empty_text()
+    managed_service_account: Mapped[str] = empty_text()
     token_expires_at: Mapped[datetime | None]
-    uid: Mapped[str] = _empty_text()
-    confirmed_uid: Mapped[str] = _empty_text()
-    version: Mapped[str] = _empty_text()
-    api_versions: Mapped[list[str]] = _empty_array()
+    uid: Mapped[str] = empty_text()
+    confirmed_uid: Mapped[str] = empty_text()
+    version: Mapped[str] = empty_text()
+    api_versions: Mapped[list[str]] = empty_array()
     status: Mapped[str] = mapped_column(server_default="Unknown")
-    message: Mapped[str] = _empty_text()
+    message: Mapped[str] = empty_text()
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     observed_at: Mapped[datetime | None]
     attempted_at: Mapped[datetime | None]
     interval_seconds: Mapped[int | None]
-    paused_by: Mapped[str] = _empty_text()
-    paused_reason: Mapped[str] = _empty_text()
+    paused_by: Mapped[str] = empty_text()
+    paused_reason: Mapped[str] = empty_text()
     paused_until: Mapped[datetime | None]
     # "group/Kind/version" of kinds with objects in an inventory: what is listed and watched
-    managed_kinds: Mapped[list[str]] = _empty_array()
+    managed_kinds: Mapped[list[str]] = empty_array()
     # fence: the newest pass that began to write; an older one's writes find 0 rows
     pass_epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
     # touched by what the scheduler must notice: add, pause, interval, label
-    changed_at: Mapped[datetime] = _now()
+    changed_at: Mapped[datetime] = now()
 
     __table_args__ = (
         Index(
@@ -152,12 +104,12 @@ class Cluster(Base):
 class Project(Base):
     __tablename__ = "projects"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     document: Mapped[dict[str, Any]]
     generation: Mapped[int] = mapped_column(server_default=text("1"))
-    created_at: Mapped[datetime] = _now()
-    changed_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
 
 
 class Repository(Base):
@@ -166,25 +118,25 @@ class Repository(Base):
 
     __tablename__ = "repositories"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     url: Mapped[str] = mapped_column(unique=True)
     canonical_url: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str] = mapped_column(server_default="git")
-    name: Mapped[str] = _empty_text()
-    project: Mapped[str] = _empty_text()
-    username: Mapped[str] = _empty_text()
+    name: Mapped[str] = empty_text()
+    project: Mapped[str] = empty_text()
+    username: Mapped[str] = empty_text()
     auth: Mapped[str] = mapped_column(server_default="anonymous")
-    credentials: Mapped[dict[str, Any]] = _empty_object()
-    sealed: Mapped[str] = _empty_text()
-    options: Mapped[dict[str, Any]] = _empty_object()
+    credentials: Mapped[dict[str, Any]] = empty_object()
+    sealed: Mapped[str] = empty_text()
+    options: Mapped[dict[str, Any]] = empty_object()
     implicit: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = mapped_column(server_default="Unknown")
-    message: Mapped[str] = _empty_text()
+    message: Mapped[str] = empty_text()
     observed_at: Mapped[datetime | None]
     attempted_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
-    created_at: Mapped[datetime] = _now()
-    changed_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
 
 
 class RepositoryRef(Base):
@@ -201,26 +153,26 @@ class RepositoryRef(Base):
     )
     chart: Mapped[str] = mapped_column(primary_key=True, server_default="")
     target_revision: Mapped[str] = mapped_column(primary_key=True)
-    revision: Mapped[str] = _empty_text()
-    evaluated: Mapped[str] = _empty_text()
+    revision: Mapped[str] = empty_text()
+    evaluated: Mapped[str] = empty_text()
     resolved_at: Mapped[datetime | None]
-    message: Mapped[str] = _empty_text()
+    message: Mapped[str] = empty_text()
     failing_since: Mapped[datetime | None]
 
 
 class RepoCredential(Base):
     __tablename__ = "repo_credentials"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     url: Mapped[str] = mapped_column(unique=True)
     canonical_url: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str] = mapped_column(server_default="git")
-    username: Mapped[str] = _empty_text()
+    username: Mapped[str] = empty_text()
     auth: Mapped[str] = mapped_column(server_default="anonymous")
-    credentials: Mapped[dict[str, Any]] = _empty_object()
-    sealed: Mapped[str] = _empty_text()
-    options: Mapped[dict[str, Any]] = _empty_object()
-    created_at: Mapped[datetime] = _now()
+    credentials: Mapped[dict[str, Any]] = empty_object()
+    sealed: Mapped[str] = empty_text()
+    options: Mapped[dict[str, Any]] = empty_object()
+    created_at: Mapped[datetime] = now()
 
 
 class KnownCertificate(Base):
@@ -229,13 +181,13 @@ class KnownCertificate(Base):
     __tablename__ = "known_certificates"
     __table_args__ = (UniqueConstraint("host", "kind", "subtype", "fingerprint"),)
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     host: Mapped[str]
     kind: Mapped[str]
-    subtype: Mapped[str] = _empty_text()
+    subtype: Mapped[str] = empty_text()
     fingerprint: Mapped[str]
     data: Mapped[str]
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
 
 
 class Application(Base):
@@ -244,53 +196,53 @@ class Application(Base):
 
     __tablename__ = "applications"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="RESTRICT"))
     # null: the destination names no registered cluster
     cluster_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("clusters.id", ondelete="RESTRICT"), index=True
     )
-    namespace: Mapped[str] = _empty_text()
-    labels: Mapped[dict[str, Any]] = _empty_object()
+    namespace: Mapped[str] = empty_text()
+    labels: Mapped[dict[str, Any]] = empty_object()
     document: Mapped[dict[str, Any]]
     generation: Mapped[int] = mapped_column(server_default=text("1"))
-    created_at: Mapped[datetime] = _now()
-    changed_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
 
     # desired
-    revisions: Mapped[list[str]] = _empty_array()  # inputs last changed here, one a source
-    manifests_sha256: Mapped[str] = _empty_text()
+    revisions: Mapped[list[str]] = empty_array()  # inputs last changed here, one a source
+    manifests_sha256: Mapped[str] = empty_text()
     rendered_generation: Mapped[int] = mapped_column(server_default=text("0"))
     rendered_at: Mapped[datetime | None]
     render_error: Mapped[dict[str, Any] | None]  # the one error shape
-    render_warnings: Mapped[list[Any]] = _empty_list()
+    render_warnings: Mapped[list[Any]] = empty_list()
 
     # where it stands; written only on change
     sync_status: Mapped[str] = mapped_column(server_default="Unknown")
     health_status: Mapped[str] = mapped_column(server_default="Unknown")
-    health_message: Mapped[str] = _empty_text()
+    health_message: Mapped[str] = empty_text()
     health_since: Mapped[datetime | None]
-    conditions: Mapped[list[Any]] = _empty_list()
-    images: Mapped[list[str]] = _empty_array()
+    conditions: Mapped[list[Any]] = empty_list()
+    images: Mapped[list[str]] = empty_array()
     compared_at: Mapped[datetime | None]
 
     # what a pass has to do; 100 is nothing (model.applications.Urgency)
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
     dirty_at: Mapped[datetime | None]
-    refresh: Mapped[str] = _empty_text()  # "" | normal | hard
+    refresh: Mapped[str] = empty_text()  # "" | normal | hard
     due_at: Mapped[datetime | None]  # a retry or a heal that waits for its time
 
     # the operation that runs, and the memory of automated ones
     operation_id: Mapped[UUID | None]
     operation_created_at: Mapped[datetime | None]
-    attempted_key: Mapped[str] = _empty_text()
+    attempted_key: Mapped[str] = empty_text()
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    attempt_phase: Mapped[str] = _empty_text()
+    attempt_phase: Mapped[str] = empty_text()
     attempted_at: Mapped[datetime | None]
     heals: Mapped[int] = mapped_column(server_default=text("0"))
     healed_at: Mapped[datetime | None]
-    synced_revision: Mapped[str] = _empty_text()  # of the last successful sync
+    synced_revision: Mapped[str] = empty_text()  # of the last successful sync
     deleting: Mapped[dict[str, Any] | None]  # {"cascade", "propagation", "by", "at"}
 
     __table_args__ = (
@@ -315,11 +267,11 @@ class ApplicationSource(Base):
     )
     position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     repository_id: Mapped[UUID] = mapped_column(ForeignKey("repositories.id", ondelete="RESTRICT"))
-    chart: Mapped[str] = _empty_text()
-    path: Mapped[str] = _empty_text()
-    target_revision: Mapped[str] = _empty_text()
+    chart: Mapped[str] = empty_text()
+    path: Mapped[str] = empty_text()
+    target_revision: Mapped[str] = empty_text()
     # of the last render: {"reads": …, "hashes": {path: id | null}, "key": render key}
-    inputs: Mapped[dict[str, Any]] = _empty_object()
+    inputs: Mapped[dict[str, Any]] = empty_object()
 
     __table_args__ = (
         Index("ix_application_sources_ref", "repository_id", "chart", "target_revision"),
@@ -339,27 +291,27 @@ class Resource(Base):
     namespace: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     cluster_id: Mapped[UUID] = mapped_column(ForeignKey("clusters.id", ondelete="CASCADE"))
-    version: Mapped[str] = _empty_text()
-    uid: Mapped[str] = _empty_text()
-    resource_version: Mapped[str] = _empty_text()
+    version: Mapped[str] = empty_text()
+    uid: Mapped[str] = empty_text()
+    resource_version: Mapped[str] = empty_text()
     # what a watch or a LIST saw last; differs from resource_version while the body has to
     # be read again ("gone" once it was deleted). "" means nothing was seen since
-    seen_version: Mapped[str] = _empty_text()
-    owned: Mapped[str] = _empty_text()
+    seen_version: Mapped[str] = empty_text()
+    owned: Mapped[str] = empty_text()
     owned_fields: Mapped[dict[str, Any] | None]
     # of the live values of those fields: what ownership alone cannot show
-    value_sha256: Mapped[str] = _empty_text()
-    applied_sha256: Mapped[str] = _empty_text()
+    value_sha256: Mapped[str] = empty_text()
+    applied_sha256: Mapped[str] = empty_text()
     in_inventory: Mapped[bool] = mapped_column(server_default=text("false"))
     sync_status: Mapped[str] = mapped_column(server_default="Unknown")
     health_status: Mapped[str | None]
-    health_message: Mapped[str] = _empty_text()
+    health_message: Mapped[str] = empty_text()
     wave: Mapped[int] = mapped_column(server_default=text("0"))
     hook: Mapped[bool] = mapped_column(server_default=text("false"))
     requires_pruning: Mapped[bool] = mapped_column(server_default=text("false"))
-    message: Mapped[str] = _empty_text()
-    drift: Mapped[list[Any]] = _empty_list()
-    images: Mapped[list[str]] = _empty_array()
+    message: Mapped[str] = empty_text()
+    drift: Mapped[list[Any]] = empty_list()
+    images: Mapped[list[str]] = empty_array()
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory
@@ -389,7 +341,7 @@ class Manifests(Base):
     sealed: Mapped[bool] = mapped_column(server_default=text("false"))
     object_count: Mapped[int]
     size_bytes: Mapped[int]
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
 
 
 class Render(Base):
@@ -401,179 +353,18 @@ class Render(Base):
     manifests_sha256: Mapped[str] = mapped_column(ForeignKey("manifests.sha256"))
     tool: Mapped[str]
     reads: Mapped[dict[str, Any]]
-    warnings: Mapped[list[Any]] = _empty_list()
-    created_at: Mapped[datetime] = _now()
-
-
-class Operation(Base):
-    """One sync, rollback or delete; names are kept as they were at the time."""
-
-    __tablename__ = "operations"
-    __table_args__ = (
-        Index("ix_operations_application", "application_id", "created_at"),
-        Index("ix_operations_started_at", "started_at"),
-        {"postgresql_partition_by": "RANGE (created_at)"},
-    )
-
-    id: Mapped[UUID] = _uuid_key()
-    created_at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
-    application_id: Mapped[UUID]
-    cluster_id: Mapped[UUID | None]
-    application: Mapped[str]
-    project: Mapped[str]
-    cluster: Mapped[str]
-    namespace: Mapped[str]
-    kind: Mapped[str]
-    trigger: Mapped[str]
-    initiated_by: Mapped[str]
-    revision: Mapped[str] = _empty_text()
-    previous_revision: Mapped[str] = _empty_text()
-    sources: Mapped[list[Any]] = _empty_list()
-    rollout_id: Mapped[UUID | None]
-    manifests_sha256: Mapped[str] = _empty_text()
-    phase: Mapped[str] = mapped_column(server_default="Pending")
-    message: Mapped[str] = _empty_text()
-    options: Mapped[dict[str, Any]] = _empty_object()
-    plan: Mapped[dict[str, Any] | None]
-    attempt: Mapped[int] = mapped_column(server_default=text("0"))
-    next_attempt_at: Mapped[datetime | None]
-    created: Mapped[int] = mapped_column(server_default=text("0"))
-    configured: Mapped[int] = mapped_column(server_default=text("0"))
-    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
-    pruned: Mapped[int] = mapped_column(server_default=text("0"))
-    failed: Mapped[int] = mapped_column(server_default=text("0"))
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
-
-
-class OperationResult(Base):
-    """What became of one object in one operation."""
-
-    __tablename__ = "operation_results"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (created_at)"},)
-
-    operation_id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(primary_key=True)  # the operation's
-    group: Mapped[str] = mapped_column("api_group", primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    namespace: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    phase: Mapped[str] = mapped_column(server_default="Sync")
-    wave: Mapped[int] = mapped_column(server_default=text("0"))
-    action: Mapped[str]
-    message: Mapped[str] = _empty_text()
-    error: Mapped[str] = _empty_text()
-
-
-class Deployment(Base):
-    """What ran where, from when until when. Open ended while it still runs."""
-
-    __tablename__ = "deployments"
-    __table_args__ = (
-        UniqueConstraint("application_id", "number"),
-        UniqueConstraint("operation_id"),
-        Index("ix_deployments_from", "deployed_from"),
-    )
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    application_id: Mapped[UUID]
-    number: Mapped[int]  # what users type: 0, 1, 2 … for each application
-    operation_id: Mapped[UUID]
-    application: Mapped[str]
-    project: Mapped[str]
-    cluster: Mapped[str]
-    namespace: Mapped[str]
-    revision: Mapped[str]
-    sources: Mapped[list[Any]] = _empty_list()
-    manifests_sha256: Mapped[str]
-    initiated_by: Mapped[str]
-    started_at: Mapped[datetime]
-    deployed_from: Mapped[datetime]
-    deployed_until: Mapped[datetime | None]
-    healthy_at: Mapped[datetime | None]
-
-
-class DriftEvent(Base):
-    """A difference that appeared without Fleet, until it was healed or accepted."""
-
-    __tablename__ = "drift_events"
-    __table_args__ = (
-        Index(
-            "ix_drift_events_open",
-            "application_id",
-            "object",
-            postgresql_where=text("healed_at is null"),
-        ),
-        {"postgresql_partition_by": "RANGE (first_seen)"},
-    )
-
-    id: Mapped[UUID] = _uuid_key()
-    first_seen: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
-    application_id: Mapped[UUID]
-    application: Mapped[str]
-    cluster: Mapped[str]
-    object: Mapped[str]  # Kind/namespace/name
-    fields: Mapped[list[Any]] = _empty_list()  # FieldChange as JSON, masked
-    manager: Mapped[str] = _empty_text()
-    last_seen: Mapped[datetime] = _now()
-    healed_at: Mapped[datetime | None]
-    healed_by: Mapped[str] = _empty_text()  # "self-heal" | account of the sync | "reverted"
-
-
-class AuditLog(Base):
-    """Every accepted mutation, denied attempt and sign-in. INSERT only; each row's hash
-    covers the row before it, keyed by a secret that PostgreSQL does not have."""
-
-    __tablename__ = "audit_log"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (at)"},)
-
-    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    at: Mapped[datetime] = mapped_column(primary_key=True)
-    actor: Mapped[str]
-    source_ip: Mapped[str] = _empty_text()
-    action: Mapped[str]
-    decision: Mapped[str] = mapped_column(server_default="allowed")  # allowed | denied
-    object_kind: Mapped[str]
-    object: Mapped[str]
-    before: Mapped[dict[str, Any] | None]
-    after: Mapped[dict[str, Any] | None]
-    request_id: Mapped[str] = _empty_text()
-    previous_hash: Mapped[str]
-    chain_hash: Mapped[str]
-
-
-class AuditHead(Base):
-    """One row: the newest link, locked while a link is added."""
-
-    __tablename__ = "audit_head"
-    __table_args__ = (CheckConstraint('"only"', name="single_row"),)
-
-    only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
-    seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    chain_hash: Mapped[str] = _empty_text()
-
-
-class AuditAnchor(Base):
-    """Where the chain starts after old partitions were dropped, vouched for by the key."""
-
-    __tablename__ = "audit_anchors"
-
-    seq: Mapped[int] = mapped_column(  # last dropped
-        BigInteger, primary_key=True, autoincrement=False
-    )
-    chain_hash: Mapped[str]
-    signature: Mapped[str]
-    created_at: Mapped[datetime] = _now()
+    warnings: Mapped[list[Any]] = empty_list()
+    created_at: Mapped[datetime] = now()
 
 
 class Account(Base):
     __tablename__ = "accounts"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(server_default="readonly")
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
 
 
 class Token(Base):
@@ -581,13 +372,13 @@ class Token(Base):
 
     __tablename__ = "tokens"
 
-    id: Mapped[UUID] = _uuid_key()
+    id: Mapped[UUID] = uuid_key()
     account_id: Mapped[UUID] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True
     )
-    name: Mapped[str] = _empty_text()
+    name: Mapped[str] = empty_text()
     secret_sha256: Mapped[bytes]
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now()
     expires_at: Mapped[datetime]
     used_on: Mapped[datetime | None]  # coarse: written at most once an hour
     revoked_at: Mapped[datetime | None]
@@ -632,4 +423,5 @@ class IdempotencyKey(Base):
 
 
 #: By name, for queries in SQLAlchemy Core.
+#: Every table by name, history included.
 TABLES = Base.metadata.tables
