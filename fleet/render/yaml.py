@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml as pyyaml
 from yaml.cyaml import CBaseLoader, CSafeDumper
@@ -313,6 +313,13 @@ def _is_merge(event: Any) -> bool:
 
 class _Dumper(CSafeDumper):
     """Block style, keys in the order given, no aliases."""
+
+    # None is what PyYAML asks for when it knows no other: it refuses
+    yaml_representers: ClassVar[dict[Any, Any]] = {
+        kind: represent
+        for kind, represent in CSafeDumper.yaml_representers.items()
+        if kind in {type(None), bool, int, list, tuple, dict, None}
+    }
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
