@@ -8,11 +8,13 @@ queue: the rows say what is left to do, and the next wake-up finds it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 
 from fleet import metrics
 from fleet.errors import FleetError
@@ -30,6 +32,8 @@ HEARTBEAT_SECONDS = 2.0
 POLLING_SECONDS = 1.0
 #: After SIGTERM a pass may finish what it has in hand; then it is cut off.
 GRACE_SECONDS = 20.0
+#: Between attempts to reach a PostgreSQL that is away.
+REOPEN_SECONDS = 2.0
 
 
 def queue_app(runtime: Runtime) -> App:
@@ -67,7 +71,20 @@ def queue_app(runtime: Runtime) -> App:
 
 
 async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
-    """Work until ``stop`` is set, then finish the jobs in hand and return."""
+    """Work until ``stop`` is set, then finish the jobs in hand and return.
+
+    While PostgreSQL is away nothing is taken; the queue is opened anew once it is back.
+    """
+    while not stop.is_set():
+        try:
+            await _work(runtime, stop)
+        except ConnectorException as error:
+            log.warning("the queue cannot be reached", extra=fields(why=error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
+
+
+async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     app = queue_app(runtime)
     async with app.open_async():
         working = asyncio.create_task(
@@ -82,7 +99,11 @@ async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
             )
         )
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        working.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working  # it only ends by itself when it failed
+        finally:
+            stopping.cancel()
+            working.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
