@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from fleet.cluster import Gate, get_metadata
-from fleet.errors import ClusterError, Forbidden
+from fleet.errors import ClusterError, Forbidden, ObjectRejected
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.ids import OperationId
 from fleet.model.objects import ObjectRef
@@ -266,7 +266,10 @@ class Pass:
             return False  # its metadata is checked, and written where it differs
         if name not in self._namespaces:
             kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
-            meta = await get_metadata(self.link.client, kind, "", name) if kind else None
+            try:
+                meta = await get_metadata(self.link.client, kind, "", name) if kind else None
+            except ObjectRejected:
+                return False  # we may not look: the task that makes it tells that, as its outcome
             self._namespaces[name] = meta is not None and not meta.deletion_timestamp
         return self._namespaces[name]
 

@@ -19,9 +19,9 @@ from fleet.errors import (
     ClusterBusy,
     ClusterError,
     ClusterUnreachable,
-    FleetError,
     LeaseLost,
     NotFound,
+    RegistryError,
 )
 from fleet.logs import fields
 from fleet.model.clusters import Cluster
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
-#: An application that broke its pass, by a bug of ours, is tried again after this.
+#: An application that broke its pass, by what it says or a bug of ours, is tried again then.
 SET_ASIDE = timedelta(minutes=5)
 #: A pass that was woken a little early counts as the due one.
 DUE = 0.9
@@ -67,7 +67,7 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
         except LeaseLost as lost:
             metrics.PASSES.labels("lost").inc()
             log.info("%s", lost.message, extra=fields(cluster=cluster.name, epoch=epoch))
-        except (ClusterUnreachable, ClusterAuthFailed) as error:
+        except ClusterError as error:
             metrics.PASSES.labels(error.type).inc()
             await _note_failure(runtime, cluster, error)
 
@@ -103,7 +103,7 @@ async def _reconcile(this: Pass, apps: Sequence[DirtyApplication]) -> None:
     """A batch; if one application breaks it, one by one, and that one is set aside."""
     try:
         await this.reconcile(apps)
-    except FleetError:
+    except (ClusterUnreachable, ClusterAuthFailed, RegistryError):
         raise
     except Exception:
         if len(apps) > 1:

@@ -1,0 +1,35 @@
+"""Worlds to try operations in: on a bare API server, and on one with controllers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.kube import TestCluster
+from tests.integration.operations.harness import World, settings_for, world
+from tests.servers.git_repo import GitRepo
+from tests.servers.postgres import TestDatabase
+
+
+@pytest.fixture
+async def bare(
+    database: TestDatabase,
+    bare_clusters: list[TestCluster],
+    git_repo: GitRepo,
+    tmp_path: Path,
+) -> AsyncIterator[World]:
+    """``main`` is an API server that stores objects and never acts on them."""
+    async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as made:
+        yield made
+
+
+@pytest.fixture
+async def full(
+    database: TestDatabase, full_cluster: TestCluster, git_repo: GitRepo, tmp_path: Path
+) -> AsyncIterator[World]:
+    """``main`` has controllers, so that Deployments become Healthy and namespaces go away."""
+    async with world(settings_for(tmp_path), database, git_repo, full_cluster) as made:
+        yield made
+        made.request("DELETE", f"/api/v1/namespaces/{made.namespace}")
