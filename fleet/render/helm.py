@@ -13,8 +13,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from fleet.errors import RenderError
+from fleet.errors import Place, RenderError, SpecInvalid
 from fleet.model.applications import HelmSource
+from fleet.model.objects import Manifest
 from fleet.render.boundary import TreeFiles
 from fleet.render.charts import Dependency, missing_dependencies
 from fleet.render.globs import fixed_folder, is_glob, matches
@@ -28,6 +29,7 @@ _MAX_COPIED_BYTES = 64 << 20
 _MAX_SCANNED_BYTES = 4 << 20
 _CLUSTER_FACTS = re.compile(rb"\.Capabilities|\bkubeVersion\b")
 _REF = re.compile(r"\$([A-Za-z0-9_-]+)(?:/(.*))?", re.DOTALL)
+_SOURCE = b"# Source: "
 _UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 
 
@@ -237,8 +239,28 @@ def _placed(job: Job, entry: str) -> tuple[TreeFiles, str]:
     return job.tree, posixpath.normpath(job.in_app(expanded).lstrip("/"))
 
 
-def _parsed(job: Job, output: bytes) -> list[dict[str, object]]:
-    """Charts often write a key twice, and Helm takes the last: so do we, and say so."""
-    return read_manifests(
-        output, "helm's output", max_bytes=MAX_OUTPUT_BYTES, on_duplicate_key=job.warn
-    )
+def _parsed(job: Job, output: bytes) -> list[Manifest]:
+    """Charts often write a key twice, and Helm takes the last: so do we, and say so.
+
+    Errors name the template, and the line of what it printed.
+    """
+
+    def warn(line: int, message: str) -> None:
+        job.warn(f"{_template_at(output, line)}: {message}")
+
+    try:
+        return read_manifests(output, "", max_bytes=MAX_OUTPUT_BYTES, on_duplicate_key=warn)
+    except SpecInvalid as exc:
+        place = _template_at(output, exc.place.line)
+        raise SpecInvalid(exc.bare_message, place=place, hint=exc.hint) from None
+
+
+def _template_at(output: bytes, line: int) -> Place:
+    """The template that printed a line of the output: Helm writes it above each document."""
+    lines = output.split(b"\n")
+    for number in range(min(line, len(lines)), 0, -1):
+        text = lines[number - 1]
+        if text.startswith(_SOURCE):
+            name = text.removeprefix(_SOURCE).decode(errors="replace").strip()
+            return Place(f"{name} (rendered)", line - number)
+    return Place("helm's output", line)

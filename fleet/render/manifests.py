@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from fleet.errors import Place, RenderError, SpecInvalid
 from fleet.model.objects import Manifest
-from fleet.render.yaml import documents_with_lines
+from fleet.render.yaml import DuplicateKey, documents_with_lines
 
 MAX_OBJECTS = 10_000
 
-Warn = Callable[[str], None]
-
 
 def read_manifests(
-    text: str | bytes, file: str, *, max_bytes: int, on_duplicate_key: Warn | None = None
+    text: str | bytes, file: str, *, max_bytes: int, on_duplicate_key: DuplicateKey | None = None
 ) -> list[Manifest]:
     """Every object in a YAML stream; empty documents are skipped.
 
     Args:
-        on_duplicate_key: told about each instead of refusing; the last one then wins.
+        on_duplicate_key: told line and message of each instead of refusing; the last one wins.
 
     Raises:
         SpecInvalid: not YAML, or a document that is no Kubernetes object; names file and line.

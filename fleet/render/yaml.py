@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import yaml as pyyaml
 from yaml.cyaml import CBaseLoader, CSafeDumper
@@ -37,6 +37,8 @@ MAX_MERGES = 200  # in one document
 MAX_COPIED_NODES = 1_000_000  # what aliases and merges may add to a document
 MAX_GROWTH = 10  # times the nodes written, once the copies are more than a few
 FEW_COPIED_NODES = 100_000
+
+DuplicateKey: TypeAlias = Callable[[int, str], None]
 
 _PARSER_ERRORS = (pyyaml.MarkedYAMLError, pyyaml.reader.ReaderError)
 _TEXT_TAGS = frozenset({STR_TAG, "!"})
@@ -72,13 +74,13 @@ def documents_with_lines(
     file: str = "",
     *,
     max_bytes: int = MAX_BYTES,
-    on_duplicate_key: Callable[[str], None] | None = None,
+    on_duplicate_key: DuplicateKey | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """``(line of the document's first node, value)``, lazily; raises as ``load_all``.
 
     Args:
-        on_duplicate_key: told about each key that is there twice, instead of an error; the
-            last one then wins, as it does for Helm, whose charts often write keys twice.
+        on_duplicate_key: told line and message of each key that is there twice, instead of
+            an error; the last one then wins, as it does for Helm, whose charts often do that.
     """
     source = _decoded(text, file, max_bytes)
     reader = _Reader(source, file, on_duplicate_key)
@@ -111,9 +113,9 @@ def _unreadable(exc: Exception, source: str, file: str) -> SpecInvalid:
         return SpecInvalid("a character that YAML does not allow", place=Place(file, line))
     assert isinstance(exc, pyyaml.MarkedYAMLError)
     mark = exc.problem_mark or exc.context_mark
-    line = mark.line + 1 if mark else 0
-    lines = source.splitlines()
-    shown = lines[line - 1] if 0 < line <= len(lines) else ""
+    lines = source.split("\n")
+    line = min(mark.line + 1, len(lines)) if mark else 0
+    shown = lines[line - 1] if line else ""
     indent = shown[: len(shown) - len(shown.lstrip())]
     hint = "YAML is indented with spaces; this line has a tab." if "\t" in indent else ""
     return SpecInvalid(f"not YAML: {exc.problem}", place=Place(file, line), hint=hint)
@@ -130,9 +132,7 @@ class _Anchored:
 class _Reader:
     """Builds documents from libyaml's events, counting before it builds."""
 
-    def __init__(
-        self, source: str, file: str, on_duplicate_key: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, source: str, file: str, on_duplicate_key: DuplicateKey | None) -> None:
         self._next = CBaseLoader(source).get_event  # the parser; its composer is not used
         self._file = file
         self._on_duplicate_key = on_duplicate_key
@@ -229,7 +229,7 @@ class _Reader:
         message = f"the key {key[:80]!r} is there twice"
         if self._on_duplicate_key is None:
             self._refuse(event, message)
-        self._on_duplicate_key(f"{Place(self._file, event.start_mark.line + 1)}: {message}")
+        self._on_duplicate_key(event.start_mark.line + 1, message)
 
     def _key(self, event: Any) -> str:
         self._written += 1

@@ -92,3 +92,9 @@ def kitchen(renderer: Renderer, write: Write) -> Kitchen:
 
 def names(result: RenderResult) -> list[str]:
     return [f"{m['kind']}/{m['metadata']['name']}" for m in result.manifests]
+
+
+def facts_of(result: RenderResult) -> set[str]:
+    """Facts that entered the output, by name."""
+    facts = ("application", "namespace", "project", "revision", "cluster")
+    return {fact for fact in facts if getattr(result.reads, fact)}

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.errors import RenderError, SpecInvalid
 from fleet.model.applications import DirectorySource, JsonnetVar
-from tests.integration.render.conftest import Kitchen, names
+from tests.integration.render.conftest import Kitchen, facts_of, names
 
 JSONNET = "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: %s}}"
 
@@ -49,8 +49,7 @@ async def test_which_files(kitchen: Kitchen, options: DirectorySource, expected:
     result = await kitchen.render(FILES, directory=options)
     assert [manifest["metadata"]["name"] for manifest in result.manifests] == expected
     assert (result.tool, result.reads.paths) == ("Directory", ("app/",))
-    facts = result.reads
-    assert not (facts.application or facts.namespace or facts.cluster or facts.revision)
+    assert facts_of(result) == set()
 
 
 async def test_root_of_the_repository(kitchen: Kitchen) -> None:

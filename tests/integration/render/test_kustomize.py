@@ -8,7 +8,8 @@ import pytest
 
 from fleet.errors import RenderError, SpecInvalid
 from fleet.model.applications import KustomizeReplica, KustomizeSource
-from tests.integration.render.conftest import Kitchen, names, request_for
+from fleet.render.detection import KUSTOMIZATION_FILES
+from tests.integration.render.conftest import Kitchen, facts_of, names, request_for
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -47,11 +48,10 @@ async def test_as_it_is(kitchen: Kitchen) -> None:
     assert names(result) == ["ConfigMap/own-plain", "Deployment/own-web"]
     assert result.tool == "Kustomize"
     assert set(result.reads.paths) == {
-        *(f"app/{name}" for name in ("kustomization.yaml", "kustomization.yml", "Kustomization")),
-        *(f"base/{name}" for name in ("kustomization.yaml", "kustomization.yml", "Kustomization")),
+        *(f"{folder}/{name}" for folder in ("app", "base") for name in KUSTOMIZATION_FILES),
         *("app/Chart.yaml", "app/cm.yaml", "base/web.yaml"),
     }
-    assert not (result.reads.application or result.reads.namespace or result.reads.cluster)
+    assert facts_of(result) == set()
 
 
 async def test_name_prefix_replaces_the_one_in_the_file(kitchen: Kitchen) -> None:

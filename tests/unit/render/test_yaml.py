@@ -228,10 +228,12 @@ def test_tab_has_a_hint() -> None:
 
 
 def test_duplicate_keys_may_be_told_instead() -> None:
-    told: list[str] = []
-    documents = documents_with_lines("a: 1\na: 2", "x", on_duplicate_key=told.append)
+    told: list[tuple[int, str]] = []
+    documents = documents_with_lines(
+        "a: 1\na: 2", "x", on_duplicate_key=lambda line, message: told.append((line, message))
+    )
     assert list(documents) == [(1, {"a": 2})]
-    assert told == ["x:2: the key 'a' is there twice"]
+    assert told == [(2, "the key 'a' is there twice")]
 
 
 @pytest.mark.parametrize(
