@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet import __version__
+from fleet.api.answers import JSON, error_answer
 from fleet.api.routes import (
     accounts,
+    actions,
     applications,
     audit,
     certificates,
@@ -47,13 +46,6 @@ HEADERS = {
 }
 
 
-class JSON(JSONResponse):
-    """JSON by orjson: UUIDs and times need no code of their own."""
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content, default=str)
-
-
 def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
     """The API over ``runtime``.
 
@@ -80,6 +72,7 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         certificates,
         projects,
         applications,
+        actions,
         documents,
         operations,
         accounts,
@@ -94,14 +87,6 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
     app.middleware("http")(_dress)
     app.add_middleware(LimitBody)
     return app
-
-
-def error_answer(status: int, error: dict[str, Any]) -> JSON:
-    """The one shape of every failure."""
-    headers = {"Retry-After": "5"} if status == 503 else {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSON({"error": error}, status_code=status, headers=headers)
 
 
 async def _fleet_error(_: Request, error: Exception) -> Response:

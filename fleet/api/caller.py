@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,16 +18,28 @@ from fleet.registry.audit import record_denied
 _HINT = "Sign in with `fleet login`, or pass --auth-token or FLEET_AUTH_TOKEN."
 
 
-@dataclass(frozen=True)
+@dataclass
 class Caller:
-    """An authenticated subject, in one request."""
+    """An authenticated subject, in one request.
+
+    ``asked`` tells whether the route said what it lets whom do; one that did not is not
+    answered (``guarded``).
+    """
 
     actor: Actor
     runtime: Runtime
+    asked: bool = field(default=False, init=False)
 
     @property
     def scope(self) -> Scope:
         return scope_of(self.actor.role)
+
+    @property
+    def home(self) -> str:
+        """The project that the caller is limited to; "" for everybody else. What a list
+        asks permission for: its scope leaves out the rest."""
+        projects = self.scope.projects
+        return next(iter(projects)) if projects is not None and len(projects) == 1 else ""
 
     async def require(self, action: str, kind: str, name: str = "", project: str = "") -> None:
         """Go on only if the caller may; a refusal is written to the audit log.
@@ -35,6 +47,7 @@ class Caller:
         Raises:
             Forbidden: policy says no.
         """
+        self.asked = True
         decision = may(self.actor.role, action, kind, project)
         if decision:
             return
@@ -44,14 +57,25 @@ class Caller:
         )
         raise Forbidden(f"{self.actor.name}: {decision.reason}", object=about)
 
+    def anyone(self) -> None:
+        """Whoever signed in may: the answer tells nothing but what they know anyway."""
+        self.asked = True
+
 
 async def caller_of(request: Request) -> Caller:
-    """The caller of a request.
+    """The caller of a request, found once.
 
     Raises:
         Unauthenticated: no token, or none that is valid. A wrong token is never a lesser
             identity.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _authenticated(request)
+    return known
+
+
+async def _authenticated(request: Request) -> Caller:
     runtime: Runtime = request.app.state.runtime
     local: Actor | None = request.app.state.local
     request_id = request.state.request_id

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from fleet.cluster.argocd import connection_from_argocd
 from fleet.cluster.calls import Limits
+from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
@@ -48,6 +49,7 @@ __all__ = [
     "Gate",
     "Limits",
     "apply",
+    "checked_connection",
     "connection_from_argocd",
     "connection_of",
     "contexts_of",

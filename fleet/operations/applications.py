@@ -17,6 +17,7 @@ from fleet.model.applications import (
 )
 from fleet.model.clusters import Cluster
 from fleet.model.ids import RepositoryId
+from fleet.model.names import DNS_SUBDOMAIN_RULE, is_dns_subdomain
 from fleet.model.operations import (
     Operation,
     OperationKind,
@@ -39,7 +40,7 @@ from fleet.registry import (
 )
 from fleet.registry.application_views import Freshness, get_application
 from fleet.registry.applications import ApplicationRef
-from fleet.registry.database import Tx
+from fleet.registry.database import Tx, rehearsed
 from fleet.registry.history import OperationRequest
 from fleet.source import parse_url
 
@@ -62,20 +63,25 @@ async def put_application(
     document: ApplicationDocument,
     *,
     upsert: bool,
+    generation: int | None = None,
+    dry_run: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
 
     Args:
         upsert: whether one of this name may exist already.
+        generation: the one that the change was made from; another by now is refused.
+        dry_run: say what would become of it, and change nothing.
 
     Raises:
         NotFound: no such project, or no such cluster.
         Forbidden: the project does not allow a source or the destination.
         AlreadyExists: without ``upsert``, the name is taken.
-        Refused: it would leave objects behind in another cluster.
+        Refused: it would leave objects behind in another cluster; or somebody else changed
+            it since ``generation``.
     """
     spec = document.spec
-    async with runtime.db.transaction() as tx:
+    async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
         project = await projects.get_project(tx, scope, spec.project)
         cluster = await _destination(tx, scope, spec.destination)
         _check_project(document, project, cluster)
@@ -84,6 +90,7 @@ async def put_application(
         known = await applications.exists_application(tx, scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, scope, document.name)
+            _refuse_outdated(held, generation)
             await _refuse_to_orphan(tx, held, cluster)
             changed = await applications.replace_document(
                 tx,
@@ -108,6 +115,16 @@ async def put_application(
         if action != "unchanged":
             await queue.wake(tx, "poll", [str(id) for id in ids])
     return Put(document.name, action, document.warnings)
+
+
+def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
+    if generation not in (None, held.generation):
+        raise Refused(
+            f"Application/{held.name} was changed meanwhile: it is at generation"
+            f" {held.generation}, the change was made from {generation}",
+            hint="Read it again and repeat the change.",
+            object=f"Application/{held.name}",
+        )
 
 
 async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
@@ -308,6 +325,28 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
     async with runtime.db.transaction() as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
+        await _wake(tx, app)
+
+
+async def rename_application(
+    runtime: Runtime, actor: Actor, scope: Scope, name: str, new_name: str
+) -> None:
+    """Call an application something else; what it is, has and did stays its own.
+
+    Raises:
+        NotFound: no such application.
+        SpecInvalid: no valid name.
+        AlreadyExists: it is taken.
+    """
+    if not is_dns_subdomain(new_name):
+        raise SpecInvalid(
+            f"{new_name!r} is no valid name",
+            place=Place(field="name"),
+            hint=f"{DNS_SUBDOMAIN_RULE}.",
+        )
+    async with runtime.db.transaction() as tx:
+        app = await applications.find_application(tx, scope, name)
+        await applications.rename_application(tx, actor, app.id, new_name)
         await _wake(tx, app)
 
 

@@ -201,6 +201,13 @@ async def find_by_server(tx: Tx, scope: Scope, server: str) -> Cluster | None:
     return None if row is None else cluster_of(row)
 
 
+async def find_by_uid(tx: Tx, scope: Scope, uid: str) -> Cluster | None:
+    """The cluster with this kube-system UID, if there is one to be seen."""
+    query = visible(scope).where(CLUSTERS.c.confirmed_uid == uid)
+    row = (await tx.execute(query)).one_or_none() if uid else None
+    return None if row is None else cluster_of(row)
+
+
 async def tokens_expiring(tx: Tx, scope: Scope, before: datetime) -> tuple[Cluster, ...]:
     """Clusters whose managed token ends before ``before``, the soonest first."""
     expires = CLUSTERS.c.token_expires_at

@@ -177,6 +177,22 @@ async def now_of(tx: Tx) -> datetime:
     return now
 
 
+async def server_version(tx: Tx) -> str:
+    """PostgreSQL's version as it names itself, e.g. ``17.5``."""
+    found: str = (await tx.execute(text("show server_version"))).scalar_one()
+    return found
+
+
+@asynccontextmanager
+async def rehearsed(tx: Tx, *, undo: bool) -> AsyncIterator[None]:
+    """The block's effects are undone at its end if ``undo``: what would be refused is, and
+    nothing stays."""
+    async with tx.begin_nested() as savepoint:
+        yield
+        if undo:
+            await savepoint.rollback()
+
+
 def session_settings() -> dict[str, str]:
     """What every session sets at connect, in the units that PostgreSQL reads."""
     return {

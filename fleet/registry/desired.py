@@ -51,7 +51,7 @@ class Pending:
     sources: tuple[FollowedSource, ...]
 
 
-_PENDING = """
+_SELECT = """
     select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
       a.document, a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
       a.revisions, a.render_error is not null as failed, a.cluster_id,
@@ -66,6 +66,8 @@ _PENDING = """
         where s.application_id = a.id) as sources
     from applications a join projects p on p.id = a.project_id
       left join clusters c on c.id = a.cluster_id
+"""
+_OF_REPOSITORY = """
     where a.id in (
       select s.application_id from application_sources s
         join applications b on b.id = s.application_id
@@ -81,8 +83,16 @@ _PENDING = """
 async def pending_renders(tx: Tx, repository: RepositoryId) -> tuple[Pending, ...]:
     """Applications with a source in the repository whose ref moved, whose own document
     changed, or that somebody asked to refresh; by name."""
-    rows = await tx.execute(text(_PENDING), {"repository": repository})
+    rows = await tx.execute(text(_SELECT + _OF_REPOSITORY), {"repository": repository})
     return tuple(_pending_of(row) for row in rows.mappings())
+
+
+async def inputs_of(tx: Tx, application: ApplicationId) -> Pending | None:
+    """What one application renders from, whether or not it has to be rendered; None when it
+    is gone."""
+    rows = await tx.execute(text(_SELECT + " where a.id = :id"), {"id": application})
+    found = rows.mappings().one_or_none()
+    return None if found is None else _pending_of(found)
 
 
 def _pending_of(row: Any) -> Pending:

@@ -8,6 +8,7 @@ client opens connections of its own; here a job commits with the rows that it an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +79,21 @@ async def live_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> int:
     return int(found.scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker process, and whether its last sign of life still counts."""
+
+    id: int
+    seen_at: datetime
+    live: bool
+
+
+async def list_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> tuple[WorkerRow, ...]:
+    """Every worker that the queue knows, the liveliest first."""
+    rows = await tx.execute(_WORKERS, {"seconds": within_seconds})
+    return tuple(WorkerRow(*row) for row in rows)
+
+
 async def finished_jobs_purge(tx: Tx) -> int:
     """Delete jobs that ended and were left behind; returns how many."""
     return int((await tx.execute(_PURGE)).rowcount)
@@ -134,6 +150,11 @@ _TAKE_STALLED = sa.text("""
 _LIVE = sa.text("""
     select count(*) from procrastinate_workers
      where last_heartbeat > now() - make_interval(secs => :seconds)
+""")
+
+_WORKERS = sa.text("""
+    select id, last_heartbeat, last_heartbeat > now() - make_interval(secs => :seconds)
+      from procrastinate_workers order by last_heartbeat desc, id
 """)
 
 _PURGE = sa.text("""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row, func, select, update
 
 from fleet.errors import FleetError, NotFound
 from fleet.model.clusters import ConnectionStatus
 from fleet.model.ids import RepositoryId
-from fleet.model.repositories import Remote, RepositoryType
+from fleet.model.repositories import (
+    Remote,
+    RepositoryAuth,
+    RepositoryOptions,
+    RepositoryType,
+)
 from fleet.registry.certificates import trusted_for
 from fleet.registry.credentials import (
     CREDENTIALS,
@@ -68,6 +73,36 @@ async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
         known_hosts=known_hosts,
         registered=not row.implicit,
         project=row.project,
+    )
+
+
+async def remote_before(
+    tx: Tx,
+    ring: KeyRing,
+    *,
+    url: str,
+    canonical_url: str,
+    type: RepositoryType,
+    auth: RepositoryAuth,
+    options: RepositoryOptions,
+) -> Remote:
+    """What ``remote_of`` would say of a repository that is not registered yet.
+
+    It shares no cache with any other remote: what it can read proves what it may read.
+    """
+    found = Opened(auth, options)
+    template = None if auth else await _template_for(tx, canonical_url)
+    if template is not None:
+        found, _ = _by_template(ring, found, template)
+    ca_pem, known_hosts = await trusted_for(tx, canonical_url)
+    return Remote(
+        url=url,
+        type=type,
+        auth=found.auth,
+        options=found.options,
+        cache_key=hashlib.sha256(f"{canonical_url}\0{uuid4()}".encode()).hexdigest(),
+        ca_pem=ca_pem,
+        known_hosts=known_hosts,
     )
 
 

@@ -1,0 +1,190 @@
+"""What people do with an application: sync, roll back, refresh, terminate, rename, diff."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from fleet.api.answers import accepted
+from fleet.api.caller import Caller, Calling
+from fleet.api.guarded import guarded_router
+from fleet.api.requests import Body, Document, Nothing
+from fleet.api.routes.applications import found, whole
+from fleet.api.shapes import application_document, operation_shape
+from fleet.errors import Place, SpecInvalid
+from fleet.model.diffs import FieldChange
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import SyncOptions
+from fleet.operations import applications as operations
+from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
+
+router = guarded_router("applications")
+
+#: More than any application has, and little enough to be read at once.
+MANY = 10_000
+
+
+class SyncBody(Body):
+    """``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all."""
+
+    prune: bool = False
+    dry_run: bool = False
+    force_conflicts: bool = False
+    resources: Annotated[tuple[str, ...], Field(max_length=MANY)] = ()
+    sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    retry_limit: Annotated[int, Field(ge=-1, le=1000)] = 0
+
+
+class RollbackBody(Body):
+    """``id``: of the deployment, as the history shows it."""
+
+    id: Annotated[int, Field(ge=0, lt=1 << 31)]
+    prune: bool = False
+
+
+class RefreshBody(Body):
+    """``hard`` renders again even if nothing changed."""
+
+    hard: bool = False
+
+
+class RenameBody(Body):
+    name: str
+
+
+class DiffBody(Body):
+    """Compare with a revision, or with manifests that were rendered elsewhere; with neither,
+    with what is wanted now."""
+
+    revision: Annotated[str, Field(max_length=1024)] = ""
+    manifests: Annotated[list[Document], Field(max_length=MANY)] | None = None
+
+
+def object_ref(text: str) -> ObjectRef:
+    """``GROUP:KIND:NAMESPACE/NAME`` as ``argocd`` spells it.
+
+    Raises:
+        SpecInvalid: it is not of that form.
+    """
+    parts = text.split(":", 2)
+    namespace, _, name = parts[-1].rpartition("/")
+    if len(parts) != 3 or not parts[1] or not name or text.startswith("!"):
+        raise SpecInvalid(
+            f"{text!r} names no object",
+            place=Place(field="resources"),
+            hint="Write GROUP:KIND:NAMESPACE/NAME, e.g. apps:Deployment:shop/web.",
+        )
+    return ObjectRef(parts[0], parts[1], namespace, name)
+
+
+@router.post("/applications/{name}/sync", summary="Make the cluster as Git says, now")
+async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
+    await found(caller, "sync", name)
+    for option in body.sync_options:
+        if "=" not in option:
+            raise SpecInvalid(f"{option!r} is not NAME=VALUE", place=Place(field="syncOptions"))
+    options = SyncOptions(
+        prune=body.prune,
+        dry_run=body.dry_run,
+        force_conflicts=body.force_conflicts,
+        resources=tuple(object_ref(text) for text in body.resources),
+        sync_options=body.sync_options,
+        retry_limit=body.retry_limit,
+    )
+    operation = await operations.sync_application(
+        caller.runtime, caller.actor, caller.scope, name, options
+    )
+    return accepted(operation_shape(operation))
+
+
+@router.post("/applications/{name}/rollback", summary="Apply what an earlier deployment applied")
+async def post_rollback(caller: Calling, name: str, body: RollbackBody) -> Response:
+    await found(caller, "rollback", name)
+    operation = await operations.rollback_application(
+        caller.runtime, caller.actor, caller.scope, name, body.id, prune=body.prune
+    )
+    return accepted(operation_shape(operation))
+
+
+@router.post("/applications/{name}/refresh", summary="Look at Git and at the cluster, now")
+async def post_refresh(caller: Calling, name: str, body: RefreshBody | None = None) -> Response:
+    await found(caller, "refresh", name)
+    mode: operations.RefreshMode = "hard" if body is not None and body.hard else "normal"
+    await operations.refresh_application(caller.runtime, caller.actor, caller.scope, name, mode)
+    return accepted({"name": name, "mode": mode})
+
+
+@router.post("/applications/{name}/terminate", summary="End the running operation where it is")
+async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -> dict[str, Any]:
+    await found(caller, "sync", name)
+    await operations.terminate_application(caller.runtime, caller.actor, caller.scope, name)
+    return {"name": name}
+
+
+@router.post("/applications/{name}/rename", summary="Call an application something else")
+async def post_rename(caller: Calling, name: str, body: RenameBody) -> dict[str, Any]:
+    await found(caller, "update", name)
+    await operations.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
+    return application_document(await whole(caller, body.name))
+
+
+@router.get("/applications/{name}/diff", summary="What a sync would change")
+async def get_diff(
+    caller: Calling, name: str, revision: Annotated[str, Query(max_length=1024)] = ""
+) -> dict[str, Any]:
+    return await _diff(caller, name, DiffBody(revision=revision))
+
+
+@router.post("/applications/{name}/diff", summary="What a sync of something else would change")
+async def post_diff(caller: Calling, name: str, body: DiffBody) -> dict[str, Any]:
+    return await _diff(caller, name, body)
+
+
+async def _diff(caller: Caller, name: str, body: DiffBody) -> dict[str, Any]:
+    await found(caller, "get", name)
+    answer = await diff_application(
+        caller.runtime, caller.scope, name, revision=body.revision, given=body.manifests
+    )
+    return _diff_shape(answer)
+
+
+def _diff_shape(answer: ApplicationDiff) -> dict[str, Any]:
+    return {
+        "different": bool(answer.shown),
+        "revisions": list(answer.revisions),
+        "items": [_shown_shape(shown) for shown in answer.shown],
+        "warnings": list(answer.warnings),
+        "errors": [_failure_shape(failure) for failure in answer.failures],
+        "next": "",
+    }
+
+
+def _shown_shape(shown: Shown) -> dict[str, Any]:
+    ref = shown.diff.ref
+    return {
+        "group": ref.group,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "action": shown.action,
+        "changes": [_change_shape(change) for change in shown.diff.changes],
+        "unified": shown.text,
+        "live": shown.diff.live,
+        "predicted": shown.diff.predicted,
+    }
+
+
+def _change_shape(change: FieldChange) -> dict[str, Any]:
+    return {
+        "path": change.path,
+        "type": str(change.type),
+        "live": change.live,
+        "desired": change.desired,
+        "manager": change.manager,
+    }
+
+
+def _failure_shape(failure: Failure) -> dict[str, Any]:
+    return {**failure.error.as_dict(), "object": str(failure.ref)}

@@ -1,0 +1,92 @@
+"""Applications whose cluster is taken away, and those that find it again.
+
+An application without a cluster is kept as it was written; nothing is known of it, and
+nothing is done, until a cluster is registered that its destination names.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from fleet.errors import Refused
+from fleet.model.clusters import Cluster
+from fleet.model.ids import ApplicationId, RepositoryId
+from fleet.model.scope import Actor
+from fleet.registry.applications import ApplicationRef
+from fleet.registry.audit import record_change
+from fleet.registry.database import Tx
+from fleet.registry.drift import close_all
+from fleet.registry.syncs import close_deployments
+
+_DETACH = """
+    update applications set cluster_id = null, sync_status = 'Unknown',
+      health_status = 'Unknown', health_message = '', health_since = null, conditions = '[]',
+      images = '{}', compared_at = null, synced_revision = '', due_at = null,
+      changed_at = clock_timestamp()
+    where id = :id and operation_id is null and deleting is null returning name
+"""
+
+_ADOPT = """
+    update applications a set cluster_id = :cluster, generation = a.generation + 1,
+      urgency = least(a.urgency, 20), dirty_at = clock_timestamp(),
+      changed_at = clock_timestamp()
+    from projects p
+    where p.id = a.project_id and a.cluster_id is null and :project in ('', p.name)
+      and (a.document #>> '{spec,destination,name}' = :name
+        or rtrim(a.document #>> '{spec,destination,server}', '/') = :server)
+    returning a.id, a.name
+"""
+
+
+async def detach(tx: Tx, actor: Actor, app: ApplicationRef, cluster: str, now: datetime) -> None:
+    """Forget where the application is; what it has there stays and is no longer watched.
+
+    Raises:
+        Refused: an operation runs, or it is being deleted.
+    """
+    done = await tx.execute(text(_DETACH), {"id": app.id})
+    if done.one_or_none() is None:
+        raise Refused(
+            f"Application/{app.name} is at work on cluster {cluster!r}",
+            hint=f"Wait for it, or end it with `fleet app terminate-op {app.name}`.",
+            object=f"Application/{app.name}",
+        )
+    await tx.execute(text("delete from resources where application_id = :id"), {"id": app.id})
+    await close_deployments(tx, app.id, now)
+    await close_all(tx, app.id, "cluster removed", now)
+    before = {"cluster": cluster}
+    await record_change(tx, actor, "detach", "Application", app.name, before=before)
+
+
+async def adopt(
+    tx: Tx, actor: Actor, cluster: Cluster
+) -> tuple[tuple[str, ...], tuple[RepositoryId, ...]]:
+    """Give the cluster the applications that name it and have none.
+
+    Returns:
+        Their names, and the repositories to poll so that they are rendered for it.
+    """
+    values = {
+        "cluster": cluster.id,
+        "project": cluster.project,
+        "name": cluster.name,
+        "server": cluster.server,
+    }
+    rows = (await tx.execute(text(_ADOPT), values)).all()
+    if not rows:
+        return (), ()
+    ids = [ApplicationId(row.id) for row in rows]
+    found = await tx.execute(
+        text(
+            "select distinct repository_id from application_sources"
+            " where application_id = any(:ids)"
+        ),
+        {"ids": ids},
+    )
+    names = tuple(sorted(row.name for row in rows))
+    for name in names:
+        after = {"cluster": cluster.name}
+        await record_change(tx, actor, "attach", "Application", name, after=after)
+    return names, tuple(RepositoryId(row[0]) for row in found)
