@@ -81,6 +81,7 @@ class Pass:
         if interrupted is None:
             await self._begin(batch)
             interrupted = await self._advance(batch)
+            self._look_ahead(batch)
         await record_batch(self, batch)
         if interrupted is not None:
             raise interrupted
@@ -291,6 +292,16 @@ class Pass:
         for one in running:
             one.interrupted = True
         return error
+
+    def _look_ahead(self, batch: Sequence[Progress]) -> None:
+        """When a sync that ended just now is to be followed by another: a retry, a heal."""
+        now = self.runtime.now()
+        for one in batch:
+            if one.finished is None or one.removed:
+                continue
+            decision = auto_decision(one.current, standing_rows(one.current), "", now)
+            if decision.start or decision.not_before is not None:
+                one.wait(decision.not_before or now)
 
     def _next(self, one: Progress, now: datetime) -> tuple[Task, ...]:
         """The tasks to do now; none when the operation ended or has to wait."""

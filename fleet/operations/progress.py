@@ -97,8 +97,17 @@ class Progress:
 
     @property
     def current(self) -> View:
-        """The view with the rows as they are now."""
-        return replace(self.view, rows=self.rows, operation=self.operation)
+        """The view with the rows, the operation and the memory of syncs as they are now."""
+        app = replace(
+            self.view.app,
+            attempted_key=self.attempted_key,
+            attempts=self.attempts,
+            attempt_phase=self.attempt_phase,
+            attempted_at=self.attempted_at,
+            heals=self.heals,
+            healed_at=self.healed_at,
+        )
+        return replace(self.view, app=app, rows=self.rows, operation=self.operation)
 
     def healths(self) -> dict[ObjectRef, Health | None]:
         """Of the objects that the running operation applied."""

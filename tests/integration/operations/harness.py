@@ -319,6 +319,12 @@ class World:
                 raise
             return None
 
+    def is_going(self, name: str, *, cluster: str = "main") -> bool:
+        """Whether a ConfigMap is gone, or waits for a garbage collector that a bare API
+        server does not have."""
+        live = self.read(name, cluster=cluster)
+        return live is None or "deletionTimestamp" in live["metadata"]
+
     def edit(self, name: str, manager: str = "hand", *, force: bool = True, **data: str) -> Object:
         """Write a live ConfigMap's data as somebody else does, by server-side apply."""
         path = f"{self.path_of(name)}?fieldManager={manager}&force={str(force).lower()}"
