@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fleet.model.operations import SyncOptions
-from fleet.operations.applications import refresh_application
 from fleet.model.scope import EVERYTHING
+from fleet.operations.applications import refresh_application
 from tests.integration.operations.harness import ADMIN, World, config_map
 
 DRIFT = "select object, fields, manager, healed_at, healed_by from drift_events order by first_seen"

@@ -1,0 +1,196 @@
+"""What leaves Git leaves the cluster, when it was ours and when that was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from fleet.cluster import list_metadata
+from fleet.errors import ClusterError
+from fleet.model.operations import SyncOptions
+from fleet.operations import observing
+from tests.cluster.kube import TestCluster
+from tests.faults.proxy import FaultProxy
+from tests.integration.operations.harness import World, config_map, port_of
+
+KEEP = {"argocd.argoproj.io/sync-options": "Prune=false"}
+
+
+async def test_a_removed_object_is_pruned(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    await bare.deliver(web=(config_map("a"),))
+    assert bare.is_going("b")
+    assert not bare.is_going("a")
+    assert await bare.results("web") == {"ConfigMap/b": ("pruned", "")}
+    assert set(await bare.resources("web")) == {"ConfigMap/a"}
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+
+
+async def test_without_pruning_a_removed_object_is_shown(bare: World) -> None:
+    await bare.add_app("web", prune=False)
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    await bare.deliver(web=(config_map("a"),))
+    assert not bare.is_going("b")
+    row = (await bare.resources("web"))["ConfigMap/b"]
+    assert (row["sync_status"], row["requires_pruning"]) == ("OutOfSync", True)
+    assert (await bare.app("web"))["sync_status"] == "OutOfSync"
+    assert len(await bare.operations("web")) == 1  # nothing that auto-sync could do
+    await bare.sync("web", SyncOptions(prune=True))
+    await bare.pass_()
+    assert bare.is_going("b")
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+
+
+async def test_an_object_that_says_so_itself_is_kept(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"), config_map("b", KEEP)))
+    await bare.deliver(web=(config_map("a"),))
+    await bare.pass_()
+    assert not bare.is_going("b")
+    assert await bare.results("web") == {"ConfigMap/b": ("skipped", "")}
+    app = await bare.app("web")
+    assert (app["sync_status"], app["urgency"], app["due_at"]) == ("OutOfSync", 100, None)
+    assert len(await bare.operations("web")) == 2
+
+
+async def test_an_empty_folder_deletes_nothing_unless_that_is_allowed(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+    bare.repo.commit({"web/objects.yaml": None, "web/README": "empty"})
+    await bare.poll()
+    await bare.pass_()
+    assert not bare.is_going("a")
+    assert (await bare.app("web"))["sync_status"] == "OutOfSync"
+    await bare.add_app("web", allow_empty=True, upsert=True)
+    await bare.poll()
+    await bare.pass_()
+    assert bare.is_going("a")
+
+
+@pytest.mark.parametrize("mark", ["", "someone:/ConfigMap:x/b"])
+async def test_an_object_without_our_mark_is_left_alone(bare: World, mark: str) -> None:
+    await bare.add_app("web", heal=False)
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    annotations = {"fleet.dev/tracking-id": mark or None}
+    live = bare.read("b")
+    assert live is not None
+    live["metadata"]["annotations"] = {k: v for k, v in annotations.items() if v}
+    bare.request("PUT", bare.path_of("b"), live)
+    await bare.deliver(web=(config_map("a"),))
+    assert not bare.is_going("b")
+    assert await bare.results("web") == {"ConfigMap/b": ("skipped", "")}
+    assert set(await bare.resources("web")) == {"ConfigMap/a"}
+
+
+async def test_an_object_of_the_same_name_that_took_its_place_is_left_alone(bare: World) -> None:
+    await bare.add_app("web", heal=False)
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    live = bare.read("b")
+    assert live is not None
+    bare.request("DELETE", bare.path_of("b"))
+    marks = {key: live["metadata"][key] for key in ("name", "labels", "annotations")}
+    anew = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": marks}
+    bare.request("POST", bare.path_of("b").removesuffix("/b"), anew)
+    await bare.deliver(web=(config_map("a"),))
+    assert not bare.is_going("b")
+
+
+async def test_of_two_applications_with_one_object_the_first_keeps_it(bare: World) -> None:
+    await bare.add_app("first")
+    await bare.deliver(first=(config_map("shared", x="first"),))
+    await bare.add_app("second")
+    await bare.deliver(second=(config_map("shared", x="second"), config_map("own")))
+    live = bare.read("shared")
+    assert live is not None
+    assert live["data"] == {"x": "first"}
+    assert bare.read("own") is not None
+    second = await bare.app("second")
+    assert [c["type"] for c in second["conditions"]] == ["SharedResourceWarning"]
+    assert "first" in second["conditions"][0]["message"]
+    # dropping it from the second takes nothing from the first
+    await bare.deliver(second=(config_map("own"),))
+    await bare.pass_()
+    assert not bare.is_going("shared")
+    assert (await bare.app("second"))["conditions"] == []
+    assert (await bare.app("first"))["sync_status"] == "Synced"
+
+
+async def test_two_applications_that_begin_with_one_object_at_once_agree(bare: World) -> None:
+    await bare.add_app("one")
+    await bare.add_app("two")
+    await bare.deliver(one=(config_map("shared", x="one"),), two=(config_map("shared", x="two"),))
+    await bare.pass_(look=True)
+    owners = await bare.rows(
+        "select a.name from resources r join applications a on a.id = r.application_id"
+        " where r.in_inventory and r.name = 'shared'"
+    )
+    assert len(owners) == 1
+    live = bare.read("shared")
+    assert live is not None
+    assert live["data"] == {"x": owners[0]["name"]}
+
+
+async def test_a_render_error_keeps_what_runs_and_prunes_nothing(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    good = await bare.app("web")
+    bare.repo.commit({"web/objects.yaml": "kind: [\n"})
+    await bare.poll()
+    await bare.pass_(look=True)
+    app = await bare.app("web")
+    assert app["manifests_sha256"] == good["manifests_sha256"]
+    assert app["sync_status"] == "Unknown"
+    assert [c["type"] for c in app["conditions"]] == ["ComparisonError"]
+    assert not bare.is_going("a")
+    assert not bare.is_going("b")
+    # the last good manifests are put right again neither: nobody knows whether they hold
+    await bare.deliver(web=(config_map("a"),))
+    app = await bare.app("web")
+    assert (app["sync_status"], app["conditions"]) == ("Synced", [])
+    assert bare.is_going("b")
+
+
+async def test_a_list_that_fails_says_nothing_about_objects(
+    bare: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bare.add_app("web", heal=False)
+    await bare.deliver(web=(config_map("a"),))
+
+    async def broken(*arguments: object, **flags: object) -> None:
+        raise ClusterError("ConfigMap: conversion webhook failed")
+
+    monkeypatch.setattr(observing, "list_metadata", broken)
+    bare.request("DELETE", bare.path_of("a"))
+    await bare.pass_(look=True)
+    app = await bare.app("web")
+    assert (app["sync_status"], app["health_status"]) == ("Synced", "Healthy")
+    monkeypatch.setattr(observing, "list_metadata", list_metadata)
+    await bare.pass_(look=True)
+    assert (await bare.app("web"))["health_status"] == "Missing"
+
+
+@pytest.mark.parametrize("size", [0, 200, 4000])
+async def test_a_connection_that_breaks_in_a_list_marks_nothing_as_gone(
+    bare: World,
+    bare_clusters: list[TestCluster],
+    fault_proxy: Callable[[str, int], FaultProxy],
+    size: int,
+) -> None:
+    proxy = fault_proxy("127.0.0.1", port_of(bare_clusters[1]))
+    await bare.add_cluster("far", bare_clusters[1], server=f"https://127.0.0.1:{proxy.port}")
+    await bare.add_app("far", path="web", cluster="far")
+    await bare.deliver("far", web=tuple(config_map(f"c{n}") for n in range(20)))
+    before = await bare.versions()
+    await asyncio.to_thread(proxy.drop_after, size)
+    await bare.pass_("far", look=True)
+    assert await bare.versions() == before
+    assert (await bare.rows("select status from clusters where name = 'far'"))[0][
+        "status"
+    ] == "Failed"
+    await asyncio.to_thread(proxy.heal)
+    await bare.pass_("far", look=True)
+    assert (await bare.app("far"))["sync_status"] == "Synced"
+    assert len(await bare.operations("far")) == 1
