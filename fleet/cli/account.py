@@ -1,0 +1,148 @@
+"""``fleet account``: who may call, and their API tokens."""
+
+from __future__ import annotations
+
+import click
+
+from fleet.cli.asking import confirm
+from fleet.cli.command import Group
+from fleet.cli.invocation import Invocation
+from fleet.cli.options import output_option, yes_option
+from fleet.cli.output import Column, Item, Table, show_done, show_items, to_json, to_yaml
+from fleet.cli.times import Span, age
+
+ACCOUNTS = Table(
+    "account",
+    (
+        Column("NAME", lambda it: it["name"]),
+        Column("ROLE", lambda it: it["role"]),
+        Column("STATE", lambda it: "enabled" if it["enabled"] else "disabled"),
+        Column("AGE", lambda it: age(it["createdAt"])),
+    ),
+    lambda it: str(it["name"]),
+    "No accounts. Create one with `fleet account create NAME --role admin`.",
+)
+
+
+def _state(token: Item) -> str:
+    if token["revokedAt"]:
+        return "revoked"
+    return "valid" if token["valid"] else "expired"
+
+
+TOKENS = Table(
+    "token",
+    (
+        Column("NAME", lambda it: it["name"]),
+        Column("STATE", _state),
+        Column("EXPIRES", lambda it: it["expiresAt"] or ""),
+        Column("LAST USED", lambda it: it["usedOn"] or ""),
+        Column("ID", lambda it: it["id"], wide=True),
+        Column("CREATED", lambda it: it["createdAt"], wide=True),
+    ),
+    lambda it: str(it["name"]),
+    "No tokens. Create one with `fleet account create-token ACCOUNT`.",
+)
+
+
+@click.group(cls=Group)
+def account() -> None:
+    """Accounts and their API tokens."""
+
+
+@account.command(
+    examples=(
+        "fleet account create ci --role project:shop",
+        "fleet account create ops --role admin",
+    )
+)
+@click.argument("name")
+@click.option(
+    "--role",
+    default="readonly",
+    show_default=True,
+    help="admin, readonly, or project:NAME (everything in one project).",
+)
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def create(invocation: Invocation, name: str, role: str, output: str) -> None:
+    """Create an account. It gets no token yet."""
+    made = invocation.api.post("accounts", body={"name": name, "role": role})
+    show_done(made, "account", name, "created", output)
+
+
+@account.command("list", examples=("fleet account list",))
+@output_option()
+@click.pass_obj
+def list_(invocation: Invocation, output: str) -> None:
+    """List the accounts."""
+    show_items(invocation.api.items("accounts"), ACCOUNTS, output)
+
+
+@account.command(
+    "create-token",
+    examples=(
+        "fleet account create-token ci --name pipeline --expires-in 30d",
+        "FLEET_AUTH_TOKEN=$(fleet account create-token ci) fleet app list",
+    ),
+)
+@click.argument("account_name", metavar="ACCOUNT")
+@click.option("--name", default="cli", show_default=True, help="Name of the token.")
+@click.option("--expires-in", type=Span(), default="90d", show_default=True, help="Valid for.")
+@output_option("table", "json", "yaml")
+@click.pass_obj
+def create_token(
+    invocation: Invocation, account_name: str, name: str, expires_in: int, output: str
+) -> None:
+    """Create an API token and print it. It is shown this once and never again."""
+    body = {"name": name, "expiresInSeconds": expires_in}
+    made = invocation.api.post("accounts", account_name, "tokens", body=body, once=True)
+    if output == "table":
+        click.echo(made["token"])
+        click.echo(f"Valid until {made['expiresAt']}; it is not shown again.", err=True)
+    else:
+        click.echo(to_json(made) if output == "json" else to_yaml(made))
+
+
+@account.command("list-tokens", examples=("fleet account list-tokens ci -o wide",))
+@click.argument("account_name", metavar="ACCOUNT")
+@output_option()
+@click.pass_obj
+def list_tokens(invocation: Invocation, account_name: str, output: str) -> None:
+    """List the tokens of an account; not the tokens themselves, which nobody has."""
+    show_items(invocation.api.items("accounts", account_name, "tokens"), TOKENS, output)
+
+
+@account.command("revoke-token", examples=("fleet account revoke-token ci pipeline -y",))
+@click.argument("account_name", metavar="ACCOUNT")
+@click.argument("token")
+@yes_option()
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def revoke_token(
+    invocation: Invocation, account_name: str, token: str, yes: bool, output: str
+) -> None:
+    """End a token, by its name or id. Calls with it are refused from then on."""
+    confirm(f"Revoke token {token} of account {account_name}?", yes=yes)
+    gone = invocation.api.delete("accounts", account_name, "tokens", token)
+    show_done(gone, "token", token, "revoked", output)
+
+
+@account.command(examples=("fleet account enable ci",))
+@click.argument("name")
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def enable(invocation: Invocation, name: str, output: str) -> None:
+    """Let an account call again."""
+    show_done(invocation.api.post("accounts", name, "enable"), "account", name, "enabled", output)
+
+
+@account.command(examples=("fleet account disable ci -y",))
+@click.argument("name")
+@yes_option()
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def disable(invocation: Invocation, name: str, yes: bool, output: str) -> None:
+    """Refuse every call of an account; its tokens work again when it is enabled."""
+    confirm(f"Disable account {name}?", yes=yes)
+    show_done(invocation.api.post("accounts", name, "disable"), "account", name, "disabled", output)

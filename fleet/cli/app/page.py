@@ -1,0 +1,143 @@
+"""One application on a page: what it is, how it does, and what of it is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fleet.cli.output import Column, Item, Table, aligned, page_of, printable, rows_of
+from fleet.cli.times import age
+
+SHORT_REVISION = 12
+
+
+def object_name(it: Item) -> str:
+    """``Kind/namespace/name``, as everywhere."""
+    parts = (it.get("kind", ""), it.get("namespace", ""), it.get("name", ""))
+    return "/".join(str(part) for part in parts if part)
+
+
+def short(revision: str) -> str:
+    """A commit as people read it; chart versions stay whole."""
+    is_sha = len(revision) >= 40 and all(char in "0123456789abcdef" for char in revision)
+    return revision[:SHORT_REVISION] if is_sha else revision
+
+
+RESOURCES = Table(
+    "resource",
+    (
+        Column("GROUP", lambda it: it.get("group", "")),
+        Column("KIND", lambda it: it["kind"]),
+        Column("NAMESPACE", lambda it: it.get("namespace", "")),
+        Column("NAME", lambda it: it["name"]),
+        Column("STATUS", lambda it: it.get("status", "")),
+        Column("HEALTH", lambda it: (it.get("health") or {}).get("status", "")),
+        Column("WAVE", lambda it: str(it.get("syncWave") or ""), wide=True),
+        Column("MESSAGE", lambda it: it.get("message", ""), wide=True),
+    ),
+    object_name,
+    "No resources yet.",
+)
+
+
+def page(document: Item) -> str:
+    """The page, then the table of resources, then what differs, field by field."""
+    resources = _status(document).get("resources") or []
+    parts = [page_of(_facts(document))]
+    if resources:
+        lines: list[str] = []
+        rows = aligned(rows_of(resources, RESOURCES, wide=False))
+        lines.append(rows[0])
+        for row, resource in zip(rows[1:], resources, strict=True):
+            lines += [row, *(f"    {line}" for line in trouble(resource))]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def trouble(resource: Item) -> Iterator[str]:
+    """Why a resource is not as it should be: messages, and the fields with who wrote them."""
+    health = resource.get("health") or {}
+    for message in (resource.get("message", ""), health.get("message", "")):
+        if message:
+            yield printable(message)
+    for change in resource.get("drift") or ():
+        yield printable(drift_line(change))
+
+
+def drift_line(change: Mapping[str, Any]) -> str:
+    """``.spec.replicas: 5, wanted 3 (written by kubectl-edit)``"""
+    live, wanted = change.get("live"), change.get("desired")
+    said = {
+        "added": f"is {live!r}, wanted absent",
+        "removed": f"is absent, wanted {wanted!r}",
+    }.get(str(change.get("type")), f"is {live!r}, wanted {wanted!r}")
+    manager = change.get("manager")
+    return f"{change.get('path')} {said}" + (f" (written by {manager})" if manager else "")
+
+
+def _status(document: Item) -> Mapping[str, Any]:
+    return document.get("status") or {}
+
+
+def sources_of(document: Item) -> list[Mapping[str, Any]]:
+    spec = document.get("spec") or {}
+    return [spec["source"]] if spec.get("source") else list(spec.get("sources") or ())
+
+
+def _facts(document: Item) -> Iterator[tuple[str, str]]:
+    spec, status = document.get("spec") or {}, _status(document)
+    destination = spec.get("destination") or {}
+    yield "Name", document["metadata"]["name"]
+    yield "Project", spec.get("project", "default")
+    yield "Server", destination.get("name") or destination.get("server", "")
+    yield "Namespace", destination.get("namespace", "")
+    for source in sources_of(document):
+        yield "Source", _source_text(source)
+    yield "Sync policy", _policy_text(spec.get("syncPolicy") or {})
+    yield "Sync status", _sync_text(status)
+    health = status.get("health") or {}
+    yield "Health", _joined(health.get("status", ""), health.get("message", ""))
+    yield "Stale since", status.get("staleSince", "")
+    yield from _operation(status.get("operationState") or {})
+    for condition in status.get("conditions") or ():
+        yield "Condition", f"{condition['type']}: {condition.get('message', '')}"
+    if status.get("reconciledAt"):
+        yield "Last compared", f"{status['reconciledAt']} ({age(status['reconciledAt'])} ago)"
+
+
+def _source_text(source: Mapping[str, Any]) -> str:
+    what = source.get("path") or (f"chart {source['chart']}" if source.get("chart") else "")
+    revision = source.get("targetRevision") or "HEAD"
+    lines = [str(source.get("repoURL", "")), f"{what} at {revision}".strip()]
+    if source.get("ref"):
+        lines.append(f"as ${source['ref']}")
+    return "\n".join(lines)
+
+
+def _policy_text(policy: Mapping[str, Any]) -> str:
+    automated = policy.get("automated")
+    if automated is None or automated.get("enabled") is False:
+        return "Manual"
+    words = {"prune": "prune", "selfHeal": "self-heal", "allowEmpty": "allow empty"}
+    return _joined(
+        "Automated", ", ".join(text for key, text in words.items() if automated.get(key))
+    )
+
+
+def _sync_text(status: Mapping[str, Any]) -> str:
+    sync = status.get("sync") or {}
+    revision = short(sync.get("revision", "")) or ", ".join(map(short, sync.get("revisions") or ()))
+    return f"{sync.get('status', 'Unknown')}" + (f" to {revision}" if revision else "")
+
+
+def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not state:
+        return
+    kind = next((key for key in state.get("operation") or {} if key != "initiatedBy"), "sync")
+    at = state.get("finishedAt") or state.get("startedAt", "")
+    yield "Last operation", f"{state.get('phase', '')} ({kind}, {at})"
+    yield "Message", state.get("message", "")
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} ({second})" if second else first

@@ -1,0 +1,74 @@
+"""``fleet apply``: everything that can be written as YAML, any number of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.documents import documents_of
+from fleet.cli.failures import tell_error, tell_warnings
+from fleet.cli.invocation import Invocation
+from fleet.cli.options import output_option
+from fleet.cli.output import show_done, to_json, to_yaml
+from fleet.errors import FleetError
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "fleet apply -f applications.yaml",
+        "fleet apply -f config/ -R --dry-run",
+        "kubectl get applications -n argocd -o yaml | fleet apply -f -",
+    ),
+)
+@click.option(
+    "-f",
+    "--filename",
+    "names",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="File, folder, or - for standard input; repeatable.",
+)
+@click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@output_option("table", "json", "yaml", "name")
+@click.pass_context
+def apply(
+    ctx: click.Context, names: tuple[str, ...], recursive: bool, dry_run: bool, output: str
+) -> None:
+    """Create or change Applications, AppProjects, and cluster and repository Secrets.
+
+    The documents are Argo CD's. Order does not matter. One that fails keeps none of the others
+    back; the exit code is 3 then.
+    """
+    body = {
+        "documents": documents_of(names, recursive=recursive),
+        "upsert": True,
+        "dryRun": dry_run,
+    }
+    results = ctx.ensure_object(Invocation).api.post("apply", body=body)["results"]
+    if output in ("json", "yaml"):
+        click.echo(to_json(results) if output == "json" else to_yaml(results))
+    else:
+        for result in results:
+            _show(result, output, " (dry run)" if dry_run else "")
+    if any(result["action"] == "failed" for result in results):
+        ctx.exit(FleetError.exit_code)
+
+
+def _show(result: Mapping[str, Any], output: str, suffix: str) -> None:
+    place = f"{result['file']}:{result['line']}: " if result.get("file") else ""
+    tell_warnings(f"{place}{warning}" for warning in result.get("warnings", ()))
+    error = result.get("error")
+    noun, name = str(result.get("kind", "")).lower(), str(result.get("name", ""))
+    if not error:
+        show_done(result, noun, name, f"{result['action']}{suffix}", output)
+        return
+    message = str(error["message"])
+    # a SpecInvalid names the file itself
+    at = "" if result.get("file") and message.startswith(str(result["file"])) else place
+    tell_error(f"{at}{message}", str(error.get("hint", "")))

@@ -1,0 +1,107 @@
+"""The program ``fleet``: its commands by name, and the edge where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from fleet.cli.command import Lazy, LazyGroup, everywhere
+from fleet.cli.failures import INTERRUPTED, show, show_unexpected, show_usage
+from fleet.cli.invocation import Invocation
+from fleet.errors import FleetError
+
+SECTIONS = {
+    "Run Fleet": {
+        "up": Lazy("fleet.cli.up", "up", "Run everything in one process."),
+        "api": Lazy("fleet.cli.parts", "api", "Run the API alone."),
+        "daemon": Lazy("fleet.cli.parts", "daemon", "Run the leader alone; show its jobs."),
+        "worker": Lazy("fleet.cli.parts", "worker", "Run a worker alone."),
+        "db": Lazy("fleet.cli.db", "db", "Look after the database, ask it in SQL."),
+        "tools": Lazy("fleet.cli.tools", "tools", "Put helm and kubectl in place."),
+    },
+    "Clusters and sources": {
+        "cluster": Lazy("fleet.cli.cluster", "cluster", "Clusters that Fleet deploys to."),
+        "repo": Lazy("fleet.cli.repo", "repo", "Repositories that Fleet reads."),
+        "repocreds": Lazy(
+            "fleet.cli.repocreds", "repocreds", "Credentials for repositories, by URL prefix."
+        ),
+        "cert": Lazy("fleet.cli.cert", "cert", "Certificates and host keys of git servers."),
+    },
+    "Applications": {
+        "app": Lazy("fleet.cli.app", "app", "What runs where, from which source."),
+        "proj": Lazy("fleet.cli.proj", "proj", "Projects: what applications may use."),
+        "apply": Lazy("fleet.cli.apply", "apply", "Create or change things from YAML."),
+    },
+    "Access and audit": {
+        "account": Lazy("fleet.cli.account", "account", "Accounts and their API tokens."),
+        "audit": Lazy("fleet.cli.audit", "audit", "Who changed what; is the log intact?"),
+        "secret": Lazy("fleet.cli.secret", "secret", "The keys that seal credentials."),
+    },
+    "This client": {
+        "login": Lazy("fleet.cli.login", "login", "Sign in to a server."),
+        "logout": Lazy("fleet.cli.login", "logout", "Forget the token of a server."),
+        "context": Lazy("fleet.cli.login", "context", "Show or choose the server to talk to."),
+        "completion": Lazy("fleet.cli.completion", "completion", "Completion for your shell."),
+        "version": Lazy("fleet.cli.version", "version", "Versions of client, server and tools."),
+    },
+}
+
+
+@click.pass_context
+def _top(ctx: click.Context) -> None:
+    """Runs before every command; keeps what the options said."""
+    ctx.ensure_object(Invocation)
+
+
+fleet = LazyGroup(
+    "fleet",
+    sections=SECTIONS,
+    callback=_top,
+    params=list(everywhere(hidden=False)),
+    help="Fleet keeps Kubernetes clusters as Git says they should be.\n\n"
+    "It talks to the server of --server or of the current context; without one, to the"
+    " `fleet up` of this machine; without that, to the database itself.\n\n"
+    "Exit codes: 0 done, 1 differences or not converged, 2 usage, 3 failed, 4 unreachable.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples=(
+        "fleet up",
+        "fleet cluster add eu-1 --context eu-1 --label env=prod",
+        "fleet app create web --repo https://git.example/shop.git --path web --dest-name eu-1",
+        "fleet app wait web --sync --health --timeout 60",
+    ),
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The whole program; the exit code."""
+    invocation = Invocation()
+    try:
+        code = fleet.main(list(arguments), prog_name="fleet", standalone_mode=False, obj=invocation)
+        return code if isinstance(code, int) else 0
+    except click.Abort:
+        click.echo("Aborted: nothing was changed.", err=True)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.ClickException as error:
+        return show_usage(error, invocation.output)
+    except FleetError as error:
+        return show(error, invocation.output)
+    except BrokenPipeError:
+        # whoever read our output has seen enough; the interpreter must not flush it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the edge of the program
+        return show_unexpected(error, invocation.output)
+    finally:
+        _close(invocation)
+
+
+def _close(invocation: Invocation) -> None:
+    try:
+        invocation.close()
+    except Exception as error:  # noqa: BLE001 - what was asked is done; the rest is tidying up
+        show_unexpected(error, invocation.output)

@@ -1,0 +1,367 @@
+"""``fleet proj``: projects say what applications may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fleet.cli.asking import confirm, confirm_by_name
+from fleet.cli.command import Group
+from fleet.cli.documents import one_document
+from fleet.cli.editing import edited
+from fleet.cli.failures import tell_warnings
+from fleet.cli.invocation import Invocation
+from fleet.cli.options import Function, output_option, watch_option, yes_option
+from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.projects import (
+    CLUSTER_ALLOW,
+    CLUSTER_DENY,
+    NAMESPACE_ALLOW,
+    NAMESPACE_DENY,
+    Document,
+    destination,
+    kind_rule,
+    new_project,
+    with_entry,
+    without_entry,
+)
+from fleet.cli.watching import show_list
+from fleet.errors import UsageError
+
+_spec: Callable[[Item], Any] = lambda it: it.get("spec") or {}  # noqa: E731
+
+
+def _many(items: Any, none: str = "none") -> str:
+    found = list(items or ())
+    return none if not found else found[0] if len(found) == 1 else f"{len(found)} of them"
+
+
+def _destination(entry: Item) -> str:
+    return f"{entry.get('name') or entry.get('server', '')},{entry.get('namespace', '')}"
+
+
+def _kind(entry: Item) -> str:
+    return f"{entry.get('group') or 'core'}/{entry.get('kind')}"
+
+
+PROJECTS = Table(
+    "project",
+    (
+        Column("NAME", lambda it: it["metadata"]["name"]),
+        Column("DESCRIPTION", lambda it: _spec(it).get("description", "")),
+        Column(
+            "DESTINATIONS", lambda it: _many(map(_destination, _spec(it).get("destinations", ())))
+        ),
+        Column("SOURCES", lambda it: _many(_spec(it).get("sourceRepos"))),
+        Column("CLUSTER KINDS", lambda it: _many(map(_kind, _spec(it).get(CLUSTER_ALLOW, ())))),
+        Column(
+            "DENIED KINDS",
+            lambda it: _many(map(_kind, _spec(it).get(NAMESPACE_DENY, ())), ""),
+            wide=True,
+        ),
+    ),
+    lambda it: str(it["metadata"]["name"]),
+    "No projects. Create one with `fleet proj create NAME --src URL --dest CLUSTER,NAMESPACE`.",
+)
+
+
+@click.group(cls=Group)
+def proj() -> None:
+    """Projects: what applications may use."""
+
+
+def _project_options(function: Function) -> Function:
+    for option in (
+        click.option(
+            "--deny-namespaced-resource",
+            "namespace_deny",
+            multiple=True,
+            metavar="GROUP/KIND",
+            help="Forbid a namespaced kind; repeatable.",
+        ),
+        click.option(
+            "--allow-namespaced-resource",
+            "namespace_allow",
+            multiple=True,
+            metavar="GROUP/KIND",
+            help="Allow only these namespaced kinds.",
+        ),
+        click.option(
+            "--deny-cluster-resource",
+            "cluster_deny",
+            multiple=True,
+            metavar="GROUP/KIND",
+            help="Forbid a cluster-scoped kind; repeatable.",
+        ),
+        click.option(
+            "--allow-cluster-resource",
+            "cluster_allow",
+            multiple=True,
+            metavar="GROUP/KIND",
+            help="Allow a cluster-scoped kind; repeatable.",
+        ),
+        click.option(
+            "-d",
+            "--dest",
+            "destinations",
+            multiple=True,
+            metavar="CLUSTER,NAMESPACE",
+            help="Where to; cluster by name, glob or URL; repeatable.",
+        ),
+        click.option(
+            "-s",
+            "--src",
+            "sources",
+            multiple=True,
+            metavar="URL",
+            help="Repository or glob; repeatable.",
+        ),
+        click.option("--description", default=None, help="What it is for."),
+    ):
+        function = option(function)
+    return function
+
+
+@proj.command(
+    examples=(
+        "fleet proj create shop --src 'https://git.example/*' --dest 'eu-*,shop'",
+        "fleet proj create shop -f project.yaml --upsert",
+    )
+)
+@click.argument("name", required=False, default="")
+@_project_options
+@click.option("-f", "--file", help="AppProject to create; - is standard input.")
+@click.option("--upsert", is_flag=True, help="Replace it if it exists.")
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def create(
+    invocation: Invocation, /, name: str, file: str | None, upsert: bool, output: str, **flags: Any
+) -> None:
+    """Create a project. What is not allowed in it is forbidden; namespaced kinds are allowed."""
+    base = one_document(file) if file else None
+    document = new_project(name, flags, base)
+    answer = invocation.api.post("projects", body={"document": document, "upsert": upsert})
+    tell_warnings(answer.get("warnings"))
+    made = answer["project"]["metadata"]["name"]
+    show_done(answer["project"], "project", made, answer["action"], output)
+
+
+@proj.command("list", examples=("fleet proj list", "fleet proj list -o yaml"))
+@click.option("--name", default="", help="Only with this in their name.")
+@watch_option()
+@output_option()
+@click.pass_obj
+def list_(invocation: Invocation, name: str, watch: bool, output: str) -> None:
+    """List projects."""
+    show_list(
+        invocation,
+        lambda: invocation.api.items("projects", query={"name": name}),
+        PROJECTS,
+        output,
+        watch=watch,
+    )
+
+
+@proj.command(examples=("fleet proj get shop", "fleet proj get shop -o yaml > shop.yaml"))
+@click.argument("name")
+@output_option()
+@click.pass_obj
+def get(invocation: Invocation, name: str, output: str) -> None:
+    """Show one project."""
+    show_item(invocation.api.get("projects", name), PROJECTS, output, _page)
+
+
+def _page(it: Item) -> str:
+    spec = _spec(it)
+    kinds = [
+        ("Allowed cluster kinds", CLUSTER_ALLOW, "none"),
+        ("Denied cluster kinds", CLUSTER_DENY, ""),
+        ("Allowed kinds", NAMESPACE_ALLOW, "all that are not denied"),
+        ("Denied kinds", NAMESPACE_DENY, ""),
+    ]
+    return page_of(
+        [
+            ("Name", it["metadata"]["name"]),
+            ("Description", spec.get("description", "")),
+            ("Sources", "\n".join(spec.get("sourceRepos") or ["none"])),
+            (
+                "Destinations",
+                "\n".join(map(_destination, spec.get("destinations") or ())) or "none",
+            ),
+            *(
+                (title, "\n".join(map(_kind, spec.get(key) or ())) or none)
+                for title, key, none in kinds
+            ),
+        ]
+    )
+
+
+@proj.command("set", examples=("fleet proj set shop --description 'The shop' --src '*'",))
+@click.argument("name")
+@_project_options
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def set_(invocation: Invocation, /, name: str, output: str, **flags: Any) -> None:
+    """Change a project. A list that is given replaces the one that was there."""
+    if not any(value not in (None, ()) for value in flags.values()):
+        raise UsageError("nothing to change", hint="`fleet proj set --help` lists what can be.")
+    _put(invocation, name, lambda document: new_project(name, flags, document), output)
+
+
+@proj.command(examples=("EDITOR=vim fleet proj edit shop",))
+@click.argument("name")
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def edit(invocation: Invocation, name: str, output: str) -> None:
+    """Change a project in your editor."""
+    _put(invocation, name, lambda document: edited(document, f"project-{name}"), output)
+
+
+def _put(
+    invocation: Invocation, name: str, change: Callable[[Document], Document | None], output: str
+) -> None:
+    """Read, change, write back what became of it."""
+    document = change(invocation.api.get("projects", name))
+    if document is None:
+        click.echo(f"project/{name} unchanged")
+        return
+    answer = invocation.api.put("projects", name, body={"document": document})
+    tell_warnings(answer.get("warnings"))
+    show_done(answer["project"], "project", name, answer["action"], output)
+
+
+@proj.command(examples=("fleet proj delete shop -y",))
+@click.argument("name")
+@yes_option()
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def delete(invocation: Invocation, name: str, yes: bool, output: str) -> None:
+    """Delete a project. Refused while applications are in it."""
+    confirm_by_name(f"Project {name} is deleted", name, yes=yes)
+    show_done(invocation.api.delete("projects", name), "project", name, "deleted", output)
+
+
+@proj.command(examples=("fleet proj close default -y",))
+@click.argument("name")
+@yes_option()
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def close(invocation: Invocation, name: str, yes: bool, output: str) -> None:
+    """Take every permission out of the default project, so that each team needs its own."""
+    confirm(f"Applications in project {name} can then be synced no more. Close it?", yes=yes)
+    answer = invocation.api.post("projects", name, "close")
+    show_done(answer["project"], "project", name, "closed", output)
+
+
+def _entry_verb(
+    verb: str,
+    noun: str,
+    example: str,
+    change: Callable[[Document, str], Document | None],
+    text: str,
+) -> None:
+    """A verb that puts one entry into a list of a project, or takes one out."""
+
+    @proj.command(verb, help=text, examples=(f"fleet proj {verb} shop {example}",))
+    @click.argument("name")
+    @click.argument("entry", metavar=noun)
+    @output_option("table", "json", "yaml", "name")
+    @click.pass_obj
+    def command(invocation: Invocation, name: str, entry: str, output: str) -> None:
+        _put(invocation, name, lambda document: change(document, entry), output)
+
+
+def _adds(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], Document | None]:
+    return lambda document, entry: with_entry(document, key, read(entry))
+
+
+def _removes(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], Document | None]:
+    return lambda document, entry: without_entry(document, key, read(entry))
+
+
+_DEST, _KIND = "CLUSTER,NAMESPACE", "GROUP/KIND"
+_entry_verb(
+    "add-source",
+    "URL",
+    "'https://git.example/*'",
+    _adds("sourceRepos", str),
+    "Allow a repository, or a glob of them.",
+)
+_entry_verb(
+    "remove-source",
+    "URL",
+    "'https://git.example/*'",
+    _removes("sourceRepos", str),
+    "Take a repository off the list.",
+)
+_entry_verb(
+    "add-destination",
+    _DEST,
+    "'eu-*,shop'",
+    _adds("destinations", destination),
+    "Allow a cluster and namespace.",
+)
+_entry_verb(
+    "remove-destination",
+    _DEST,
+    "'eu-*,shop'",
+    _removes("destinations", destination),
+    "Take a cluster and namespace off the list.",
+)
+
+
+def _allows(allow: str, deny: str) -> Callable[[Document, str], Document | None]:
+    """Off the list of the denied ones, onto that of the allowed ones."""
+
+    def change(document: Document, entry: str) -> Document | None:
+        cleared = without_entry(document, deny, kind_rule(entry), missing_ok=True)
+        if allow == NAMESPACE_ALLOW and not (_spec(document).get(allow) or ()):
+            return (
+                cleared  # all are allowed that are not denied; a first entry would forbid the rest
+            )
+        added = with_entry(cleared or document, allow, kind_rule(entry))
+        return added or cleared
+
+    return change
+
+
+def _denies(allow: str, deny: str) -> Callable[[Document, str], Document | None]:
+    def change(document: Document, entry: str) -> Document | None:
+        cleared = without_entry(document, allow, kind_rule(entry), missing_ok=True)
+        if deny == CLUSTER_DENY and cleared is not None:
+            return cleared  # what is not allowed is denied
+        return with_entry(cleared or document, deny, kind_rule(entry)) or cleared
+
+    return change
+
+
+_entry_verb(
+    "allow-cluster-resource",
+    _KIND,
+    "rbac.authorization.k8s.io/ClusterRole",
+    _allows(CLUSTER_ALLOW, CLUSTER_DENY),
+    "Allow a cluster-scoped kind.",
+)
+_entry_verb(
+    "deny-cluster-resource",
+    _KIND,
+    "/Namespace",
+    _denies(CLUSTER_ALLOW, CLUSTER_DENY),
+    "Forbid a cluster-scoped kind.",
+)
+_entry_verb(
+    "allow-namespace-resource",
+    _KIND,
+    "apps/DaemonSet",
+    _allows(NAMESPACE_ALLOW, NAMESPACE_DENY),
+    "Allow a namespaced kind again.",
+)
+_entry_verb(
+    "deny-namespace-resource",
+    _KIND,
+    "apps/DaemonSet",
+    _denies(NAMESPACE_ALLOW, NAMESPACE_DENY),
+    "Forbid a namespaced kind.",
+)
