@@ -60,5 +60,5 @@ def _result_shape(result: Result) -> dict[str, Any]:
         "warnings": list(result.warnings),
     }
     if result.error is not None:
-        shape["error"] = {**result.error.as_dict(), "exitCode": result.error.exit_code}
+        shape["error"] = result.error.as_dict()
     return shape
