@@ -132,8 +132,8 @@ async def _seen(
         value_before=base.value_sha256,
         value_now=projection_sha256(live, base.owned_fields or {}),
     )
-    drifted = verdict.reason in (
-        Reason.FIELDS_TAKEN,
+    taken = bool(base.owned) and base.owned != ownership(meta).owned
+    drifted = taken or verdict.reason in (
         Reason.REPLACED,
         Reason.VALUE_CHANGED,
         Reason.NOT_APPLIED,

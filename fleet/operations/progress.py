@@ -171,7 +171,8 @@ class Progress:
         """Where the application stands with these rows."""
         app = self.view.app
         sync = sync_status(self.current, rows.values())
-        health = health_of(rows)
+        is_known = bool(rows) or self.view.prepared is not None
+        health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
         conditions = conditions_of(self.current, self._failure())
         operation = self.operation
