@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.control_plane import control_plane
-from tests.keeper import State, keep
+from tests.keeper import State, keep, locked
 
 
 @contextlib.contextmanager
@@ -23,10 +23,13 @@ def _nothing_yet() -> Iterator[State]:
 
 
 def main() -> None:
-    """Keep them until told to stop, or until whoever started this is gone."""
+    """Keep them until told to stop, or until whoever started this is gone.
+
+    The lock is for a demo that was interrupted and started again at once: the clusters of
+    the one before may still be ending.
+    """
     folder = Path(os.environ["FLEET_DEMO_STATE"]) / "clusters"
-    folder.mkdir(parents=True, exist_ok=True)
-    with control_plane(folder) as plane:
+    with locked(folder / "lock"), control_plane(folder) as plane:
         keep(_nothing_yet(), plane.handle)
 
 

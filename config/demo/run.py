@@ -71,15 +71,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="stop after the story")
     parser.add_argument("--no-wait", action="store_true", help="the same as --once")
     parser.add_argument("--state", type=Path, default=ROOT / ".demo", help="default: .demo")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("FLEET_PORT", "8080")))
+    parser.add_argument("--port", type=int, default=os.environ.get("FLEET_PORT", "8080"))
     return parser.parse_args()
 
 
 def _tell(stage: Stage, *, wait: bool) -> None:
     say(INTRODUCTION.format(state=stage.state))
+    stage.prepare()
     _build()
     started = time.monotonic()
-    stage.prepare()
     say("\nStarting the clusters …")
     stage.start_clusters()
     say("$ fleet tools install", strong=True)
@@ -93,7 +93,9 @@ def _tell(stage: Stage, *, wait: bool) -> None:
     epilogue(stage, started)
     if wait:
         say("Ctrl-C ends the demo.")
-        signal.pause()
+        with contextlib.suppress(KeyboardInterrupt):
+            stage.stay()
+        say("\nStopping. `make demo` starts it again, `make demo-clean` removes everything.")
 
 
 def _build() -> None:
@@ -167,6 +169,9 @@ def _clean(state: Path) -> int:
     except DemoFailed:
         say("Stopping the demo that runs …")
         _stop(int((state / "lock").read_text()))
+    data = state / "home" / "postgres" / "data"
+    if data.is_symlink():  # where root's PostgreSQL cannot enter the state, it is elsewhere
+        shutil.rmtree(data.resolve().parent)
     shutil.rmtree(state)
     say(f"Removed {state}")
     return 0

@@ -31,10 +31,8 @@ SETTINGS = """\
 # loopback; Fleet reads neither unless it is told that it may.
 home: {home}
 port: {port}
-allowed_networks: [127.0.0.0/8]
+allowed_networks: ["127.0.0.0/8"]
 allowed_file_roots: [{state}]
-poll_interval_seconds: 3
-poll_jitter_seconds: 0
 """
 #: Name in the demo → how the control plane is asked for. Bare ones store objects, nothing runs.
 FULL, BARE = "eu-1", ("us-1", "apac-1")
@@ -102,10 +100,21 @@ class Stage:
     # start
 
     def prepare(self) -> None:
-        """The settings and the repository, which need nothing to run."""
+        """The settings and the repository, which need nothing to run.
+
+        Raises:
+            DemoFailed: the port is taken: better told before the minutes of a build.
+        """
+        if _is_taken(self.port):
+            raise DemoFailed(
+                f"port {self.port} is taken. Choose another: FLEET_PORT=8090 make demo"
+            )
         self.home.mkdir(parents=True, exist_ok=True)
         self._services.mkdir(exist_ok=True)
-        self._write("fleet.yaml", SETTINGS.format(home=self.home, port=self.port, state=self.state))
+        settings = SETTINGS.format(
+            home=json.dumps(str(self.home)), port=self.port, state=json.dumps(str(self.state))
+        )
+        self._write("fleet.yaml", settings)
         if not self.checkout.exists():
             self._make_repository()
         applications = (HERE / "applications.yaml").read_text()
@@ -188,12 +197,8 @@ class Stage:
         """``fleet up``, until it is ready to do work.
 
         Raises:
-            DemoFailed: the port is taken, or it ended; holds the end of its log.
+            DemoFailed: it ended, or was not ready in time; holds the end of its log.
         """
-        if _is_taken(self.port):
-            raise DemoFailed(
-                f"port {self.port} is taken. Choose another: FLEET_PORT=8090 make demo"
-            )
         self.log.unlink(missing_ok=True)
         # a session of its own: Ctrl-C reaches it as one orderly SIGTERM from `close`
         self._fleet = start_child(
@@ -207,13 +212,22 @@ class Stage:
 
     def _is_ready(self) -> bool:
         if self._fleet and self._fleet.poll() is not None:
-            end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise DemoFailed(f"`fleet up` ended:\n{end}\nThe whole log is {self.log}")
+            raise self._ended()
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 - ours
                 return bool(json.load(answer)["checks"]["workers"]["live"])
         except (OSError, ValueError):
             return False
+
+    def _ended(self) -> DemoFailed:
+        end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return DemoFailed(f"`fleet up` ended:\n{end}\nThe whole log is {self.log}")
+
+    def stay(self) -> None:
+        """Return only by an exception: Ctrl-C, or Fleet ending by itself."""
+        assert self._fleet is not None
+        self._fleet.wait()
+        raise self._ended()
 
     def _for_a_shell(self) -> str:
         lines = [f"export {n}={shlex.quote(v)}\n" for n, v in sorted(self._variables().items())]

@@ -118,7 +118,7 @@ def clusters(teller: Teller) -> None:
 def sources(teller: Teller) -> None:
     """A repository and a project that may use it."""
     url = teller.stage.repository_url
-    teller.run(f"fleet repo add {url} --name shop --upsert")
+    teller.run(f"fleet repo add {url} --name shop --interval 10s --upsert")
     teller.run(
         f"fleet proj create shop --src {url} --dest 'eu-1,*' --dest 'us-1,notices'"
         " --dest 'apac-1,notices'"
@@ -189,7 +189,7 @@ def rollback(teller: Teller) -> None:
     """
     teller.run("fleet app history web-production")
     teller.run("fleet app set web-production --sync-policy none")
-    teller.run("fleet app rollback web-production 1")
+    teller.run("fleet app rollback web-production 0 --yes")
     teller.run("fleet app wait web-production --operation --health --timeout 60")
     teller.watch(
         "kubectl --context eu-1 -n web-production get deployment web"
