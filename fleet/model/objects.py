@@ -101,9 +101,7 @@ def labels_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 def ref_of(manifest: Mapping[str, Any]) -> ObjectRef:
     meta = metadata_of(manifest)
     found = group_kind_of(manifest)
-    return ObjectRef(
-        found.group, found.kind, _text(meta.get("namespace")), _text(meta.get("name"))
-    )
+    return ObjectRef(found.group, found.kind, _text(meta.get("namespace")), _text(meta.get("name")))
 
 
 @dataclass(frozen=True, slots=True)
