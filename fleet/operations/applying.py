@@ -155,12 +155,18 @@ async def _one(
 def _kind(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
     kind = place.discovery.find(ref.group_kind, version)
     if kind is None or (version and kind.version != version):
-        raise KindUnknown(
-            f"{ref}: the cluster does not serve {ref.group_kind} in version {version}",
-            hint="Install its CustomResourceDefinition first, or use a version that is served.",
-            object=str(ref),
-        )
+        raise unknown_kind(ref, version)
     return kind
+
+
+def unknown_kind(ref: ObjectRef, version: str = "") -> KindUnknown:
+    """The error that says so; ``version`` is the one that is meant, "" any."""
+    meant = f"{ref.group_kind} in version {version}" if version else str(ref.group_kind)
+    return KindUnknown(
+        f"{ref}: the cluster does not serve {meant}",
+        hint="Install its CustomResourceDefinition first, or use a version that is served.",
+        object=str(ref),
+    )
 
 
 async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
@@ -248,8 +254,21 @@ async def _prune(
     place: Workplace, task: Task, row: LiveResource | None, *, dry_run: bool
 ) -> Result:
     """Delete an object that we applied, if it is still the one and still marked as ours."""
-    version = row.version if row else ""
-    kind = _kind(place, task.ref, version)
+    kind = place.discovery.find(task.ref.group_kind, row.version if row else "")
+    try:
+        if kind is None:
+            raise unknown_kind(task.ref)
+        return await _prune_served(place, kind, task, row, dry_run=dry_run)
+    except KindUnknown:
+        if not await place.link.has_dropped(task.ref.group_kind):
+            raise
+    gone = Outcome(task.ref, Action.PRUNED, task.wave, "went with its kind")
+    return Result(task, gone, None)
+
+
+async def _prune_served(
+    place: Workplace, kind: ApiKind, task: Task, row: LiveResource | None, *, dry_run: bool
+) -> Result:
     client = place.link.client
     meta = await get_metadata(client, kind, task.ref.namespace, task.ref.name)
     gone = Outcome(task.ref, Action.PRUNED, task.wave, "pruned")

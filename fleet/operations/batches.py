@@ -23,7 +23,6 @@ from fleet.model.operations import (
     Operation,
     OperationKind,
     OperationPhase,
-    Plan,
     Step,
     SyncOptions,
     Task,
@@ -38,11 +37,12 @@ from fleet.operations.judging import (
     plan_for,
     standing_rows,
 )
+from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
-from fleet.operations.views import View, gather
+from fleet.operations.views import View, gather, sources_of
 from fleet.plan import SyncDecision, crds_before, next_tasks, read_application_options, skipped
 from fleet.registry.work import DirtyApplication
 
@@ -50,6 +50,8 @@ from fleet.registry.work import DirtyApplication
 PROPAGATION = "foreground"
 #: An operation's objects are looked at this often while it waits for them to go away.
 GOING = timedelta(seconds=2)
+#: An application with a kind that the cluster does not serve is tried again after this.
+UNSERVED = timedelta(seconds=60)
 #: A poll that was woken with the application has rendered it by then, as a rule.
 RENDERING = timedelta(seconds=1)
 
@@ -75,8 +77,7 @@ class Pass:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
-        views = await gather(self.runtime, self.cluster, self.discovery, apps)
-        batch = [Progress.of(view) for view in views]
+        batch = [Progress.of(view) for view in await self._gather(apps)]
         interrupted = await self._look(batch)
         if interrupted is None:
             await self._begin(batch)
@@ -86,6 +87,14 @@ class Pass:
         if interrupted is not None:
             raise interrupted
         return apps
+
+    async def _gather(self, apps: Sequence[DirtyApplication]) -> list[View]:
+        views = await gather(self.runtime, self.cluster, self.discovery, apps)
+        if not any(lacks_kinds(view) for view in views):
+            return views
+        # a definition may have come since the cluster was asked
+        self.discovery = await self.link.discovery(fresh=True)
+        return await gather(self.runtime, self.cluster, self.discovery, apps)
 
     # look
 
@@ -172,6 +181,8 @@ class Pass:
         """Decide what starts, make its plan, and commit both before anything is sent."""
         now = self.runtime.now()
         for one in batch:
+            if lacks_kinds(one.view):
+                one.wait(now + UNSERVED)
             await self._begin_one(one, now)
         await record_plans(self, [one for one in batch if _is_new(one)])
 
@@ -248,7 +259,7 @@ class Pass:
             operation,
             revision=operation.revision or _revision(view),
             previous_revision=view.app.synced_revision,
-            sources=operation.sources or _sources(view),
+            sources=operation.sources or sources_of(view),
             manifests_sha256=stored or view.app.manifests_sha256,
             phase=OperationPhase.RUNNING,
             message="",
@@ -282,13 +293,18 @@ class Pass:
         error: ClusterError | None = None
         while running and error is None:
             now = self.runtime.now()
-            steps = [(one, self._next(one, now)) for one in running]
-            steps = [(one, tasks) for one, tasks in steps if tasks]
+            steps: Steps = [(one, self._next(one, now)) for one in running]
+            running = [one for one, tasks in steps if tasks]
+            try:
+                self.discovery, steps = await wait_for_kinds(
+                    self.link, self.discovery, [step for step in steps if step[1]], now
+                )
+            except ClusterError as refused:
+                error = refused
+                break
             answers = await asyncio.gather(*(self._carry_out(one, t) for one, t in steps))
             error = next((e for e in answers if e is not None), None)
             running = [one for one, _ in steps]
-            if any(_made_kinds(one) for one in running) and error is None:
-                self.discovery = await self.link.discovery(fresh=True)
         for one in running:
             one.interrupted = True
         return error
@@ -371,27 +387,5 @@ def _not_rendered(view: View) -> bool:
     return view.prepared is None and view.app.render_error is None and view.app.deleting is None
 
 
-def _made_kinds(one: Progress) -> bool:
-    plan: Plan | None = one.operation.plan if one.operation else None
-    return bool(plan and crds_before(plan))
-
-
 def _revision(view: View) -> str:
     return view.app.revisions[0] if view.app.revisions else ""
-
-
-def _sources(view: View) -> tuple[dict[str, str], ...]:
-    """URL, path or chart, and revision of each source, for the history."""
-    found = []
-    revisions = [*view.app.revisions, *[""] * len(view.spec.sources)]
-    for source, revision in zip(view.spec.sources, revisions, strict=False):
-        place = {"chart": source.chart} if source.chart else {"path": source.path}
-        found.append(
-            {
-                "repoURL": source.repo_url,
-                **place,
-                "targetRevision": source.target_revision,
-                "revision": revision,
-            }
-        )
-    return tuple(found)

@@ -13,6 +13,7 @@ from time import monotonic
 from fleet.cluster import ClusterClient, Limits, discover, open_client
 from fleet.model.clusters import Connection, Discovery
 from fleet.model.ids import ClusterId
+from fleet.model.objects import GroupKind
 
 #: Kinds appear and vanish rarely, and an unknown kind asks at once.
 DISCOVERY_SECONDS = 600.0
@@ -40,6 +41,17 @@ class Link:
                 self.found = await discover(self.client)
                 self.found_at = monotonic()
             return self.found
+
+    async def has_dropped(self, kind: GroupKind) -> bool:
+        """Whether a kind is gone for certain, and every object of it with it; asks again.
+
+        A group that does not answer right now is unknown, which is not the same.
+
+        Raises:
+            ClusterError: it could not be asked.
+        """
+        served = await self.discovery(fresh=True)
+        return served.find(kind) is None and kind.group not in served.failed_groups
 
 
 class Connections:

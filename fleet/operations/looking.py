@@ -31,7 +31,7 @@ from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest, ObjectRef
-from fleet.operations.applying import INTERRUPTIONS, Workplace, images_of
+from fleet.operations.applying import INTERRUPTIONS, Workplace, images_of, unknown_kind
 from fleet.plan import DesiredObject
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -80,11 +80,14 @@ async def _look(
     kind = place.discovery.find(ref.group_kind, version)
     try:
         if kind is None:
-            raise KindUnknown(f"{ref}: the cluster does not serve {ref.group_kind}")
+            raise unknown_kind(ref)
         live = await get_object(place.link.client, kind, ref.namespace, ref.name)
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        is_dropped = isinstance(error, KindUnknown) and wanted is None
+        if is_dropped and await place.link.has_dropped(ref.group_kind):
+            return Look(ref, None)
         # unknown is not absent: nothing follows from it but that it is shown as unknown
         unknown = _base(ref, wanted, row)
         message = f"could not be read: {error.message}"

@@ -140,3 +140,20 @@ async def _with_owners(tx: Tx, cluster: ClusterId, views: Sequence[View]) -> lis
         )
         for view in views
     ]
+
+
+def sources_of(view: View) -> tuple[dict[str, str], ...]:
+    """URL, path or chart, and revision of each source, for the history."""
+    found = []
+    revisions = [*view.app.revisions, *[""] * len(view.spec.sources)]
+    for source, revision in zip(view.spec.sources, revisions, strict=False):
+        place = {"chart": source.chart} if source.chart else {"path": source.path}
+        found.append(
+            {
+                "repoURL": source.repo_url,
+                **place,
+                "targetRevision": source.target_revision,
+                "revision": revision,
+            }
+        )
+    return tuple(found)

@@ -6,15 +6,16 @@ clock instead of waiting, and reads rows and live objects afterwards.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 
@@ -44,6 +45,7 @@ from tests.servers.postgres import TestDatabase
 
 ADMIN = Actor("admin", role="admin")
 Object = dict[str, Any]
+Value = TypeVar("Value")
 
 
 def config_map(name: str, annotations: Mapping[str, str] | None = None, **data: str) -> Object:
@@ -378,3 +380,16 @@ async def world(
 
 def port_of(cluster: TestCluster) -> int:
     return int(cluster.server.rpartition(":")[2])
+
+
+async def until(found: Callable[[], Awaitable[Value]], *, seconds: float = 30) -> Value:
+    """The first answer that is true, asked for again and again; for what has no event to wait
+    for.
+
+    Raises:
+        TimeoutError: there was none in time.
+    """
+    async with asyncio.timeout(seconds):
+        while not (answer := await found()):
+            await asyncio.sleep(0.05)
+    return answer

@@ -1,0 +1,68 @@
+"""Kinds that applications want and a cluster does not serve, or not yet.
+
+What a cluster serves is asked rarely; before anything follows from a kind that is unknown,
+it is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias
+
+from fleet.model.clusters import Discovery
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import Step, Task
+from fleet.operations.connections import Link
+from fleet.operations.judging import desired_of
+from fleet.operations.progress import ESTABLISHING, Progress
+from fleet.operations.views import View
+from fleet.plan import crds_before
+
+#: What is to be done now for one application.
+Steps: TypeAlias = Sequence[tuple[Progress, tuple[Task, ...]]]
+
+
+def lacks_kinds(view: View) -> bool:
+    """Whether something is wanted of a kind that is neither served nor rendered beside it."""
+    problems = view.prepared.problems if view.prepared is not None else ()
+    return any(problem.error == "KindUnknown" for problem in problems)
+
+
+async def wait_for_kinds(
+    link: Link, discovery: Discovery, steps: Steps, now: datetime
+) -> tuple[Discovery, Steps]:
+    """What is served by now, and the steps without those that wait for their kind: it is
+    served a moment after its definition is Established.
+
+    Raises:
+        ClusterError: it could not be asked.
+    """
+    if not any(_unserved(one.current, tasks, discovery) for one, tasks in steps):
+        return discovery, steps
+    discovery = await link.discovery(fresh=True)
+    ready = []
+    for one, tasks in steps:
+        missing = _unserved(one.current, tasks, discovery)
+        operation = one.operation
+        if missing and operation and operation.plan and crds_before(operation.plan):
+            message = f"waiting for {missing[0]}: its kind is not served yet"
+            one.operation = replace(operation, message=message)
+            one.wait(now + ESTABLISHING)
+        else:
+            ready.append((one, tasks))
+    return discovery, ready
+
+
+def _unserved(view: View, tasks: Iterable[Task], discovery: Discovery) -> tuple[ObjectRef, ...]:
+    """Objects that are to be applied and whose kind is not served in the version meant."""
+    wanted = desired_of(view)
+    missing = []
+    for task in tasks:
+        if task.step is Step.APPLY and task.ref in wanted:
+            version = wanted[task.ref].version
+            served = discovery.find(task.ref.group_kind, version)
+            if served is None or served.version != version:
+                missing.append(task.ref)
+    return tuple(missing)
