@@ -25,7 +25,7 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) control-plane ## show the whole story on test clusters; leaves Fleet running
+demo: $(READY) ## show the whole story on test clusters; leaves Fleet running
 	$(BIN)/python config/demo/run.py
 
 demo-clean: ## stop the demo and remove its state
