@@ -122,8 +122,7 @@ def sources(teller: Teller) -> None:
     teller.run(
         f"fleet proj create shop --src {url} --dest 'eu-1,*' --dest 'us-1,notices'"
         " --dest 'apac-1,notices'"
-        " --allow-cluster-resource apiextensions.k8s.io/CustomResourceDefinition"
-        " --allow-cluster-resource /Namespace --upsert"
+        " --allow-cluster-resource apiextensions.k8s.io/CustomResourceDefinition --upsert"
     )
 
 
