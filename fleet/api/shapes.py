@@ -96,6 +96,7 @@ def _status(app: Application) -> dict[str, Any]:
             "summary": without_nothing({"images": images}),
             "reconciledAt": time_text(app.reconciled_at),
             "staleSince": time_text(summary.stale_since),
+            "pending": app.pending or None,
         }
     )
 

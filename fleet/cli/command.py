@@ -69,8 +69,8 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
-        taken = {name for param in self.params for name in param.opts}
-        self.params += [it for it in everywhere(hidden=True) if not taken & set(it.opts)]
+        taken = {name for param in self.params for name in (*param.opts, param.name)}
+        self.params += [it for it in everywhere(hidden=True) if not taken & {*it.opts, it.name}]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Examples"):

@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except click.ClickException as error:
-        return show_usage(error, invocation.output)
+        return show_usage(error, _output_of(arguments))
     except FleetError as error:
         return show(error, invocation.output)
     except BrokenPipeError:
@@ -98,6 +98,17 @@ def run(arguments: Sequence[str]) -> int:
         return show_unexpected(error, invocation.output)
     finally:
         _close(invocation)
+
+
+def _output_of(arguments: Sequence[str]) -> str:
+    """What ``-o`` asked for on a line that could not be parsed."""
+    words = list(arguments)
+    for at, word in enumerate(words):
+        if word in ("-o", "--output"):
+            return words[at + 1] if at + 1 < len(words) else ""
+        if word.startswith(("-o", "--output=")) and not word.startswith("--output-"):
+            return word.removeprefix("--output=").removeprefix("-o").removeprefix("=")
+    return ""
 
 
 def _close(invocation: Invocation) -> None:

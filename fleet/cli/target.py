@@ -61,7 +61,7 @@ def checked_url(text: str, *, plaintext: bool) -> str:
         UsageError: not a URL, or the token would cross a network unprotected.
     """
     hint = "Write it as https://fleet.example.com or http://127.0.0.1:8080."
-    url = text.strip().rstrip("/")
+    url = text.strip()
     if "://" not in url:
         host = urlsplit(f"//{url}").hostname or ""
         url = f"{'http' if plaintext or is_loopback(host) else 'https'}://{url}"
@@ -79,7 +79,7 @@ def checked_url(text: str, *, plaintext: bool) -> str:
             f"{url} is not https: the API token would cross the network unprotected",
             hint="Use https, or say --plaintext if the network in between is yours.",
         )
-    return url
+    return url.rstrip("/")
 
 
 def nearby(home: Path) -> Target | None:

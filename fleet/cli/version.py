@@ -51,4 +51,4 @@ def _page(found: Item) -> str:
 def _tool(tool: Item) -> str:
     if tool.get("problem"):
         return str(tool["problem"])
-    return f"{tool['version']} ({tool['path']})"
+    return f"{tool['version']} ({tool['path']})" if tool["version"] else "not found"

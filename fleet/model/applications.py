@@ -296,6 +296,7 @@ class Application:
     manifests_sha256: str
     reconciled_at: datetime | None
     health_since: datetime | None
+    pending: bool = False  # asked for or changed, and no pass has looked at it since
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from fleet.model.application_spec import parse_application
-from fleet.model.applications import Application, ApplicationSummary
+from fleet.model.applications import Application, ApplicationSummary, Urgency
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.operations import Condition
@@ -114,6 +114,8 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         APPLICATIONS.c.manifests_sha256,
         APPLICATIONS.c.compared_at,
         APPLICATIONS.c.health_since,
+        APPLICATIONS.c.refresh,
+        APPLICATIONS.c.urgency,
     )
     row = (await tx.execute(query.where(APPLICATIONS.c.name == name))).one_or_none()
     if row is None:
@@ -132,6 +134,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         manifests_sha256=row.manifests_sha256,
         reconciled_at=_reconciled_at(row),
         health_since=row.health_since,
+        pending=_is_pending(row),
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
@@ -150,6 +153,12 @@ def _reconciled_at(row: AnyRow) -> datetime | None:
     """The last pass over the cluster that found it so, not only the one that wrote it."""
     known: list[datetime] = [at for at in (row.compared_at, row.observed_at) if at is not None]
     return max(known) if row.compared_at is not None else None
+
+
+def _is_pending(row: AnyRow) -> bool:
+    """Whether what is shown is from before the last change or request."""
+    asked = row.refresh in ("normal", "hard")
+    return asked or not row.is_rendered or row.urgency < Urgency.CLEAN
 
 
 def _is_stale(fresh: Freshness) -> ColumnElement[bool]:

@@ -45,7 +45,9 @@ def outstanding(document: Mapping[str, Any], wanted: Wanted) -> list[str]:
         found += list(_unsynced(status)) or [f"sync status is {sync}"]
     if wanted.health and health != "Healthy":
         found += list(_unhealthy(status)) or [f"health is {health}"]
-    if found:
+    if (wanted.sync or wanted.health) and status.get("pending") and not found:
+        found.append("what was changed or asked for last was not compared yet")
+    elif found:
         found += [
             f"{condition['type']}: {condition.get('message', '')}"
             for condition in status.get("conditions") or ()
@@ -191,13 +193,12 @@ def refreshed(invocation: Invocation, name: str, *, hard: bool) -> Mapping[str, 
         NotConverged: nobody looked within a minute.
         NoWorker: nobody would.
     """
-    before = _reconciled_at(invocation.api.get("applications", name))
     invocation.api.post("applications", name, "refresh", body={"hard": hard})
     patience = Patience(int(REFRESH_SECONDS))
     with spinner(f"Refreshing {name}"):
         while True:
             document: Mapping[str, Any] = invocation.api.get("applications", name)
-            if _reconciled_at(document) != before:
+            if not (document.get("status") or {}).get("pending"):
                 return document
             if patience.over:
                 raise NotConverged(
@@ -206,7 +207,3 @@ def refreshed(invocation: Invocation, name: str, *, hard: bool) -> Mapping[str, 
                     object=f"Application/{name}",
                 )
             invocation.api.pause(POLL_SECONDS)
-
-
-def _reconciled_at(document: Mapping[str, Any]) -> object:
-    return (document.get("status") or {}).get("reconciledAt")
