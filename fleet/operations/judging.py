@@ -275,7 +275,6 @@ def auto_decision(
     # what keeps itself stays out of sync, and no sync would change that
     acting = [row for row in rows.values() if not row.message.startswith(KEPT)]
     unsynced = [row for row in acting if row.sync is SyncStatus.OUT_OF_SYNC]
-    inventory = [row for row in rows.values() if row.in_inventory]
     running = None
     if view.operation is not None:
         running = RunningSync(
@@ -300,7 +299,7 @@ def auto_decision(
             key=sync_key(view),
             sync=sync_status(view, acting),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
-            would_prune_all=bool(inventory) and all(row.requires_pruning for row in inventory),
+            would_prune_all=bool(rows) and all(row.requires_pruning for row in rows.values()),
             running=running,
             last=last,
             heal_count=app.heals,

@@ -150,6 +150,8 @@ class Progress:
             self.attempts = self.attempts if self.attempted_key == key else 1
             self.attempted_key, self.attempt_phase = key, str(phase)
             self.attempted_at = now
+        if operation.options.manifests_sha256:
+            self.wait(now)  # everything was compared with a rollback; compare it with Git again
         if operation.trigger is Trigger.SELF_HEAL:
             self.heals = recent_heals(self.heals, self.healed_at, now) + 1
             self.healed_at = now
