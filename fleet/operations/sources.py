@@ -76,10 +76,11 @@ async def add_repository(
         AlreadyExists: it is registered, however its URL is spelled.
         NotFound: no such project.
     """
+    if new.project:
+        async with runtime.db.reading() as tx:
+            await projects.get_project(tx, scope, new.project)
     new = await _judged(runtime, new)
     async with runtime.db.reading() as tx:
-        if new.project:
-            await projects.get_project(tx, scope, new.project)
         known = await repositories.find_by_url(tx, EVERYTHING, new.canonical_url)
         if known is not None and upsert:
             same = await _same(runtime, tx, known, new)

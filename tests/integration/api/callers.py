@@ -40,25 +40,25 @@ class Api:
         return await self.http.request(method, url, params=query, headers=headers, **given)
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, status: int = 200, **query: Any
+        self, method: str, path: str, body: Any = None, *, code: int = 200, **query: Any
     ) -> Json:
-        """The JSON of an answer that has to have ``status``."""
+        """The JSON of an answer that has to have status ``code``."""
         answer = await self.send(method, path, body, **query)
-        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        assert answer.status_code == code, f"{method} {path}: {answer.text}"
         found: Json = answer.json()
         return found
 
-    async def get(self, path: str, *, status: int = 200, **query: Any) -> Json:
-        return await self.ask("GET", path, status=status, **query)
+    async def get(self, path: str, *, code: int = 200, **query: Any) -> Json:
+        return await self.ask("GET", path, code=code, **query)
 
-    async def post(self, path: str, body: Any = None, *, status: int = 200, **query: Any) -> Json:
-        return await self.ask("POST", path, {} if body is None else body, status=status, **query)
+    async def post(self, path: str, body: Any = None, *, code: int = 200, **query: Any) -> Json:
+        return await self.ask("POST", path, {} if body is None else body, code=code, **query)
 
     async def refused(
-        self, method: str, path: str, body: Any = None, *, status: int, type: str, **query: Any
+        self, method: str, path: str, body: Any = None, *, code: int, type: str, **query: Any
     ) -> Json:
         """The error of an answer that has to be one, in the one shape that errors have."""
-        answer = await self.ask(method, path, body, status=status, **query)
+        answer = await self.ask(method, path, body, code=code, **query)
         assert set(answer) == {"error"}
         error: Json = answer["error"]
         assert error["type"] == type, error

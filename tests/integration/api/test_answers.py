@@ -102,7 +102,7 @@ async def test_a_route_that_forgets_to_ask_is_not_answered(runtime: Runtime) -> 
 
     api = Api(runtime, local=Actor("local:anna", role="admin"))
     api.app.include_router(router)
-    error = await api.refused("GET", "/careless", status=500, type="FleetError")
+    error = await api.refused("GET", "/careless", code=500, type="FleetError")
     assert "everything" not in str(error)
 
 
@@ -134,7 +134,7 @@ async def test_a_token_of_a_disabled_account_is_refused_at_once(api: Api) -> Non
     other = await account(api.runtime, "readonly", "otto")
     await other.get("session")
     await api.post("accounts/otto/disable")
-    await other.refused("GET", "session", status=401, type="Unauthenticated")
+    await other.refused("GET", "session", code=401, type="Unauthenticated")
     await api.post("accounts/otto/enable")
     await other.get("session")
 
@@ -154,8 +154,8 @@ async def test_a_request_id_leads_to_the_audit_log(api: Api) -> None:
 
 
 async def test_an_unknown_path_and_a_wrong_method_have_the_shape_of_errors(api: Api) -> None:
-    await api.refused("GET", "nothing", status=404, type="NotFound")
-    await api.refused("DELETE", "version", status=405, type="UsageError")
+    await api.refused("GET", "nothing", code=404, type="NotFound")
+    await api.refused("DELETE", "version", code=405, type="UsageError")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ async def test_an_unknown_path_and_a_wrong_method_have_the_shape_of_errors(api: 
 async def test_a_wrong_body_names_the_field_and_never_the_value(
     api: Api, path: str, body: Any, field: str
 ) -> None:
-    error = await api.refused("POST", path, body, status=422, type="SpecInvalid")
+    error = await api.refused("POST", path, body, code=422, type="SpecInvalid")
     assert error["field"] == field
     assert field in error["message"]
     assert "s3cr3t" not in str(error)
@@ -190,13 +190,13 @@ async def test_a_body_that_is_no_json_says_so(api: Api) -> None:
 
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "1001"}, {"limit": "many"}])
 async def test_a_wrong_query_names_the_parameter(api: Api, query: dict[str, str]) -> None:
-    error = await api.refused("GET", "clusters", status=422, type="SpecInvalid", **query)
+    error = await api.refused("GET", "clusters", code=422, type="SpecInvalid", **query)
     assert error["field"] == "limit"
 
 
 @pytest.mark.parametrize("path", ["operations", "audit/changes"])
 async def test_a_foreign_cursor_is_refused(api: Api, path: str) -> None:
-    await api.refused("GET", path, status=400, type="UsageError", after="nonsense")
+    await api.refused("GET", path, code=400, type="UsageError", after="nonsense")
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
@@ -243,7 +243,7 @@ class TestIdempotency:
         body = {"name": "otto", "role": "project:shop"}
         first = await api.send("POST", "accounts", body, headers=key)
         assert first.status_code == 404
-        await api.post("projects", {"document": project("shop")}, status=201)
+        await api.post("projects", {"document": project("shop")}, code=201)
         second = await api.send("POST", "accounts", body, headers=key)
         assert second.status_code == 201
 
@@ -295,6 +295,6 @@ async def test_a_failure_that_should_not_be_says_nothing_about_itself(
 
     api = Api(runtime, local=Actor("local:anna", role="admin"))
     api.app.add_api_route("/broken", broken)
-    error = await api.refused("GET", "/broken", status=500, type="FleetError")
+    error = await api.refused("GET", "/broken", code=500, type="FleetError")
     assert "inside" not in str(error)
     assert "Request id" in error["hint"]
