@@ -88,7 +88,9 @@ async def _render(
     facts: tuple[str, tuple[str, ...]],
 ) -> list[Manifest]:
     from fleet.model.renders import RenderRequest, SourceTree
-    from fleet.render import Limits, Renderer, find_tools
+    from fleet.render.batches import Limits
+    from fleet.render.rendering import Renderer
+    from fleet.render.tools import find_tools
 
     settings = invocation.settings
     renderer = Renderer(

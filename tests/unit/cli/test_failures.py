@@ -88,7 +88,7 @@ def test_a_bug_is_one_line_unless_asked_for_more(
         ["cluster", "set", "eu-1"],
         ["db", "sql"],
         ["apply", "-f", "/nonexistent.yaml"],
-        ["--config", "/nonexistent.yaml", "db", "check"],
+        ["--config", "/nonexistent.yaml", "worker"],
         ["login", "http://10.0.0.1"],
     ],
     ids=" ".join,

@@ -1,0 +1,117 @@
+"""A real ``fleet up`` on a home of its own, and the ``fleet`` command beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import keeper
+from tests.ports import free_port
+
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A user's machine: a home for Fleet and a folder for the client's configuration."""
+
+    home: Path
+    environment: Mapping[str, str]
+
+    def fleet(self, *arguments: str, stdin: str = "", **variables: str) -> Done:
+        """Run the command to its end, without a terminal."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fleet", *arguments],
+            input=stdin,
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.home,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *arguments: str, stdin: str = "") -> Done:
+        """The same, where anything but exit code 0 fails the test."""
+        done = self.fleet(*arguments, stdin=stdin)
+        assert done.code == 0, f"fleet {' '.join(arguments)}: {done}"
+        return done
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[subprocess.Popen[str]]:
+        """``fleet up``, ready; asked to stop at the end."""
+        log = self.home / "up.log"
+        with log.open("w") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "fleet", "up"],
+                env=dict(self.environment),
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                cwd=self.home,
+            )
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert "is up" in said, f"fleet up did not start: {said}{log.read_text()[-4000:]}"
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            finally:
+                process.kill()
+                process.wait()
+                assert process.stdout is not None
+                process.stdout.close()
+
+
+@contextlib.contextmanager
+def machine(**settings: str) -> Iterator[Machine]:
+    """A machine that nobody has used; what is on it goes with it.
+
+    Args:
+        settings: without their ``FLEET_``, e.g. ``PORT="9000"``.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fleet-machine-", dir=keeper.FAST_FOLDER))
+    folder.chmod(0o711)  # the account that PostgreSQL runs as has to pass
+    home = folder / "home"
+    home.mkdir(mode=0o711)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLEET_")}
+    environment = {
+        **kept,
+        "HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "FLEET_HOME": str(home),
+        "FLEET_PORT": str(free_port()),
+        "FLEET_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "PYTHONPATH": str(keeper.ROOT),
+        "NO_COLOR": "1",
+        **{f"FLEET_{key}": value for key, value in settings.items()},
+    }
+    environment.pop("KUBECONFIG", None)
+    try:
+        yield Machine(home, environment)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

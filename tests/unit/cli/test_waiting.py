@@ -1,0 +1,126 @@
+"""What an application is still waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet.cli.app.page import drift_line, page, short
+from fleet.cli.app.waiting import Patience, Wanted, outstanding, stale
+
+ALL = Wanted(sync=True, health=True, operation=True)
+
+
+def document(**status: Any) -> dict[str, Any]:
+    healthy = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
+    return {"metadata": {"name": "web"}, "spec": {}, "status": {**healthy, **status}}
+
+
+def resource(**fields: Any) -> dict[str, Any]:
+    return {"kind": "Deployment", "namespace": "shop", "name": "web", "status": "Synced", **fields}
+
+
+def test_converged() -> None:
+    assert outstanding(document(resources=[resource()]), ALL) == []
+
+
+def test_it_names_the_object_and_the_reason() -> None:
+    waiting = document(
+        health={"status": "Progressing"},
+        resources=[resource(health={"status": "Progressing", "message": "1 of 3 are updated"})],
+    )
+    assert outstanding(waiting, ALL) == ["Deployment/shop/web is Progressing: 1 of 3 are updated"]
+
+
+def test_out_of_sync_objects_are_named() -> None:
+    waiting = document(
+        sync={"status": "OutOfSync"}, resources=[resource(status="OutOfSync", message="differs")]
+    )
+    assert outstanding(waiting, ALL) == ["Deployment/shop/web is OutOfSync: differs"]
+
+
+def test_only_what_is_wanted_is_waited_for() -> None:
+    waiting = document(sync={"status": "OutOfSync"}, operationState={"phase": "Running"})
+    assert outstanding(waiting, Wanted(sync=False, health=True, operation=False)) == []
+    assert outstanding(waiting, Wanted(sync=False, health=False, operation=True)) == [
+        "operation Running"
+    ]
+    assert outstanding(waiting, Wanted(sync=True, health=False, operation=False)) == [
+        "sync status is OutOfSync"
+    ]
+
+
+def test_conditions_tell_why() -> None:
+    waiting = document(
+        sync={"status": "Unknown"},
+        conditions=[{"type": "ComparisonError", "message": "no such path"}],
+    )
+    assert outstanding(waiting, ALL)[-1] == "ComparisonError: no such path"
+
+
+def test_an_old_comparison_is_not_believed() -> None:
+    assert outstanding(document(pending=True), ALL) != []
+    assert outstanding(document(pending=True), Wanted(False, False, True)) == []
+
+
+def test_a_finished_operation_is_not_waited_for() -> None:
+    for phase in ("Succeeded", "Failed", "Error"):
+        assert outstanding(document(operationState={"phase": phase}), ALL) == []
+
+
+def test_nothing_known_is_not_converged() -> None:
+    assert outstanding({"metadata": {"name": "web"}}, ALL) == [
+        "sync status is Unknown",
+        "health is Unknown",
+    ]
+    assert stale(document()) == ""
+    assert stale(document(staleSince="2026-01-01T00:00:00Z")) == "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "after", "over"), [(0, 1e9, False), (60, 59, False), (60, 60, True)]
+)
+def test_patience(seconds: int, after: float, over: bool) -> None:
+    times = iter([100.0, 100.0 + after])
+    assert Patience(seconds, lambda: next(times)).over is over
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {
+                "path": ".spec.replicas",
+                "type": "changed",
+                "live": 5,
+                "desired": 3,
+                "manager": "kubectl-edit",
+            },
+            ".spec.replicas is 5, wanted 3 (written by kubectl-edit)",
+        ),
+        (
+            {"path": ".a", "type": "removed", "live": None, "desired": "x"},
+            ".a is absent, wanted 'x'",
+        ),
+        ({"path": ".a", "type": "added", "live": "x", "desired": None}, ".a is 'x', wanted absent"),
+    ],
+)
+def test_drift_is_told_in_one_line(change: dict[str, Any], line: str) -> None:
+    assert drift_line(change) == line
+
+
+def test_the_page_shows_fields_and_who_wrote_them() -> None:
+    drift = [{"path": ".a", "type": "changed", "live": 1, "desired": 2, "manager": "kubectl"}]
+    shown = page(document(resources=[resource(status="OutOfSync", drift=drift)]))
+    assert "Name:" in shown
+    assert "    .a is 1, wanted 2 (written by kubectl)" in shown.splitlines()
+
+
+def test_the_page_of_an_application_that_nobody_looked_at() -> None:
+    assert "Unknown" in page({"metadata": {"name": "web"}, "spec": {}})
+
+
+def test_commits_are_cut_and_chart_versions_are_not() -> None:
+    assert short("a" * 40) == "a" * 12
+    assert short("16.4.1-beta.20260101000000000000000000000000") != "16.4.1-beta."
