@@ -55,14 +55,18 @@ class Machine:
     def ok(self, *arguments: str, stdin: str = "") -> Done:
         """The same, where anything but exit code 0 fails the test."""
         done = self.fleet(*arguments, stdin=stdin)
-        assert done.code == 0, f"fleet {' '.join(arguments)}: {done}"
+        assert done.code == 0, f"fleet {' '.join(arguments)}: {done}\n{self.log()}"
         return done
+
+    def log(self) -> str:
+        """The end of what ``fleet up`` logged."""
+        file = self.home / "up.log"
+        return file.read_text()[-4000:] if file.exists() else ""
 
     @contextlib.contextmanager
     def up(self) -> Iterator[subprocess.Popen[str]]:
         """``fleet up``, ready; asked to stop at the end."""
-        log = self.home / "up.log"
-        with log.open("w") as stderr:
+        with (self.home / "up.log").open("w") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-m", "fleet", "up"],
                 env=dict(self.environment),
@@ -74,7 +78,7 @@ class Machine:
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
-            assert "is up" in said, f"fleet up did not start: {said}{log.read_text()[-4000:]}"
+            assert "is up" in said, f"fleet up did not start: {said}{self.log()}"
             yield process
         finally:
             process.terminate()

@@ -96,7 +96,8 @@ def test_what_does_not_exist(running: Machine) -> None:
 
 def test_an_application_that_makes_no_sense(running: Machine) -> None:
     create = ("app", "create", "web", "--repo", "https://git.example/shop.git")
-    failed(running.fleet(*create), 2, "spec.destination")
+    failed(running.fleet(*create, "--dest-name", "a"), 2, "spec.source.path")
+    failed(running.fleet(*create, "--path", "."), 2, "spec.destination")
     failed(running.fleet(*create, "--path", "../x", "--dest-name", "a"), 2, "spec.source.path")
     failed(running.fleet(*create, "--path", ".", "--dest-name", "nowhere"), 3, "nowhere")
     assert running.ok("app", "list", "-o", "json").json() == []
