@@ -157,7 +157,7 @@ def hand_edits(rig: Rig, apps: int) -> Cost:
     return cost
 
 
-def nothing_changed(rig: Rig, apps: int) -> Cost:
+def nothing_changed(rig: Rig, apps: int) -> Cost:  # noqa: ARG001 - as all measures
     """Several passes over everything with nothing to do."""
     cpu, began = cpu_seconds(rig.fleet.pid), time.monotonic()
     time.sleep(IDLE_SECONDS)

@@ -1,22 +1,13 @@
-"""What people do with applications: put, sync, roll back, refresh, delete.
+"""What people do with applications that there are: sync, roll back, refresh, delete.
 
 Each is one transaction that checks, writes, audits and wakes; the passes do the rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from fleet.errors import Forbidden, NotFound, NoWorker, Place, Refused, SpecInvalid
-from fleet.model.applications import (
-    IN_CLUSTER_NAME,
-    ApplicationDocument,
-    Destination,
-    Source,
-)
-from fleet.model.clusters import Cluster
-from fleet.model.ids import RepositoryId
+from fleet.errors import NoWorker, Place, Refused, SpecInvalid
 from fleet.model.names import DNS_SUBDOMAIN_RULE, is_dns_subdomain
 from fleet.model.operations import (
     Operation,
@@ -24,165 +15,19 @@ from fleet.model.operations import (
     SyncOptions,
     Trigger,
 )
-from fleet.model.projects import Project
-from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
 from fleet.operations.runtime import Runtime
-from fleet.policy import may_deploy_to, may_use_source
 from fleet.registry import (
     applications,
-    clusters,
     history,
-    projects,
     queue,
-    repositories,
-    work,
 )
 from fleet.registry.application_views import Freshness, get_application
 from fleet.registry.applications import ApplicationRef
-from fleet.registry.database import Tx, rehearsed
+from fleet.registry.database import Tx
 from fleet.registry.history import OperationRequest
-from fleet.source import parse_url
 
 RefreshMode = Literal["normal", "hard"]
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """What became of a document: ``created``, ``configured`` or ``unchanged``."""
-
-    name: str
-    action: str
-    warnings: tuple[str, ...]
-
-
-async def put_application(
-    runtime: Runtime,
-    actor: Actor,
-    scope: Scope,
-    document: ApplicationDocument,
-    *,
-    upsert: bool,
-    generation: int | None = None,
-    dry_run: bool = False,
-) -> Put:
-    """Create an application, or change what is wanted of one.
-
-    Args:
-        upsert: whether one of this name may exist already.
-        generation: the one that the change was made from; another by now is refused.
-        dry_run: say what would become of it, and change nothing.
-
-    Raises:
-        NotFound: no such project, or no such cluster.
-        Forbidden: the project does not allow a source or the destination.
-        AlreadyExists: without ``upsert``, the name is taken.
-        Refused: it would leave objects behind in another cluster; or somebody else changed
-            it since ``generation``.
-    """
-    spec = document.spec
-    async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
-        project = await projects.get_project(tx, scope, spec.project)
-        cluster = await _destination(tx, scope, spec.destination)
-        _check_project(document, project, cluster)
-        project_id = await projects.project_id(tx, scope, spec.project)
-        ids = [await _repository(tx, source) for source in spec.sources]
-        known = await applications.exists_application(tx, scope, document.name)
-        if known and upsert:
-            held = await applications.find_application(tx, scope, document.name)
-            _refuse_outdated(held, generation)
-            await _refuse_to_orphan(tx, held, cluster)
-            changed = await applications.replace_document(
-                tx,
-                actor,
-                held.id,
-                document,
-                project_id=project_id,
-                cluster_id=cluster.id,
-                repository_ids=ids,
-            )
-            action = "configured" if changed else "unchanged"
-        else:
-            await applications.create_application(
-                tx,
-                actor,
-                document,
-                project_id=project_id,
-                cluster_id=cluster.id,
-                repository_ids=ids,
-            )
-            action = "created"
-        if action != "unchanged":
-            await queue.wake(tx, "poll", [str(id) for id in ids])
-    return Put(document.name, action, document.warnings)
-
-
-def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
-    if generation not in (None, held.generation):
-        raise Refused(
-            f"Application/{held.name} was changed meanwhile: it is at generation"
-            f" {held.generation}, the change was made from {generation}",
-            hint="Read it again and repeat the change.",
-            object=f"Application/{held.name}",
-        )
-
-
-async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
-    if wanted.name:
-        return await clusters.get_cluster(tx, scope, wanted.name)
-    found = await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
-    if found is None:
-        raise NotFound(
-            f"no cluster at {wanted.server or IN_CLUSTER_NAME} is registered",
-            hint="Register it with `fleet cluster add`, or name one of `fleet cluster list`.",
-            object=f"Cluster/{wanted.server}",
-        )
-    return found
-
-
-def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:
-    about = f"Application/{document.name}"
-    decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
-    decisions.append(
-        may_deploy_to(
-            project.spec,
-            server=cluster.server,
-            cluster_name=cluster.name,
-            namespace=document.spec.destination.namespace,
-        )
-    )
-    for decision in decisions:
-        if not decision:
-            raise Forbidden(f"{about}: {decision.reason}", object=about)
-    if cluster.project and cluster.project != project.name:
-        raise Forbidden(
-            f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
-        )
-
-
-async def _repository(tx: Tx, source: Source) -> RepositoryId:
-    """The repository row of a source; made when nobody registered its URL."""
-    url = parse_url(source.repo_url)
-    if url.scheme == "oci":
-        kind = RepositoryType.OCI
-    else:
-        kind = RepositoryType.HELM if source.chart else RepositoryType.GIT
-    return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
-
-
-async def _refuse_to_orphan(tx: Tx, held: ApplicationRef, cluster: Cluster) -> None:
-    if held.cluster_id in (None, cluster.id):
-        return
-    rows = await work.resources_of(tx, [held.id])
-    left = [row for row in rows[held.id] if row.live.in_inventory]
-    if left:
-        raise Refused(
-            f"Application/{held.name}: moving it to cluster {cluster.name} would leave"
-            f" {len(left)} objects behind where they are",
-            hint="Delete the application with its objects first, then create it for the other"
-            " cluster.",
-            object=f"Application/{held.name}",
-        )
 
 
 async def sync_application(

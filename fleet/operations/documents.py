@@ -1,4 +1,4 @@
-"""``fleet apply``: any number of Argo CD's documents, each in a transaction of its own.
+"""``fleet apply``: any number of Argo CD's documents, each refused or done by itself.
 
 A document that cannot be applied never stops the others; what it failed on is its result.
 """
@@ -18,9 +18,9 @@ from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
-from fleet.operations.applications import Put, put_application
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.projects import put_project
+from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, credentials, repositories
 from fleet.registry.clusters import ClusterFilter, NewCluster
@@ -29,6 +29,8 @@ from fleet.source import parse_url
 
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
+
+_Other: TypeAlias = Project | ClusterSecret | RepoCredsSecret | RepositorySecret
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
@@ -92,8 +94,13 @@ async def apply_documents(
         except FleetError as error:
             results.append((position, _failed(entry, *_called(entry.document), error)))
     parsed.sort(key=lambda item: _ORDER.index(type(item[2])))
+    applications: list[tuple[int, Given, ApplicationDocument]] = []
     for position, entry, document in parsed:
-        results.append((position, await work.apply(entry, document)))
+        if isinstance(document, ApplicationDocument):
+            applications.append((position, entry, document))
+        else:
+            results.append((position, await work.apply(entry, document)))
+    results += await work.apply_applications(applications)
     return tuple(result for _, result in sorted(results, key=lambda item: item[0]))
 
 
@@ -125,7 +132,7 @@ class _Apply:
     dry_run: bool
     permit: Permission
 
-    async def apply(self, given: Given, document: Document) -> Result:
+    async def apply(self, given: Given, document: _Other) -> Result:
         kind, name = _identity(document)
         try:
             put = await self._put(document)
@@ -133,7 +140,38 @@ class _Apply:
             return _failed(given, kind, name, error)
         return Result(given, kind, put.name, put.action, put.warnings)
 
-    async def _put(self, document: Document) -> Put:
+    async def apply_applications(
+        self, wanted: Sequence[tuple[int, Given, ApplicationDocument]]
+    ) -> list[tuple[int, Result]]:
+        """All applications, many in one transaction; the results by position.
+
+        Who may is asked before: a refusal is audited in a transaction of its own.
+        """
+        results: list[tuple[int, Result]] = []
+        allowed: list[tuple[int, Given, ApplicationDocument]] = []
+        for position, entry, document in wanted:
+            try:
+                await self._may("applications", document.name, document.spec.project)
+                allowed.append((position, entry, document))
+            except FleetError as error:
+                results.append((position, _failed(entry, "Application", document.name, error)))
+        answers = await put_applications(
+            self.runtime,
+            self.actor,
+            self.scope,
+            [document for _, _, document in allowed],
+            upsert=self.upsert,
+            dry_run=self.dry_run,
+        )
+        for (position, entry, document), answer in zip(allowed, answers, strict=True):
+            if isinstance(answer, FleetError):
+                result = _failed(entry, "Application", document.name, answer)
+            else:
+                result = Result(entry, "Application", answer.name, answer.action, answer.warnings)
+            results.append((position, result))
+        return results
+
+    async def _put(self, document: _Other) -> Put:
         match document:
             case Project():
                 return await self._project(document)
@@ -143,8 +181,6 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
-            case ApplicationDocument():
-                return await self._application(document)
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -161,17 +197,6 @@ class _Apply:
             self.runtime,
             self.actor,
             project,
-            upsert=self.upsert,
-            dry_run=self.dry_run,
-        )
-
-    async def _application(self, document: ApplicationDocument) -> Put:
-        await self._may("applications", document.name, document.spec.project)
-        return await put_application(
-            self.runtime,
-            self.actor,
-            self.scope,
-            document,
             upsert=self.upsert,
             dry_run=self.dry_run,
         )
@@ -228,7 +253,7 @@ class _Apply:
         return Put(found.url, action, found.warnings)
 
 
-def _identity(document: Document) -> tuple[str, str]:
+def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
         case Project():
@@ -239,5 +264,3 @@ def _identity(document: Document) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
-        case ApplicationDocument():
-            return "Application", document.name

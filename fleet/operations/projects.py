@@ -7,7 +7,7 @@ from fleet.model.objects import Manifest
 from fleet.model.parsing import parse_project
 from fleet.model.projects import DEFAULT_PROJECT, Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
-from fleet.operations.applications import Put
+from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.registry import projects
 from fleet.registry.database import Tx, rehearsed

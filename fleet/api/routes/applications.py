@@ -27,8 +27,9 @@ from fleet.model.health import HealthStatus, SyncStatus
 from fleet.model.parsing import parse_application
 from fleet.model.selectors import parse_selector
 from fleet.operations import applications as operations
-from fleet.operations.applications import Put
+from fleet.operations import putting
 from fleet.operations.diffing import live_manifests, wanted_manifests
+from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.registry import applications, drift, history
 from fleet.registry.applications import ApplicationFilter, ApplicationRef, Freshness
@@ -119,7 +120,7 @@ async def post_application(
     may_exist = upsert or body.upsert
     for action in ("create", "update") if may_exist else ("create",):
         await caller.require(action, "applications", document.name, document.spec.project)
-    put = await operations.put_application(
+    put = await putting.put_application(
         caller.runtime, caller.actor, caller.scope, document, upsert=may_exist
     )
     return await _put(caller, put)
@@ -143,7 +144,7 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
             object=f"Application/{name}",
         )
     await caller.require("update", "applications", name, document.spec.project)
-    put = await operations.put_application(
+    put = await putting.put_application(
         caller.runtime,
         caller.actor,
         caller.scope,

@@ -28,11 +28,12 @@ from fleet.model.parsing import new_application, parse_application, parse_projec
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.model.scope import EVERYTHING, Actor
 from fleet.model.secret import Secret
-from fleet.operations.applications import put_application, sync_application
+from fleet.operations.applications import sync_application
 from fleet.operations.desiring import poll_repository
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.opening import open_runtime
 from fleet.operations.passes import reconcile_cluster
+from fleet.operations.putting import put_application
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, projects, repositories
 from fleet.registry.clusters import NewCluster

@@ -1,0 +1,257 @@
+"""Applications created, and changed as a whole: one by one, or many in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fleet.errors import FleetError, Forbidden, NotFound, Refused
+from fleet.model.applications import (
+    IN_CLUSTER_NAME,
+    ApplicationDocument,
+    Destination,
+    Source,
+)
+from fleet.model.clusters import Cluster
+from fleet.model.ids import ProjectId, RepositoryId
+from fleet.model.projects import Project
+from fleet.model.repositories import RepositoryType
+from fleet.model.scope import Actor, Scope
+from fleet.operations.runtime import Runtime
+from fleet.policy import may_deploy_to, may_use_source
+from fleet.registry import applications, clusters, projects, queue, repositories, work
+from fleet.registry.applications import ApplicationRef
+from fleet.registry.database import Tx, rehearsed
+from fleet.source import parse_url
+
+#: Applications put in one transaction. It holds the head of the audit log, for which every
+#: other change waits, so it has to stay short.
+TOGETHER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of a document: ``created``, ``configured`` or ``unchanged``."""
+
+    name: str
+    action: str
+    warnings: tuple[str, ...]
+
+
+async def put_application(
+    runtime: Runtime,
+    actor: Actor,
+    scope: Scope,
+    document: ApplicationDocument,
+    *,
+    upsert: bool,
+    generation: int | None = None,
+) -> Put:
+    """Create an application, or change what is wanted of one.
+
+    Args:
+        upsert: whether one of this name may exist already.
+        generation: the one that the change was made from; another by now is refused.
+
+    Raises:
+        NotFound: no such project, or no such cluster.
+        Forbidden: the project does not allow a source or the destination.
+        AlreadyExists: without ``upsert``, the name is taken.
+        Refused: it would leave objects behind in another cluster; or somebody else changed
+            it since ``generation``.
+    """
+    async with runtime.db.transaction() as tx:
+        desk = _Desk(tx, actor, scope)
+        put = await desk.put(document, upsert=upsert, generation=generation)
+        await desk.wake()
+    return put
+
+
+async def put_applications(
+    runtime: Runtime,
+    actor: Actor,
+    scope: Scope,
+    documents: Sequence[ApplicationDocument],
+    *,
+    upsert: bool,
+    dry_run: bool = False,
+) -> list[Put | FleetError]:
+    """``put_application`` for many: one answer each, in order; none stops the others.
+
+    They are committed ``TOGETHER`` at a time, so that a thousand cost a few commits and wake
+    each repository a few times.
+
+    Args:
+        upsert: whether applications of these names may exist already.
+        dry_run: say what would become of each, and change nothing.
+    """
+    answers: list[Put | FleetError] = []
+    for start in range(0, len(documents), TOGETHER):
+        chunk = documents[start : start + TOGETHER]
+        try:
+            async with runtime.db.transaction() as tx:
+                desk = _Desk(tx, actor, scope)
+                found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
+                if not dry_run:
+                    await desk.wake()
+        except FleetError as error:
+            # the transaction as a whole: what was answered inside it is void
+            found = [error] * len(chunk)
+        answers += found
+    return answers
+
+
+class _Desk:
+    """Puts applications in one transaction, and asks for what they share once."""
+
+    def __init__(self, tx: Tx, actor: Actor, scope: Scope) -> None:
+        self._tx = tx
+        self._actor = actor
+        self._scope = scope
+        self._projects: dict[str, tuple[Project, ProjectId]] = {}
+        self._clusters: dict[Destination, Cluster] = {}
+        self._repositories: dict[tuple[str, bool], RepositoryId] = {}
+        self._touched: set[RepositoryId] = set()
+
+    async def try_to_put(
+        self, document: ApplicationDocument, *, upsert: bool, undo: bool
+    ) -> Put | FleetError:
+        """``put`` by itself: refused, it leaves nothing behind in the transaction."""
+        known = dict(self._repositories)
+        try:
+            async with rehearsed(self._tx, undo=undo):
+                put = await self.put(document, upsert=upsert)
+        except FleetError as error:
+            self._repositories = known  # a row that it made is gone again
+            return error
+        if undo:
+            self._repositories = known
+        return put
+
+    async def put(
+        self, document: ApplicationDocument, *, upsert: bool, generation: int | None = None
+    ) -> Put:
+        tx, actor, spec = self._tx, self._actor, document.spec
+        project, project_id = await self._project(spec.project)
+        cluster = await self._cluster(spec.destination)
+        _check_project(document, project, cluster)
+        ids = [await self._repository(source) for source in spec.sources]
+        known = await applications.exists_application(tx, self._scope, document.name)
+        if known and upsert:
+            held = await applications.find_application(tx, self._scope, document.name)
+            _refuse_outdated(held, generation)
+            await _refuse_to_orphan(tx, held, cluster)
+            changed = await applications.replace_document(
+                tx,
+                actor,
+                held.id,
+                document,
+                project_id=project_id,
+                cluster_id=cluster.id,
+                repository_ids=ids,
+            )
+            action = "configured" if changed else "unchanged"
+        else:
+            await applications.create_application(
+                tx,
+                actor,
+                document,
+                project_id=project_id,
+                cluster_id=cluster.id,
+                repository_ids=ids,
+            )
+            action = "created"
+        if action != "unchanged":
+            self._touched.update(ids)
+        return Put(document.name, action, document.warnings)
+
+    async def wake(self) -> None:
+        """Have the repositories of what was put polled, once this commits."""
+        await queue.wake(self._tx, "poll", [str(id) for id in self._touched])
+
+    async def _project(self, name: str) -> tuple[Project, ProjectId]:
+        if name not in self._projects:
+            project = await projects.get_project(self._tx, self._scope, name)
+            id = await projects.project_id(self._tx, self._scope, name)
+            self._projects[name] = project, id
+        return self._projects[name]
+
+    async def _cluster(self, wanted: Destination) -> Cluster:
+        place = replace(wanted, namespace="")
+        if place not in self._clusters:
+            self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+        return self._clusters[place]
+
+    async def _repository(self, source: Source) -> RepositoryId:
+        key = source.repo_url, bool(source.chart)
+        if key not in self._repositories:
+            self._repositories[key] = await _repository(self._tx, source)
+        return self._repositories[key]
+
+
+def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
+    if generation not in (None, held.generation):
+        raise Refused(
+            f"Application/{held.name} was changed meanwhile: it is at generation"
+            f" {held.generation}, the change was made from {generation}",
+            hint="Read it again and repeat the change.",
+            object=f"Application/{held.name}",
+        )
+
+
+async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    if wanted.name:
+        return await clusters.get_cluster(tx, scope, wanted.name)
+    found = await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
+    if found is None:
+        raise NotFound(
+            f"no cluster at {wanted.server or IN_CLUSTER_NAME} is registered",
+            hint="Register it with `fleet cluster add`, or name one of `fleet cluster list`.",
+            object=f"Cluster/{wanted.server}",
+        )
+    return found
+
+
+def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:
+    about = f"Application/{document.name}"
+    decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
+    decisions.append(
+        may_deploy_to(
+            project.spec,
+            server=cluster.server,
+            cluster_name=cluster.name,
+            namespace=document.spec.destination.namespace,
+        )
+    )
+    for decision in decisions:
+        if not decision:
+            raise Forbidden(f"{about}: {decision.reason}", object=about)
+    if cluster.project and cluster.project != project.name:
+        raise Forbidden(
+            f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
+        )
+
+
+async def _repository(tx: Tx, source: Source) -> RepositoryId:
+    """The repository row of a source; made when nobody registered its URL."""
+    url = parse_url(source.repo_url)
+    if url.scheme == "oci":
+        kind = RepositoryType.OCI
+    else:
+        kind = RepositoryType.HELM if source.chart else RepositoryType.GIT
+    return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
+
+
+async def _refuse_to_orphan(tx: Tx, held: ApplicationRef, cluster: Cluster) -> None:
+    if held.cluster_id in (None, cluster.id):
+        return
+    rows = await work.resources_of(tx, [held.id])
+    left = [row for row in rows[held.id] if row.live.in_inventory]
+    if left:
+        raise Refused(
+            f"Application/{held.name}: moving it to cluster {cluster.name} would leave"
+            f" {len(left)} objects behind where they are",
+            hint="Delete the application with its objects first, then create it for the other"
+            " cluster.",
+            object=f"Application/{held.name}",
+        )
