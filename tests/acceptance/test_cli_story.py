@@ -115,11 +115,11 @@ def test_from_an_empty_machine_to_a_rollback(
     assert '"3"' in mine.out
 
     history = ok("app", "history", "web", "-o", "json").json()
-    assert [entry["revision"] for entry in history] == [second, first]
-    refused = running.fleet("app", "rollback", "web", str(history[1]["id"]), "-y")
+    assert [entry["revision"] for entry in history] == [first, second]
+    refused = running.fleet("app", "rollback", "web", str(history[0]["id"]), "-y")
     assert (refused.code, "auto-sync" in refused.err) == (3, True)
     assert ok("app", "set", "web", "--sync-policy", "none").out == "application/web configured\n"
-    back = ok("app", "rollback", "web", str(history[1]["id"]), "-y", "--timeout", "60")
+    back = ok("app", "rollback", "web", str(history[0]["id"]), "-y", "--timeout", "60")
     assert f"ConfigMap/{namespace}/b  created" in back.out
     assert live_value(cluster, namespace, "a") == "1"
     again = ok("app", "sync", "web", "--prune", "--timeout", "60")
