@@ -207,7 +207,9 @@ class Stage:
             env={n: v for n, v in self.environment().items() if n != "FLEET_SERVER"},
             start_new_session=True,
         )
-        wait_until(self._is_ready, READY_SECONDS, f"Fleet did not become ready, see {self.log}")
+        wait_until(
+            self._is_ready, READY_SECONDS, lambda: f"Fleet did not become ready:\n{self.log_end()}"
+        )
         self._write("env", self._for_a_shell())
 
     def _is_ready(self) -> bool:
@@ -220,8 +222,11 @@ class Stage:
             return False
 
     def _ended(self) -> DemoFailed:
-        end = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        return DemoFailed(f"`fleet up` ended:\n{end}\nThe whole log is {self.log}")
+        return DemoFailed(f"`fleet up` ended:\n{self.log_end()}\nThe whole log is {self.log}")
+
+    def log_end(self) -> str:
+        """The last lines of Fleet's log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def stay(self) -> None:
         """Return only by an exception: Ctrl-C, or Fleet ending by itself."""
@@ -264,15 +269,17 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> float:
+def wait_until(
+    condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]
+) -> float:
     """Look until it holds; the seconds that it took.
 
     Raises:
-        DemoFailed: it did not hold in time.
+        DemoFailed: it did not hold in time; ``otherwise`` says so.
     """
     started = time.monotonic()
     while not condition():
         if time.monotonic() - started > seconds:
-            raise DemoFailed(otherwise)
+            raise DemoFailed(otherwise())
         time.sleep(0.1)
     return time.monotonic() - started

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from config.demo.stage import BARE, FULL, DemoFailed, Stage, say, wait_until
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120  # only a broken or very busy machine needs them
 APPLICATIONS = (
     "catalog",
     "web-staging",
@@ -87,7 +87,10 @@ class Teller:
         took = wait_until(
             lambda: expected in self.output(command),
             PATIENCE_SECONDS,
-            f"not after {PATIENCE_SECONDS} s; see `fleet app list` and {self.stage.log}",
+            lambda: (
+                f"not after {PATIENCE_SECONDS} s; see `fleet app list` and {self.stage.log},"
+                f" which ends:\n{self.stage.log_end()}"
+            ),
         )
         say(f"{self.output(command).strip()}    ({what} after {took:.1f} s)")
 
@@ -129,7 +132,9 @@ def sources(teller: Teller) -> None:
 def applications(teller: Teller) -> None:
     """Applications: plain files, kustomize, Helm, jsonnet."""
     teller.run("fleet apply -f applications.yaml")
-    teller.run(f"fleet app wait {' '.join(APPLICATIONS)} --sync --health --timeout 90")
+    teller.run(
+        f"fleet app wait {' '.join(APPLICATIONS)} --sync --health --timeout {PATIENCE_SECONDS}"
+    )
     teller.run("fleet app list")
     teller.run("fleet app resources catalog")
 
@@ -152,7 +157,7 @@ def new_image(teller: Teller) -> None:
         "registry.example/web:2.1.0",
         "live",
     )
-    teller.run("fleet app wait web-production --sync --health --timeout 60")
+    teller.run(f"fleet app wait web-production --sync --health --timeout {PATIENCE_SECONDS}")
 
 
 def hand_edit(teller: Teller) -> None:
@@ -189,7 +194,7 @@ def rollback(teller: Teller) -> None:
     teller.run("fleet app history web-production")
     teller.run("fleet app set web-production --sync-policy none")
     teller.run("fleet app rollback web-production 0 --yes")
-    teller.run("fleet app wait web-production --operation --health --timeout 60")
+    teller.run(f"fleet app wait web-production --operation --health --timeout {PATIENCE_SECONDS}")
     teller.watch(
         "kubectl --context eu-1 -n web-production get deployment web"
         " -o 'jsonpath={.spec.template.spec.containers[0].image}'",
@@ -221,14 +226,14 @@ def epilogue(stage: Stage, started: float) -> None:
     say(f"\nFleet runs at {stage.url} (told in {time.monotonic() - started:.0f} s).", strong=True)
     say(
         f"""
-In another terminal:  . {stage.state}/env
+In another terminal:  . {shlex.quote(str(stage.state / "env"))}
 Look at               fleet app list --watch
                       fleet app get web-production
                       fleet app diff web-production       # Git says 2.1.0 since the rollback
                       fleet daemon jobs
 Break something       kubectl -n catalog delete statefulset database
                       fleet app list --watch
-Change something      cd {stage.checkout} && edit, commit, push
+Change something      cd {shlex.quote(str(stage.checkout))}, edit, commit, push
 Ask                   fleet db sql -c "select * from audit.deployments"
                       docs/sql.md has ten questions
 """
