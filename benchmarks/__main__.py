@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,9 +72,8 @@ def main() -> None:
 
 def _plain(cost: Cost) -> dict[str, object]:
     requests = {" ".join(key): count for key, count in cost.requests.items()}
-    return dataclasses.asdict(dataclasses.replace(cost, requests=Counter())) | {
-        "requests": requests
-    }
+    plain = {field.name: getattr(cost, field.name) for field in dataclasses.fields(cost)}
+    return plain | {"requests": requests}
 
 
 if __name__ == "__main__":

@@ -115,8 +115,8 @@ def _fleet_up(folder: Path, profile: str) -> Iterator[tuple[Fleet, str]]:
         "FLEET_ALLOWED_NETWORKS": "127.0.0.0/8",
         "FLEET_ALLOWED_FILE_ROOTS": str(folder),
     }
-    under = ["-m", "cProfile", "-o", profile] if profile else []
-    command = ["taskset", "-c", str(FLEET_CORE), sys.executable, *under, "-m", "fleet"]
+    program = ["benchmarks.profiled", profile] if profile else ["fleet"]
+    command = ["taskset", "-c", str(FLEET_CORE), sys.executable, "-m", *program]
     with (folder / "fleet.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "up"],
