@@ -207,19 +207,26 @@ async def _apply(
         )
     crash_point("apply:after")
     after = applied_row(kind, wanted, applied.object)
-    if applied.created:
-        action = Action.CREATED
-    elif (
-        row is not None and row.uid == after.uid and row.resource_version == after.resource_version
-    ):
-        action = Action.UNCHANGED
-    else:
-        action = Action.CONFIGURED
+    action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
         return Result(task, outcome, row, applied.object)
     place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
     return Result(task, outcome, after, applied.object)
+
+
+def _action(row: LiveResource | None, after: LiveResource) -> Action:
+    """What an apply did to an object that was there before.
+
+    Nothing new in it, and a manifest that was not recorded as applied: then it was applied
+    by whoever was killed before writing that down.
+    """
+    held = row is not None and (row.uid, row.resource_version, row.applied_sha256) == (
+        after.uid,
+        after.resource_version,
+        after.applied_sha256,
+    )
+    return Action.UNCHANGED if held else Action.CONFIGURED
 
 
 def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:

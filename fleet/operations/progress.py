@@ -246,7 +246,7 @@ class Progress:
     def note_drift(self, cluster: str, ref: ObjectRef, after: LiveResource | None) -> None:
         """Compare an object's row with what a look found, for the drift history."""
         before = self.view.rows.get(ref)
-        if before is None or not before.in_inventory or after is None:
+        if before is None or not before.in_inventory or after is None or self._is_underway(ref):
             return
         missing = after.health is not None and after.health.status is HealthStatus.MISSING
         if after.drift or missing:
@@ -258,6 +258,15 @@ class Progress:
                     app.id, app.name, cluster, str(ref), fields, managers[0] if managers else ""
                 )
             )
+
+    def _is_underway(self, ref: ObjectRef) -> bool:
+        """Whether the running sync has still to do something about an object: what differs
+        then does so by plan, or was written by whoever was killed before recording it."""
+        operation = self.view.operation
+        if operation is None or operation.plan is None:
+            return False
+        done = {outcome.ref for outcome in operation.outcomes}
+        return any(task.ref == ref and ref not in done for task in operation.plan.tasks)
 
     def note_settled(self, rows: Mapping[ObjectRef, LiveResource]) -> None:
         """Objects that differed when the pass began or during it, and are in sync now."""

@@ -182,18 +182,25 @@ def _operation_row(operation: Operation) -> dict[str, Any]:
 
 
 async def begin_operations(
-    tx: Tx, cluster: ClusterId, operations: Sequence[Operation]
+    tx: Tx, cluster: ClusterId, operations: Sequence[tuple[Operation, str]]
 ) -> frozenset[OperationId]:
     """Insert operations that Fleet starts by itself, each only if none runs for its
-    application; returns those that were begun."""
+    application; returns those that were begun.
+
+    Args:
+        operations: each with the key of what it applies, remembered with the application:
+            whoever takes a running sync over has to see that it is the one wanted.
+    """
     if not operations:
         return frozenset()
     rows = await tx.execute(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
-            + ")), taken as (update applications a set operation_id = w.id,"
-            " operation_created_at = w.created_at from wanted w"
+            + ", key text)), taken as (update applications a set operation_id = w.id,"
+            " operation_created_at = w.created_at, attempted_key = w.key,"
+            " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
+            " from wanted w"
             " where a.id = w.application_id and a.operation_id is null returning w.id)"
             " insert into operations (id, created_at, application_id, cluster_id, application,"
             " project, cluster, namespace, kind, trigger, initiated_by, revision,"
@@ -205,7 +212,9 @@ async def begin_operations(
             " started_at from wanted where id in (select id from taken) returning id"
         ),
         {
-            "rows": orjson.dumps([_operation_row(op) for op in operations]).decode(),
+            "rows": orjson.dumps(
+                [{**_operation_row(operation), "key": key} for operation, key in operations]
+            ).decode(),
             "cluster": cluster,
         },
     )
