@@ -8,6 +8,7 @@ of its own, so that a busy pool never costs the leadership.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import datetime, timedelta
 from time import monotonic
@@ -69,8 +70,10 @@ class Leader:
             except TimeoutError:
                 continue
         self._step_down("stopping")
-        async with self._own.transaction() as tx:
-            await leases.release(tx, "leader", self._holder)
+        # without a database there is nothing to hand over: the lease runs out
+        with contextlib.suppress(RegistryError):
+            async with self._own.transaction() as tx:
+                await leases.release(tx, "leader", self._holder)
 
     async def _turn(self) -> None:
         async with self._own.transaction() as tx:

@@ -9,6 +9,7 @@ breaks is opened again after a LIST, with growing pauses; an error is never a de
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from contextlib import aclosing
@@ -187,9 +188,11 @@ class Watchers:
                 continue
         for cluster in tuple(self._held):
             await self._drop(cluster)
-        async with self._runtime.db.transaction() as tx:
-            held = await leases.held_by(tx, self._holder, "watch:")
-            await leases.release_many(tx, held, self._holder)
+        # without a database there is nothing to give back: the leases run out
+        with contextlib.suppress(FleetError):
+            async with self._runtime.db.transaction() as tx:
+                held = await leases.held_by(tx, self._holder, "watch:")
+                await leases.release_many(tx, held, self._holder)
 
     async def _turn(self) -> None:
         now = self._runtime.now()
