@@ -234,9 +234,7 @@ class ObjectRejected(ClusterError):
 
     http_status = 422
 
-    def __init__(
-        self, message: str, *, reason: str = "", hint: str = "", object: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, reason: str = "", hint: str = "", object: str = "") -> None:
         super().__init__(message, hint=hint, object=object)
         self.reason = reason
 

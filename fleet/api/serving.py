@@ -81,6 +81,15 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
+def refuse_taken(host: str, port: int) -> None:
+    """Find out before anything else is started whether ``serve`` could listen there.
+
+    Raises:
+        SettingsInvalid: it could not; says why.
+    """
+    _listen(host, port).close()
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket; bound here, so that what goes wrong can be told by its name."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

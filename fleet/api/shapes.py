@@ -97,6 +97,7 @@ def _status(app: Application) -> dict[str, Any]:
             "reconciledAt": time_text(app.reconciled_at),
             "staleSince": time_text(summary.stale_since),
             "pending": app.pending or None,
+            "refreshing": app.refreshing or None,
         }
     )
 

@@ -29,22 +29,28 @@ def up(invocation: Invocation, host: str | None, port: int | None) -> None:
     """
     import asyncio
 
+    from fleet.api.serving import refuse_taken
     from fleet.cli import serving
     from fleet.cli.running import sole_fleet
     from fleet.logs import set_up_logs
 
     settings = invocation.settings_with({"host": host, "port": port})
     set_up_logs(level=settings.log_level, style=settings.log_format)
-    with sole_fleet(settings.home) as announce, serving.databases(settings) as urls:
+    with sole_fleet(settings.home) as announce:
+        # told before a database is made for a server that nobody could reach
+        refuse_taken(settings.host, settings.port)
+        with serving.databases(settings) as urls:
 
-        def ready(address: str) -> None:
-            announce(address)
-            click.echo(f"Fleet {__version__} is up: {address}")
-            click.echo(f"  home      {settings.home}")
-            click.echo(f"  admin     {settings.home / serving.ADMIN_FILE}")
-            click.echo(f"  database  {'embedded' if settings.database_url is None else 'yours'}")
+            def ready(address: str) -> None:
+                announce(address)
+                click.echo(f"Fleet {__version__} is up: {address}")
+                click.echo(f"  home      {settings.home}")
+                click.echo(f"  admin     {settings.home / serving.ADMIN_FILE}")
+                click.echo(
+                    f"  database  {'embedded' if settings.database_url is None else 'yours'}"
+                )
 
-        serving.migrate(urls)
-        asyncio.run(
-            serving.run_parts(settings, urls, api=True, leader=True, worker=True, ready=ready)
-        )
+            serving.migrate(urls)
+            asyncio.run(
+                serving.run_parts(settings, urls, api=True, leader=True, worker=True, ready=ready)
+            )

@@ -1,4 +1,4 @@
-"""``fleet version``."""
+"""``fleet version``: of the client, the server, its schema and its tools."""
 
 from __future__ import annotations
 

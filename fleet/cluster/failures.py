@@ -48,7 +48,11 @@ def failure(exc: BaseException, call: Call, cluster: str, server: str) -> Cluste
             return _certificate(cause, cluster, server)
         if isinstance(cause, ssl.SSLError):
             return _tls(cause, cluster, server)
-    return ClusterUnreachable(f"{opening}: {_reason(exc, server)}", object=f"Cluster/{cluster}")
+    return ClusterUnreachable(
+        f"{opening}: {_reason(exc, server)}",
+        hint="Check the address, and that a network, firewall or proxy lets this machine through.",
+        object=f"Cluster/{cluster}",
+    )
 
 
 def _reason(exc: BaseException, server: str) -> str:

@@ -6,6 +6,8 @@ wakes the queue, so a lost, doubled or late one does no harm.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -75,6 +77,11 @@ class Timetable:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    async def _run(self, key: str) -> None:
+        # cancelled only by ``stop``, which APScheduler would log as a failure of the job
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._wake(key)
+
     def update(self, wanted: Iterable[Entry], now: datetime) -> bool:
         """Add, change, pause and drop jobs; True when anything changed."""
         entries = {entry.key: entry for entry in wanted}
@@ -105,7 +112,7 @@ class Timetable:
         first = max(now, entry.due_at) if entry.due_at else now
         spread = timedelta(milliseconds=secrets.randbelow(entry.jitter_seconds * 1000 + 1))
         self._scheduler.add_job(
-            self._wake,
+            self._run,
             IntervalTrigger(seconds=entry.interval_seconds, jitter=entry.jitter_seconds or None),
             args=(entry.key,),
             id=entry.key,

@@ -297,6 +297,9 @@ class Application:
     reconciled_at: datetime | None
     health_since: datetime | None
     pending: bool = False  # asked for or changed, and no pass has looked at it since
+    # asked for, and not looked at yet; what a failing repository keeps from rendering is
+    # pending without it: there is nothing to wait for before the next poll
+    refreshing: bool = False
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last

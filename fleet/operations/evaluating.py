@@ -19,12 +19,12 @@ from fleet.errors import FleetError, Forbidden, SourceUnreachable
 from fleet.model.applications import Source
 from fleet.model.ids import RepositoryId
 from fleet.model.objects import Manifest, ref_of
-from fleet.model.parsing import parse_application, parse_project
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
 from fleet.operations.dependencies import with_dependencies
 from fleet.operations.runtime import Runtime
+from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
 from fleet.registry import desired, manifests, queue, repositories
 from fleet.registry.desired import FollowedSource, Pending, Rendered
@@ -121,7 +121,7 @@ def _reads_of(inputs: Mapping[str, Any]) -> Reads | None:
 
 def _lent(entry: Pending) -> dict[str, FollowedSource]:
     """The sources that lend files to others, by the name they lend them under."""
-    sources = parse_application(entry.document).spec.sources
+    sources = application_spec(entry.document).sources
     pairs = zip(sources, entry.sources, strict=True)
     return {source.ref: follows for source, follows in pairs if source.ref}
 
@@ -232,7 +232,7 @@ class Evaluation:
             SourceUnreachable: files are not to be had now.
             FleetError: the application cannot be rendered as it stands.
         """
-        spec = parse_application(entry.document).spec
+        spec = application_spec(entry.document)
         pairs = list(zip(spec.sources, entry.sources, strict=True))
         for source, follows in pairs:
             remote = self._remotes[follows.repository_id]
@@ -396,7 +396,7 @@ def _check_source(
     errors: Mapping[tuple[str, str], FleetError],
 ) -> None:
     about = f"Application/{entry.name}"
-    allowed = may_use_source(parse_project(entry.project_document).spec, source.repo_url)
+    allowed = may_use_source(project_spec(entry.project_document), source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)
     if remote.project not in ("", entry.project):

@@ -49,7 +49,11 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
         ended = [one.superseded for one in ours if one.superseded is not None]
         await syncs.put_operations(tx, ended)
         await syncs.release_operations(tx, [operation.id for operation in ended])
-        wanted = [(one.operation, sync_key(one.view)) for one in ours if one.operation is not None]
+        wanted = [
+            syncs.Begin(one.operation, sync_key(one.view), one.view.app.attempted_at)
+            for one in ours
+            if one.operation is not None
+        ]
         started = await syncs.begin_operations(tx, place.cluster.id, wanted)
         await syncs.put_operations(
             tx, [one.operation for one in asked if one.operation is not None]

@@ -10,9 +10,9 @@ from fleet.model.clusters import Cluster, Discovery
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
-from fleet.model.parsing import parse_application, parse_project
 from fleet.model.projects import ProjectSpec
 from fleet.operations.runtime import Runtime
+from fleet.operations.specs import application_spec, project_spec
 from fleet.plan import Prepared, prepare
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
@@ -82,8 +82,8 @@ def _view(
     entries = tuple(resources)
     return View(
         app=app,
-        spec=parse_application(app.document).spec,
-        project=parse_project(app.project_document).spec,
+        spec=application_spec(app.document),
+        project=project_spec(app.project_document),
         prepared=None,
         rows={entry.live.ref: entry.live for entry in entries},
         seen={entry.live.ref: entry.seen for entry in entries if entry.stale},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import exists, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from fleet.errors import Forbidden
 from fleet.model.applications import ApplicationDocument
@@ -40,6 +40,16 @@ async def refuse_foreign(
         )
 
 
+def _write() -> Insert:
+    made = insert(SOURCES)
+    columns = ("repository_id", "chart", "path", "target_revision")
+    changed: dict[str, Any] = {name: made.excluded[name] for name in columns} | {"inputs": {}}
+    return made.on_conflict_do_update(index_elements=["application_id", "position"], set_=changed)
+
+
+_WRITE = _write()
+
+
 async def write_sources(
     tx: Tx,
     id: ApplicationId,
@@ -63,13 +73,8 @@ async def write_sources(
         )
         if position not in keep
     ]
-    if not rows:
-        return
-    made = insert(SOURCES).values(rows)
-    changed: dict[str, Any] = {name: made.excluded[name] for name in rows[0]} | {"inputs": {}}
-    await tx.execute(
-        made.on_conflict_do_update(index_elements=["application_id", "position"], set_=changed)
-    )
+    if rows:
+        await tx.execute(_WRITE, rows)
 
 
 async def unchanged_sources(

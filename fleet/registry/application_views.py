@@ -134,7 +134,8 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         manifests_sha256=row.manifests_sha256,
         reconciled_at=_reconciled_at(row),
         health_since=row.health_since,
-        pending=_is_pending(row),
+        pending=_is_asked(row) or not row.is_rendered,
+        refreshing=_is_asked(row),
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
@@ -155,10 +156,9 @@ def _reconciled_at(row: AnyRow) -> datetime | None:
     return max(known) if row.compared_at is not None else None
 
 
-def _is_pending(row: AnyRow) -> bool:
-    """Whether what is shown is from before the last change or request."""
-    asked = row.refresh in ("normal", "hard")
-    return asked or not row.is_rendered or row.urgency < Urgency.CLEAN
+def _is_asked(row: AnyRow) -> bool:
+    """Whether somebody or something wants it looked at, and nobody has yet."""
+    return row.refresh in ("normal", "hard") or row.urgency < Urgency.CLEAN
 
 
 def _is_stale(fresh: Freshness) -> ColumnElement[bool]:
@@ -324,22 +324,21 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     ]
     if row.render_error and all(entry.type != "ComparisonError" for entry in found):
         found.append(Condition("ComparisonError", row.render_error.get("message", "")))
+    shown = ", showing last good revision" if row.revisions else ""
     for source in sources:
         if source.failing_since is not None:
-            found.append(
-                _failing(
-                    f"repository {source.url} unreachable", source.failing_since, source.message
-                )
-            )
+            what, since = f"repository {source.url} unreachable", source.failing_since
+            message = source.message
         elif source.ref_failing_since is not None:
             what = f"{source.target_revision or 'HEAD'} of {source.url} not found"
-            found.append(_failing(what, source.ref_failing_since, source.ref_message))
+            since, message = source.ref_failing_since, source.ref_message
+        else:
+            continue
+        text = f"{what} since {_moment(since)}{shown}: {message}"
+        # the render failed for the same reason: said once, with since when
+        found = [entry for entry in found if entry.message != message]
+        found.append(Condition("ComparisonError", text, since))
     return tuple(dict.fromkeys(found))
-
-
-def _failing(what: str, since: datetime, message: str) -> Condition:
-    text = f"{what} since {_moment(since)}, showing last good revision: {message}"
-    return Condition("ComparisonError", text, since)
 
 
 def _parsed(moment: str | None) -> datetime | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Select, and_, case, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
@@ -32,7 +33,7 @@ from fleet.registry.application_views import (
     list_applications,
 )
 from fleet.registry.audit import record_change
-from fleet.registry.database import Tx, constraint_of
+from fleet.registry.database import Tx
 from fleet.registry.drift import close_all
 from fleet.registry.selection import AnyRow, in_scope, missing
 from fleet.registry.syncs import close_deployments
@@ -108,6 +109,13 @@ async def applications_of_cluster(
     return tuple(_ref_of(row) for row in await tx.execute(query.order_by(APPLICATIONS.c.name)))
 
 
+_CREATE = (
+    insert(APPLICATIONS)
+    .on_conflict_do_nothing(constraint="uq_applications_name")
+    .returning(APPLICATIONS.c.id)
+)
+
+
 async def create_application(
     tx: Tx,
     actor: Actor,
@@ -128,18 +136,11 @@ async def create_application(
         Forbidden: a repository belongs to another project.
     """
     await refuse_foreign(tx, project_id, repository_ids)
-    values = {
-        "name": document.name,
-        **_columns(document, project_id, cluster_id),
-    }
-    made = APPLICATIONS.insert().values(values).returning(APPLICATIONS.c.id)
-    try:
-        async with tx.begin_nested():
-            id = ApplicationId((await tx.execute(made)).scalar_one())
-    except IntegrityError as error:
-        if constraint_of(error) != "uq_applications_name":
-            raise
-        raise _taken(document.name) from error
+    values = {"name": document.name, **_columns(document, project_id, cluster_id)}
+    made = (await tx.execute(_CREATE, values)).scalar_one_or_none()
+    if made is None:
+        raise _taken(document.name)
+    id = ApplicationId(made)
     await write_sources(tx, id, document, repository_ids, keep=frozenset())
     await record_change(tx, actor, "create", "Application", document.name, after=document.document)
     return id

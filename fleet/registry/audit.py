@@ -13,6 +13,19 @@ from fleet.registry.chain import HEAD, LOG, entry_hash
 from fleet.registry.database import Database, Tx, ring_of
 from fleet.registry.redaction import redacted
 
+_LOCK_HEAD = (
+    sa.select(HEAD.c.seq, HEAD.c.chain_hash, sa.func.clock_timestamp().label("now"))
+    .where(HEAD.c.only)
+    .with_for_update()
+)
+#: The entry and the head that it becomes, in one round trip.
+_APPEND = sa.insert(LOG).add_cte(
+    sa.update(HEAD)
+    .where(HEAD.c.only)
+    .values(seq=sa.bindparam("moved_seq"), chain_hash=sa.bindparam("moved_hash"))
+    .cte("moved")
+)
+
 
 async def record_change(
     tx: Tx,
@@ -32,13 +45,7 @@ async def record_change(
     are masked. ``at`` is PostgreSQL's clock unless given.
     """
     ring = ring_of(tx)
-    head = (
-        await tx.execute(
-            sa.select(HEAD.c.seq, HEAD.c.chain_hash, sa.func.clock_timestamp().label("now"))
-            .where(HEAD.c.only)
-            .with_for_update()
-        )
-    ).one_or_none()
+    head = (await tx.execute(_LOCK_HEAD)).one_or_none()
     if head is None:
         raise RegistryError(
             "the head of the audit log is gone", hint="Run `fleet audit verify`; restore a backup."
@@ -57,15 +64,9 @@ async def record_change(
         "request_id": actor.request_id,
     }
     chain_hash = entry_hash(ring, ring.current, entry, head.chain_hash)
-    # one round trip for both
-    moved = (
-        sa.update(HEAD)
-        .where(HEAD.c.only)
-        .values(seq=entry["seq"], chain_hash=chain_hash)
-        .cte("moved")
-    )
+    moved = {"moved_seq": entry["seq"], "moved_hash": chain_hash}
     row = {**entry, "previous_hash": head.chain_hash, "chain_hash": chain_hash}
-    await tx.execute(sa.insert(LOG).values(row).add_cte(moved))
+    await tx.execute(_APPEND, {**row, **moved})
     return int(head.seq) + 1
 
 

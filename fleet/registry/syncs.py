@@ -181,27 +181,37 @@ def _operation_row(operation: Operation) -> dict[str, Any]:
     }
 
 
-async def begin_operations(
-    tx: Tx, cluster: ClusterId, operations: Sequence[tuple[Operation, str]]
-) -> frozenset[OperationId]:
-    """Insert operations that Fleet starts by itself, each only if none runs for its
-    application; returns those that were begun.
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """An operation that Fleet starts by itself.
 
-    Args:
-        operations: each with the key of what it applies, remembered with the application:
-            whoever takes a running sync over has to see that it is the one wanted.
+    ``key`` of what it applies is remembered with the application: whoever takes a running
+    sync over has to see that it is the one wanted. ``after`` is the application's last
+    attempt, from which the decision was made: when there was another since, it is void.
     """
+
+    operation: Operation
+    key: str
+    after: datetime | None
+
+
+async def begin_operations(
+    tx: Tx, cluster: ClusterId, operations: Sequence[Begin]
+) -> frozenset[OperationId]:
+    """Insert operations, each only if none runs for its application and none ran since it
+    was decided; returns those that were begun."""
     if not operations:
         return frozenset()
     rows = await tx.execute(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
-            + ", key text)), taken as (update applications a set operation_id = w.id,"
+            + ", key text, after timestamptz)), taken as (update applications a set operation_id = w.id,"
             " operation_created_at = w.created_at, attempted_key = w.key,"
             " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
             " from wanted w"
-            " where a.id = w.application_id and a.operation_id is null returning w.id)"
+            " where a.id = w.application_id and a.operation_id is null"
+            "   and a.attempted_at is not distinct from w.after returning w.id)"
             " insert into operations (id, created_at, application_id, cluster_id, application,"
             " project, cluster, namespace, kind, trigger, initiated_by, revision,"
             " previous_revision, sources, manifests_sha256, phase, message, options, plan,"
@@ -213,7 +223,10 @@ async def begin_operations(
         ),
         {
             "rows": orjson.dumps(
-                [{**_operation_row(operation), "key": key} for operation, key in operations]
+                [
+                    {**_operation_row(one.operation), "key": one.key, "after": one.after}
+                    for one in operations
+                ]
             ).decode(),
             "cluster": cluster,
         },

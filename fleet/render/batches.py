@@ -116,7 +116,8 @@ async def _write(
     )
     stdin.write(frame_of(orjson.dumps(to_json(set_up))))
     for number, request in enumerate(requests):
-        message = {"number": number, "task": task, "request": to_json(child.translated(request))}
+        # orjson writes a dataclass as to_json does, without a copy
+        message = {"number": number, "task": task, "request": child.translated(request)}
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
     stdin.close()

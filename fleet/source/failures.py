@@ -13,13 +13,14 @@ from fleet.errors import (
     SourceUnreachable,
 )
 from fleet.model.secret import Secret
+from fleet.source.known_hosts import host_pattern
 from fleet.source.urls import RepositoryUrl
 
 MESSAGE_LENGTH = 300
 
 _CREDENTIAL_HINT = "Check the credential: `fleet repo get {url}` shows which one is used."
 _KNOWN_HOST_HINT = (
-    "If the key was changed on purpose, replace it: `fleet cert rm --cert-type ssh {host}`, "
+    "If the key was changed on purpose, replace it: `fleet cert rm --cert-type ssh '{known}'`, "
     "then `fleet cert add-ssh`."
 )
 
@@ -104,7 +105,7 @@ _TABLE: tuple[tuple[str, type[SourceError], str, str], ...] = (
         ),
         SourceUnreachable,
         "the server cannot be reached",
-        "",
+        "Check the address, and that this machine may reach {host}.",
     ),
 )
 _CORRUPT = re.compile(
@@ -130,7 +131,9 @@ def failure(stderr: str, target: RepositoryUrl, secrets: Iterable[Secret] = ()) 
             detail = _telling_line(said)
             return kind(
                 f"{target}: {meaning} ({detail})" if detail else f"{target}: {meaning}",
-                hint=hint.format(url=target, host=target.host),
+                hint=hint.format(
+                    url=target, host=target.host, known=host_pattern(target.host, target.port)
+                ),
             )
     return SourceError(f"{target}: git failed: {_telling_line(said) or 'without a word'}")
 

@@ -160,10 +160,11 @@ async def _ssh(
 
 def unknown_host(target: RepositoryUrl) -> SourceAuthFailed:
     """The server's key is not known, and keys are never trusted at first sight."""
+    port = f"-p {target.port} " if target.port != 22 else ""
     return SourceAuthFailed(
         f"{target.netloc}: its SSH host key is not known",
-        hint="Get the key from the server's administrator, and add it with "
-        f"`ssh-keyscan {target.host} | fleet cert add-ssh --batch` after comparing it.",
+        hint=f"Add it with `ssh-keyscan {port}{target.host} | fleet cert add-ssh`, after"
+        " comparing it with what the server's administrator says.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Clusters."""
+"""Clusters: registering, changing, testing, pausing and removing them."""
 
 from __future__ import annotations
 

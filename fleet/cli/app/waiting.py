@@ -198,7 +198,7 @@ def refreshed(invocation: Invocation, name: str, *, hard: bool) -> Mapping[str, 
     with spinner(f"Refreshing {name}"):
         while True:
             document: Mapping[str, Any] = invocation.api.get("applications", name)
-            if not (document.get("status") or {}).get("pending"):
+            if not (document.get("status") or {}).get("refreshing"):
                 return document
             if patience.over:
                 raise NotConverged(

@@ -13,12 +13,13 @@ from fleet.cli.asking import secret_from_stdin
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function
 from fleet.cli.reading import text_of
-from fleet.errors import UsageError
+from fleet.errors import SpecInvalid, UsageError
 
 if TYPE_CHECKING:
     from fleet.model.clusters import Connection
 
 LARGEST_KUBECONFIG = 4 << 20
+PRINT_ONE = "`kubectl config view --raw --flatten --minify` prints one."
 _KEYS = ("server", "token", "username", "client_cert", "client_key", "ca", "token_stdin")
 
 
@@ -170,9 +171,14 @@ def _parsed(path: Path) -> Any:
             f"{path}: cannot be read: {error.strerror}",
             hint="Name a kubeconfig with --kubeconfig, or the cluster itself with --server.",
         ) from None
-    found = load_one(content, file=str(path), max_bytes=LARGEST_KUBECONFIG)
-    if not isinstance(found, dict):
-        raise UsageError(f"{path}: is not a kubeconfig")
+    try:
+        found = load_one(content, file=str(path), max_bytes=LARGEST_KUBECONFIG)
+    except SpecInvalid as error:
+        raise UsageError(
+            f"{error.message}; this is not a kubeconfig", hint=error.hint or PRINT_ONE
+        ) from None
+    if not isinstance(found, dict) or not isinstance(found.get("contexts"), list):
+        raise UsageError(f"{path}: is not a kubeconfig: it has no list of contexts", hint=PRINT_ONE)
     return found
 
 

@@ -84,6 +84,7 @@ WITHOUT_SCOPE = {
     "refs.record_refs",
     "refs.refs_followed",
     "remotes.record_contact",
+    "remotes.remote_before",
     "remotes.remote_of",
     "repositories.ensure_implicit",
 }
