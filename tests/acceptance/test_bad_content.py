@@ -1,0 +1,286 @@
+"""What a repository may hold that no cluster should get: said by file, line and object.
+
+All of it is committed to one repository and registered at once, as the applications of a
+monorepo are; each is then asked for by itself, and the good one beside them still deploys.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.acceptance.stage import Stage
+from tests.cluster.kube import ApiFailed
+from tests.servers.git_repo import Content, GitRepo, Symlink
+
+NAMESPACE = "bad-content"
+PATIENCE_SECONDS = 120
+
+
+def config_map(name: str, **fields: Any) -> str:
+    return json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **fields}
+    )
+
+
+def chart(*dependencies: dict[str, str]) -> str:
+    return json.dumps(
+        {"apiVersion": "v2", "name": "web", "version": "1.0.0", "dependencies": dependencies}
+    )
+
+
+def bomb() -> str:
+    """Nine anchors that each repeat the one before nine times: 9⁹ words."""
+    names = "abcdefghi"
+    lines = [f"a: &a [{', '.join(['x'] * 9)}]"]
+    for before, name in itertools.pairwise(names):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    return "\n".join(lines) + "\n"
+
+
+HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"
+HUGE_BYTES = 100 << 20
+FILES: Mapping[str, Content] = {
+    "good/a.yaml": config_map("good"),
+    "tab/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n\tname: a\n",
+    "bomb/a.yaml": bomb(),
+    "duplicate/a.yaml": HEAD + "data:\n  x: '1'\n  x: '2'\n",
+    "loop/a.yaml": HEAD + "data: &x\n  y: *x\n",
+    "list/a.yaml": HEAD + "---\n- 1\n- 2\n",
+    "huge/a.yaml": b"#" * HUGE_BYTES + b"\n" + HEAD.encode(),
+    "no-base/kustomization.yaml": "resources: [../bases/none]\n",
+    "broken/Chart.yaml": chart(),
+    "broken/templates/a.yaml": "kind: ConfigMap\nmetadata:\n  name: {{ .Values.x | nofunction }}\n",
+    "dependency/Chart.yaml": chart({"name": "db", "version": "1", "repository": "file://../db"}),
+    "dependency/templates/a.yaml": config_map("a"),
+    "runaway/Chart.yaml": chart(),
+    "runaway/templates/a.yaml": "{{ range until 99999 }}{{ range until 99999 }}{{ end }}{{ end }}",
+    "endless/a.jsonnet": "local f(n) = if n < 2 then n else f(n - 1) + f(n - 2); f(99)\n",
+}
+#: By the application's path: the error's type and what its message says.
+REFUSED = {
+    "tab": ("SpecInvalid", "tab/a.yaml:4", "tab"),
+    "bomb": ("SpecInvalid", "bomb/a.yaml", "alias"),
+    "duplicate": ("SpecInvalid", "duplicate/a.yaml:7", "x"),
+    "loop": ("SpecInvalid", "loop/a.yaml:6", "x"),
+    "list": ("SpecInvalid", "list/a.yaml:6", "object"),
+    "huge": ("RenderError", "huge/a.yaml", "large"),
+    "no-base": ("RenderError", "no-base/kustomization.yaml", "bases/none"),
+    "broken": ("RenderError", "templates/a.yaml", "nofunction"),
+    "dependency": ("RenderError", "db"),
+    "runaway": ("RenderTimeout", "4"),
+    "endless": ("RenderTimeout", "4"),
+    "no/such/folder": ("RenderError", "no/such/folder"),
+}
+
+
+def code_of(path: str) -> int:
+    """A document that is wrong by itself is usage; what only rendering found out has failed."""
+    return 2 if REFUSED[path][0] == "SpecInvalid" else 3
+
+
+def name_of(path: str) -> str:
+    return "content-" + path.replace("/", "-")
+
+
+def application(name: str, repository: GitRepo, path: str, **spec: Any) -> dict[str, Any]:
+    source = {"repoURL": repository.url, "path": path, "targetRevision": "main"}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "labels": {"case": "content"}},
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"name": "target", "namespace": NAMESPACE},
+            "syncPolicy": {"syncOptions": ["CreateNamespace=true"]},
+            **spec,
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def repository(stage: Stage) -> GitRepo:
+    """The repository with all of ``FILES``, and one application for each of its folders."""
+    made = GitRepo(stage.git / "content.git")
+    made.commit(FILES)
+    stage.machine.ok("repo", "add", made.url)
+    documents = [application(name_of(path), made, path) for path in ("good", *REFUSED)]
+    stage.machine.ok("apply", "-f", "-", stdin="\n---\n".join(map(json.dumps, documents)))
+    return made
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_it_is_said_what_is_wrong(stage: Stage, repository: GitRepo, path: str) -> None:
+    del repository
+    asked = ("app", "manifests", name_of(path), "--revision", "main", "-o", "json")
+    with stage.unchanged():
+        error = stage.error(stage.machine.fleet(*asked), code_of(path))
+    kind, *said = REFUSED[path]
+    assert error["type"] == kind, error
+    assert [text for text in said if text not in error["message"]] == [], error
+
+
+def test_the_applications_say_it_too_and_the_good_one_deploys(
+    stage: Stage, repository: GitRepo
+) -> None:
+    del repository
+    wanted = {name_of(path) for path in REFUSED}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        listed = stage.machine.ok("app", "list", "-l", "case=content", "-o", "json").json()
+        told = {it["name"]: it["conditions"] for it in listed if it["conditions"]}
+        if told.keys() >= wanted:
+            break
+    assert told.keys() == wanted
+    for path in REFUSED:
+        (condition,) = told[name_of(path)]
+        assert condition["type"] == "ComparisonError"
+        missing = [text for text in REFUSED[path][1:] if text not in condition["message"]]
+        assert missing == [], condition
+    stage.machine.ok("app", "sync", name_of("good"), "--timeout", "60")
+    stage.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/good")
+    refused = stage.machine.fleet("app", "sync", name_of("tab"), "--timeout", "60")
+    stage.failed(refused, 3, "tab/a.yaml:4")
+
+
+def test_a_link_out_of_the_repository(stage: Stage) -> None:
+    made = GitRepo(stage.git / "links.git")
+    made.commit({"link/a.yaml": Symlink("../../../../etc/passwd")})
+    stage.machine.ok("repo", "add", made.url)
+    document = application("linked", made, "link")
+    stage.machine.ok("apply", "-f", "-", stdin=json.dumps(document))
+    asked = ("app", "manifests", "linked", "--revision", "main", "-o", "json")
+    with stage.unchanged():
+        error = stage.error(stage.machine.fleet(*asked), 3)
+    assert "link/a.yaml: the symlink leaves the tree" in error["message"]
+    assert "root:" not in json.dumps(error)
+
+
+def test_a_branch_that_does_not_exist(stage: Stage, repository: GitRepo) -> None:
+    asked = ("app", "manifests", name_of("good"), "--revision", "nope", "-o", "json")
+    with stage.unchanged():
+        error = stage.error(stage.machine.fleet(*asked), 3)
+    assert error["type"] == "RevisionNotFound"
+    assert f"{repository.url} has no branch, tag or commit nope" in error["message"]
+    assert error["hint"]
+
+
+class Refusals:
+    """One application whose only file changes from case to case."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.repository = GitRepo(stage.git / "refusals.git")
+        self.repository.commit({"a/a.yaml": config_map("fine", data={"x": "1"}, immutable=True)})
+        stage.machine.ok("repo", "add", self.repository.url)
+        stage.machine.ok("proj", "create", "refusals", "--src", "*", "--dest", "target,bad-*")
+        document = application("refusals", self.repository, "a", project="refusals")
+        stage.machine.ok("apply", "-f", "-", stdin=json.dumps(document))
+        stage.machine.ok("app", "sync", "refusals", "--timeout", "60")
+
+    def sync(self, text: str, *said: str) -> None:
+        """Commit this and sync it: it fails like that, and no object is made or changed."""
+        self.repository.commit({"a/a.yaml": text})
+        machine = self.stage.machine
+        machine.ok("app", "refresh", "refusals")
+        before = self.stage.counts()
+        done = machine.fleet("app", "sync", "refusals", "--timeout", "60")
+        self.stage.failed(done, 3)
+        missing = [part for part in said if part not in done.out + done.err]
+        assert missing == [], done
+        after = self.stage.counts()
+        assert {key: after[key] for key in after if "/" in key} == {
+            key: before[key] for key in before if "/" in key
+        }
+        path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/fine"
+        assert self.stage.cluster.request("GET", path)["data"] == {"x": "1"}
+
+
+@pytest.fixture(scope="module")
+def refusals(stage: Stage) -> Refusals:
+    return Refusals(stage)
+
+
+def test_an_object_that_the_project_forbids(refusals: Refusals) -> None:
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": []}
+    text = json.dumps({**role, "metadata": {"name": "bad-role"}})
+    refusals.sync(text, "ClusterRole/bad-role", "clusterResourceWhitelist")
+
+
+def test_a_namespace_that_the_project_forbids(refusals: Refusals) -> None:
+    text = config_map("a", metadata={"name": "a", "namespace": "elsewhere"})
+    refusals.sync(text, "ConfigMap/elsewhere/a", "destinations of the project")
+
+
+def test_an_unknown_kind(refusals: Refusals) -> None:
+    mystery = {"apiVersion": "example.test/v1", "kind": "Mystery", "metadata": {"name": "a"}}
+    refusals.sync(json.dumps(mystery), "Mystery", "example.test")
+
+
+def test_a_namespace_that_does_not_exist(refusals: Refusals) -> None:
+    text = config_map("a", metadata={"name": "a", "namespace": "bad-none"})
+    refusals.sync(text, "ConfigMap/bad-none/a", '"bad-none" not found')
+
+
+def test_a_field_that_cannot_be_changed(refusals: Refusals) -> None:
+    text = config_map("fine", data={"x": "2"}, immutable=True)
+    refusals.sync(text, f"ConfigMap/{NAMESPACE}/fine", "immutable")
+
+
+ADMISSION = "apis/admissionregistration.k8s.io/v1"
+
+
+@pytest.fixture
+def no_cats(stage: Stage) -> Iterator[None]:
+    """An admission policy that wants no ConfigMap called cat, in force."""
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["configmaps"],
+    }
+    kind = "validatingadmissionpolicies"
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "no-cats"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": "object.metadata.name != 'cat'", "message": "no cats"}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-cats"},
+        "spec": {"policyName": "no-cats", "validationActions": ["Deny"]},
+    }
+    stage.cluster.request("POST", f"/{ADMISSION}/{kind}", policy)
+    stage.cluster.request("POST", f"/{ADMISSION}/validatingadmissionpolicybindings", binding)
+    _until_denied(stage)
+    yield
+    stage.cluster.request("DELETE", f"/{ADMISSION}/validatingadmissionpolicybindings/no-cats")
+    stage.cluster.request("DELETE", f"/{ADMISSION}/{kind}/no-cats")
+
+
+def _until_denied(stage: Stage) -> None:
+    """The API server reads its policies with a delay of its own, and has no event for it."""
+    cat = json.loads(config_map("cat"))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            stage.cluster.request("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", cat)
+        except ApiFailed:
+            return
+    raise AssertionError("the policy did not come into force")
+
+
+@pytest.mark.usefixtures("no_cats")
+def test_an_admission_policy_that_refuses(refusals: Refusals) -> None:
+    refusals.sync(config_map("cat"), f"ConfigMap/{NAMESPACE}/cat", "no cats")
