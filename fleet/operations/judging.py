@@ -235,6 +235,10 @@ def plan_for(
         return build_deletion(
             view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners, object_options={}
         )
+    if view.app.render_error is not None and not options.manifests_sha256:
+        # what was rendered last is not what Git wants: applying it would look like success
+        why = view.app.render_error.get("message", "")
+        return Plan((), refused=f"what Git wants cannot be rendered: {why}")
     if view.prepared is None:
         return Plan((), refused="nothing was rendered yet")
     if view.prepared.problems:

@@ -206,7 +206,8 @@ async def begin_operations(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
-            + ", key text, after timestamptz)), taken as (update applications a set operation_id = w.id,"
+            + ", key text, after timestamptz)),"
+            " taken as (update applications a set operation_id = w.id,"
             " operation_created_at = w.created_at, attempted_key = w.key,"
             " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
             " from wanted w"

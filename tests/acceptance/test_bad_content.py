@@ -104,6 +104,19 @@ def application(name: str, repository: GitRepo, path: str, **spec: Any) -> dict[
     }
 
 
+def conditions(stage: Stage) -> dict[str, list[dict[str, str]]]:
+    """By application, once every bad one was looked at."""
+    wanted = {name_of(path) for path in REFUSED}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        listed = stage.machine.ok("app", "list", "-l", "case=content", "-o", "json").json()
+        told = {it["name"]: it["conditions"] for it in listed if it["conditions"]}
+        if told.keys() >= wanted:
+            break
+    assert told.keys() == wanted
+    return told
+
+
 @pytest.fixture(scope="module")
 def repository(stage: Stage) -> GitRepo:
     """The repository with all of ``FILES``, and one application for each of its folders."""
@@ -112,6 +125,7 @@ def repository(stage: Stage) -> GitRepo:
     stage.machine.ok("repo", "add", made.url)
     documents = [application(name_of(path), made, path) for path in ("good", *REFUSED)]
     stage.machine.ok("apply", "-f", "-", stdin="\n---\n".join(map(json.dumps, documents)))
+    conditions(stage)
     return made
 
 
@@ -126,23 +140,18 @@ def test_it_is_said_what_is_wrong(stage: Stage, repository: GitRepo, path: str) 
     assert [text for text in said if text not in error["message"]] == [], error
 
 
-def test_the_applications_say_it_too_and_the_good_one_deploys(
-    stage: Stage, repository: GitRepo
-) -> None:
+def test_the_applications_say_it_too(stage: Stage, repository: GitRepo) -> None:
     del repository
-    wanted = {name_of(path) for path in REFUSED}
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        listed = stage.machine.ok("app", "list", "-l", "case=content", "-o", "json").json()
-        told = {it["name"]: it["conditions"] for it in listed if it["conditions"]}
-        if told.keys() >= wanted:
-            break
-    assert told.keys() == wanted
+    told = conditions(stage)
     for path in REFUSED:
         (condition,) = told[name_of(path)]
         assert condition["type"] == "ComparisonError"
         missing = [text for text in REFUSED[path][1:] if text not in condition["message"]]
         assert missing == [], condition
+
+
+def test_only_the_good_one_deploys(stage: Stage, repository: GitRepo) -> None:
+    del repository
     stage.machine.ok("app", "sync", name_of("good"), "--timeout", "60")
     stage.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/good")
     refused = stage.machine.fleet("app", "sync", name_of("tab"), "--timeout", "60")
@@ -205,6 +214,10 @@ class Refusals:
 @pytest.fixture(scope="module")
 def refusals(stage: Stage) -> Refusals:
     return Refusals(stage)
+
+
+def test_what_cannot_be_rendered_any_more(refusals: Refusals) -> None:
+    refusals.sync("kind: [\n", "cannot be rendered", "a/a.yaml:")
 
 
 def test_an_object_that_the_project_forbids(refusals: Refusals) -> None:

@@ -334,15 +334,21 @@ async def test_a_failing_repository_is_a_condition(db: Database, ring: KeyRing) 
         (shown,), _ = await applications.list_applications(tx, EVERYTHING, fresh=FRESH)
         (condition,) = shown.conditions
         assert condition.type == "ComparisonError"
-        assert condition.message == (
-            "repository https://git.example/shop.git unreachable since 2026-05-04T12:00:00Z,"
-            " showing last good revision: timed out"
-        )
+        failing = "repository https://git.example/shop.git unreachable since 2026-05-04T12:00:00Z"
+        assert condition.message == f"{failing}: timed out"
+        await record_rendered(tx, [Rendered(id, 1, "m", (SHA,), ({},))])
+        (shown,), _ = await applications.list_applications(tx, EVERYTHING, fresh=FRESH)
+        assert shown.conditions[0].message == f"{failing}, showing last good revision: timed out"
         await repositories.record_contact(tx, repository, None, NOW)
         gone = {("", "main"): SourceUnreachable("no branch main")}
         await repositories.record_refs(tx, repository, gone, NOW)
         (shown,), _ = await applications.list_applications(tx, EVERYTHING, fresh=FRESH)
         assert "main of https://git.example/shop.git not found" in shown.conditions[0].message
+        # the render says the same: once is enough
+        same = {"message": "no branch main"}
+        await record_rendered(tx, [Rendered(id, 1, "", (), (), error=same)])
+        (shown,), _ = await applications.list_applications(tx, EVERYTHING, fresh=FRESH)
+        assert len(shown.conditions) == 1
         error = {"type": "RenderError", "message": "web/values.yaml:3: bad"}
         await record_rendered(tx, [Rendered(id, 1, "", (), (), error=error)])
         (shown,), _ = await applications.list_applications(tx, EVERYTHING, fresh=FRESH)
