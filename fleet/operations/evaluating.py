@@ -319,7 +319,11 @@ class Evaluation:
                 ready.append(index)
             except FleetError as error:
                 answers[index] = error
-        results = list(zip(ready, await self._runtime.renderer.render_many(requests), strict=True))
+        rendered = await self._runtime.renderer.render_many(requests)
+        results = [
+            (index, _bound(request, result))
+            for index, request, result in zip(ready, requests, rendered, strict=True)
+        ]
         await self._hash(
             found
             for index, result in results
@@ -386,6 +390,14 @@ class Evaluation:
             ),
             warnings=tuple(warning for answer in done for warning in answer.warnings),
         )
+
+
+def _bound(request: RenderRequest, result: RenderResult | FleetError) -> RenderResult | FleetError:
+    """What holds charts that were fetched with one project's credentials is its alone: the
+    project enters the key, so that no other project is given the render."""
+    if isinstance(result, FleetError) or not request.dependencies:
+        return result
+    return replace(result, reads=replace(result.reads, project=True))
 
 
 def _check_source(
