@@ -37,15 +37,24 @@ def cpu_seconds(root: int) -> float:
 
 
 def pss_by_command(root: int) -> dict[str, int]:
-    """Proportional set size in bytes, by command; pages that several map count once in all."""
+    """Proportional set size in bytes, by command; pages that several map count once in all.
+
+    Between vfork and exec a child is its parent once more, memory and all; it is left out.
+    """
     found: dict[str, int] = {}
     for pid in tree_of(root):
         with contextlib.suppress(OSError):
+            if pid != root and _command_line(pid) == _command_line(root):
+                continue
             name = Path(f"/proc/{pid}/comm").read_text().strip()
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     found[name] = found.get(name, 0) + int(line.split()[1]) * 1024
     return found
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 class PeakPss:

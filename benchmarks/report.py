@@ -33,8 +33,16 @@ GOALS = {
     ("nothing changed", "CPU seconds a pass"): "0.5",
     ("memory", "MiB (PSS), at most"): "300",
 }
-#: Tables that hold neither applications nor history: one cluster's row, the leader's, the queue.
-KEEPING = ("clusters", "repositories", "repository_refs", "leases", "jobs", "procrastinate")
+#: Tables that hold neither applications nor history: a row a cluster and a repository, the
+#: leader's, the queue's.
+KEEPING = (
+    "clusters",
+    "repositories",
+    "repository_refs",
+    "leases",
+    "scheduled_jobs",
+    "procrastinate",
+)
 
 Rows = list[tuple[str, str, str, str, str]]
 

@@ -1,0 +1,182 @@
+"""What work costs, counted: requests, renders, fetches, statements, rows. Wall time is noise;
+these figures are the same on every machine, and what `make bench` measures follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event
+
+from fleet import metrics
+from fleet.model.parsing import new_application, parse_application
+from fleet.model.scope import EVERYTHING
+from fleet.operations.putting import TOGETHER, put_applications
+from tests.integration.operations.harness import ADMIN, World, config_map
+
+MANY, FEW = 24, 4
+
+
+def names(count: int) -> list[str]:
+    return [f"app-{number:03}" for number in range(count)]
+
+
+async def put(world: World, wanted: list[str]) -> None:
+    """All applications in one request, each one ConfigMap."""
+    documents = [
+        parse_application(
+            new_application(
+                name,
+                repo_url=world.repo.url,
+                path=name,
+                revision="main",
+                dest_name="main",
+                dest_namespace=world.namespace,
+                automated=True,
+                auto_prune=True,
+                self_heal=True,
+            )
+        )
+        for name in wanted
+    ]
+    answers = await put_applications(world.runtime, ADMIN, EVERYTHING, documents, upsert=False)
+    assert {getattr(answer, "action", answer) for answer in answers} == {"created"}
+
+
+async def deliver(world: World, wanted: list[str], colour: str) -> None:
+    await world.deliver(**{name: (config_map(name, colour=colour),) for name in wanted})
+
+
+def counted(counter: str) -> float:
+    """A counter of the process, over all its labels."""
+    return sum(
+        sample.value
+        for family in metrics.REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == f"{counter}_total"
+    )
+
+
+@contextmanager
+def statements(world: World) -> Iterator[list[str]]:
+    """What is said to PostgreSQL in the block."""
+    said: list[str] = []
+    engine = world.runtime.db._engine.sync_engine
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_a_first_sync_asks_the_cluster_once_an_application(bare: World) -> None:
+    bare.create_namespace()
+    wanted = names(MANY)
+    await put(bare, wanted)
+    bare.commit(**{name: (config_map(name),) for name in wanted})
+    renders, fetches = counted("fleet_renders"), counted("fleet_fetches")
+    assert await bare.poll() is None
+    spent = await bare.pass_()
+    assert spent["apply", "ConfigMap"] == MANY
+    assert sum(spent.values()) <= 1.5 * MANY
+    assert counted("fleet_renders") - renders == MANY
+    assert counted("fleet_fetches") - fetches == 1
+    assert {row["sync_status"] for row in await bare.rows("select * from applications")} == {
+        "Synced"
+    }
+
+
+async def test_a_commit_renders_and_applies_what_it_affects_and_nothing_else(bare: World) -> None:
+    bare.create_namespace()
+    await put(bare, names(MANY))
+    await deliver(bare, names(MANY), "blue")
+    bare.commit(**{name: (config_map(name, colour="red"),) for name in names(FEW)})
+    renders, fetches = counted("fleet_renders"), counted("fleet_fetches")
+    assert await bare.poll() is None
+    spent = await bare.pass_()
+    assert counted("fleet_renders") - renders == FEW
+    assert counted("fleet_fetches") - fetches == 1
+    assert spent == {("apply", "ConfigMap"): FEW}
+
+
+async def test_statements_of_a_pass_do_not_grow_with_its_applications(bare: World) -> None:
+    bare.create_namespace()
+    await put(bare, names(MANY))
+    await deliver(bare, names(MANY), "blue")
+    said: dict[int, int] = {}
+    for count, colour in ((FEW, "red"), (MANY, "green")):
+        bare.commit(**{name: (config_map(name, colour=colour),) for name in names(count)})
+        assert await bare.poll() is None
+        with statements(bare) as found:
+            await bare.pass_()
+        said[count] = len(found)
+    assert said[MANY] == said[FEW]
+
+
+async def test_a_pass_with_nothing_to_do_costs_the_same_for_any_number(bare: World) -> None:
+    bare.create_namespace()
+    spent = {}
+    for count in (FEW, MANY):
+        await put(bare, names(count)[FEW * (count > FEW) :])
+        await deliver(bare, names(count), "blue")
+        before = await bare.versions()
+        with statements(bare) as found:
+            requests = await bare.pass_(look=True)
+        assert await bare.versions() == before
+        spent[count] = (len(found), requests)
+    assert spent[MANY] == spent[FEW]
+
+
+async def test_applications_of_one_request_share_transactions_and_wake_one_poll(
+    bare: World,
+) -> None:
+    count = TOGETHER + FEW
+    commits: list[object] = []
+    engine = bare.runtime.db._engine.sync_engine
+
+    def note(connection: object) -> None:
+        commits.append(connection)
+
+    event.listen(engine, "commit", note)
+    await put(bare, names(count))
+    event.remove(engine, "commit", note)
+    assert len(commits) == 2
+    entries = "select count(*) as n from audit_log where object_kind = 'Application'"
+    assert (await bare.rows(entries))[0]["n"] == count
+    polls = "select count(*) as n from procrastinate_jobs where task_name = 'poll'"
+    assert (await bare.rows(polls))[0]["n"] == 1
+
+
+async def test_one_refused_document_leaves_the_others_of_its_transaction(bare: World) -> None:
+    await put(bare, ["app-001"])
+    documents = [
+        parse_application(
+            new_application(
+                name,
+                repo_url=bare.repo.url,
+                path=name,
+                revision="main",
+                dest_name=cluster,
+                dest_namespace=bare.namespace,
+            )
+        )
+        for name, cluster in (
+            ("app-000", "main"),
+            ("app-001", "main"),
+            ("app-002", "nowhere"),
+            ("app-003", "main"),
+        )
+    ]
+    answers = await put_applications(bare.runtime, ADMIN, EVERYTHING, documents, upsert=False)
+    assert [getattr(answer, "type", "") or answer.action for answer in answers] == [
+        "created",
+        "AlreadyExists",
+        "NotFound",
+        "created",
+    ]
+    rows = await bare.rows("select name from applications order by name")
+    assert [row["name"] for row in rows] == ["app-000", "app-001", "app-003"]
