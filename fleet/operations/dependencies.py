@@ -18,7 +18,7 @@ from fleet.model.repositories import (
 from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
-from fleet.source import parse_url
+from fleet.source import CHART_FOLDER, parse_url
 
 
 async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderRequest:
@@ -45,7 +45,7 @@ async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderR
         remote = await _remote(runtime, wanted.repository, request.project)
         version = await runtime.charts.resolve_chart(remote, wanted.name, wanted.version)
         tree = await runtime.charts.fetch_chart(remote, wanted.name, version)
-        fetched.append((wanted.name, f"{tree.root}/{wanted.name}"))
+        fetched.append((wanted.name, f"{tree.root}/{CHART_FOLDER}"))
     return replace(request, dependencies=tuple(fetched))
 
 

@@ -29,6 +29,7 @@ from fleet.policy import may_use_source
 from fleet.registry import desired, manifests, queue, repositories
 from fleet.registry.desired import FollowedSource, Pending, Rendered
 from fleet.render.keys import render_key
+from fleet.source import CHART_FOLDER
 
 Hashes = dict[str, str | None]
 
@@ -245,8 +246,7 @@ class Evaluation:
         for (source, follows), tree in zip(pairs, trees, strict=True):
             request = RenderRequest(
                 tree=tree,
-                # a fetched chart is a folder named after it
-                source=replace(source, path=source.chart) if source.chart else source,
+                source=replace(source, path=CHART_FOLDER) if source.chart else source,
                 application=entry.name,
                 namespace=entry.namespace,
                 project=entry.project,

@@ -20,7 +20,7 @@ from fleet.source.listing import Limits
 from fleet.source.mirrors import CommitInfo, MirrorLimits, Mirrors
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha, range_tag, resolve
 from fleet.source.trees import TreeStore
-from fleet.source.unpack import ArchiveLimits
+from fleet.source.unpack import CHART_FOLDER, ArchiveLimits
 from fleet.source.urls import (
     RepositoryUrl,
     credential_matches,
@@ -31,6 +31,7 @@ from fleet.source.urls import (
 )
 
 __all__ = [
+    "CHART_FOLDER",
     "AddressRules",
     "ArchiveLimits",
     "Charts",

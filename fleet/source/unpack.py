@@ -21,6 +21,10 @@ _CHUNK = 256 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
 
 
+#: What an unpacked chart is called, whatever its name.
+CHART_FOLDER = "chart"
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
     """``files`` counts directories and links too."""
@@ -39,7 +43,7 @@ def unpack_chart(archive: bytes, folder: Path, limits: ArchiveLimits) -> int:
     """
     if len(archive) > limits.packed_bytes:
         raise SourceError(f"the chart archive is larger than {limits.packed_bytes} bytes")
-    root = folder / "chart"
+    root = folder / CHART_FOLDER
     with tempfile.TemporaryFile() as inflated:
         _inflate(archive, inflated, limits)
         try:
