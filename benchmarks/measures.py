@@ -165,6 +165,7 @@ def nothing_changed(rig: Rig, apps: int) -> Cost:  # noqa: ARG001 - as all measu
     rig.fleet.call("PATCH", f"/clusters/{CLUSTER}", {"intervalSeconds": INTERVAL_SECONDS})
     done = rig.fleet.metrics()["fleet_cluster_passes"]
     _wait_until(lambda: rig.fleet.metrics()["fleet_cluster_passes"] > done)
+    time.sleep(SETTLE_SECONDS)  # the change of the interval is audited
     with measured(rig) as cost:
         time.sleep(INTERVAL_SECONDS * PASSES)
     passes = cost.counters["fleet_cluster_passes"]
