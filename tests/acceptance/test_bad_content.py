@@ -21,6 +21,8 @@ from tests.servers.git_repo import Content, GitRepo, Symlink
 NAMESPACE = "bad-content"
 PATIENCE_SECONDS = 120
 
+pytestmark = pytest.mark.sweep  # minutes of real processes: `make test-all`
+
 
 def config_map(name: str, **fields: Any) -> str:
     return json.dumps(

@@ -23,6 +23,8 @@ from tests.servers.tls import CertificateAuthority
 
 NO_ANSWER = "https://127.0.0.1:1"
 
+pytestmark = pytest.mark.sweep  # minutes of real processes: `make test-all`
+
 
 # Clusters -------------------------------------------------------------------------------
 

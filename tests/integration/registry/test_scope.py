@@ -173,6 +173,7 @@ class World:
                 project,
                 cluster.name,
                 cluster.server,
+                cluster.uid,
                 f"{project}-web",
                 f"https://git.example/{project}/own",
                 f"https://git.example/{project}/implicit",
