@@ -197,7 +197,8 @@ class Pass:
                 return
             one.operation = await self._planned(one, operation, now)
             return
-        decision = auto_decision(one.current, standing_rows(one.current), "", now)
+        view = one.current
+        decision = auto_decision(view, standing_rows(view), "", now)
         if decision.not_before is not None:
             one.wait(decision.not_before)
         if not decision.start or decision.trigger is None:
@@ -247,7 +248,7 @@ class Pass:
                 owners.setdefault(ref, self._claims[ref])
         one.view = replace(one.view, owners=owners)
         plan = plan_for(
-            one.current,
+            replace(view, owners=owners),
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
@@ -315,7 +316,8 @@ class Pass:
         for one in batch:
             if one.finished is None or one.removed:
                 continue
-            decision = auto_decision(one.current, standing_rows(one.current), "", now)
+            view = one.current
+            decision = auto_decision(view, standing_rows(view), "", now)
             if decision.start or decision.not_before is not None:
                 one.wait(decision.not_before or now)
 

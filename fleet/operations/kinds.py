@@ -39,12 +39,12 @@ async def wait_for_kinds(
     Raises:
         ClusterError: it could not be asked.
     """
-    if not any(_unserved(one.current, tasks, discovery) for one, tasks in steps):
+    if not any(_unserved(one.view, tasks, discovery) for one, tasks in steps):
         return discovery, steps
     discovery = await link.discovery(fresh=True)
     ready = []
     for one, tasks in steps:
-        missing = _unserved(one.current, tasks, discovery)
+        missing = _unserved(one.view, tasks, discovery)
         operation = one.operation
         if missing and operation and operation.plan and crds_before(operation.plan):
             message = f"waiting for {missing[0]}: its kind is not served yet"

@@ -171,12 +171,12 @@ class Progress:
 
     def standing(self, rows: Mapping[ObjectRef, LiveResource]) -> Standing:
         """Where the application stands with these rows."""
-        app = self.view.app
-        sync = sync_status(self.current, rows.values())
+        app, view = self.view.app, self.current
+        sync = sync_status(view, rows.values())
         is_known = bool(rows) or self.view.prepared is not None
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
-        conditions = conditions_of(self.current, self._failure())
+        conditions = conditions_of(view, self._failure())
         operation = self.operation
         standing = Standing(
             id=app.id,

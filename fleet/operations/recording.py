@@ -41,9 +41,8 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
     """
     if not begun:
         return
-    ours = [one for one in begun if one.view.operation is None or one.superseded is not None]
-    ours = [one for one in ours if one.operation is not None]
-    asked = [one for one in begun if one not in ours]
+    ours = [one for one in begun if _is_ours(one) and one.operation is not None]
+    asked = [one for one in begun if not _is_ours(one)]
     async with committing(place.runtime.db, "plan") as tx:
         await work.fence(tx, place.cluster.id, place.epoch)
         ended = [one.superseded for one in ours if one.superseded is not None]
@@ -68,6 +67,11 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
             tx, place.cluster.id, [entry for one in kept for entry in _expected(one)]
         )
         await work.note_kinds(tx, place.cluster.id)
+
+
+def _is_ours(one: Progress) -> bool:
+    """Begun by Fleet itself, not asked for by somebody."""
+    return one.view.operation is None or one.superseded is not None
 
 
 def _settle(one: Progress, started: frozenset[object]) -> None:
