@@ -19,6 +19,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  └─ AddressForbidden           a URL that the address rules do not allow               3 · 403
 ├─ RenderError                   a tree did not become manifests; names path and line    3 · 422
 │  ├─ RenderTimeout              the tool ran past its limit and was killed              3 · 422
+│  ├─ InputsMissing              names charts or bases that are to be fetched first      3 · 422
 │  └─ ToolMissing                helm or kubectl is not there; says how to get it        3 · 500
 ├─ ClusterError                  a cluster did not do what it was asked                  3 · 502
 │  ├─ ClusterUnreachable         refused, timed out, 5xx, TLS; transient                 4 · 502
@@ -188,6 +189,28 @@ class RenderError(FleetError):
 
 class RenderTimeout(RenderError):
     pass
+
+
+class InputsMissing(RenderError):
+    """A render needs what is neither in its tree nor handed in.
+
+    Args:
+        charts: ``(name, version or range, repository)`` of each chart.
+        bases: the entries of kustomizations that are no local path, to the letter.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        charts: tuple[tuple[str, str, str], ...] = (),
+        bases: tuple[str, ...] = (),
+        hint: str = "",
+        object: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, object=object)
+        self.charts = charts
+        self.bases = bases
 
 
 class ToolMissing(RenderError):

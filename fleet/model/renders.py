@@ -24,12 +24,25 @@ class SourceTree:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedBase:
+    """What an entry of a kustomization that is no local path stands for.
+
+    ``root`` is the absolute directory of a tree, ``path`` a directory or a file in it.
+    """
+
+    entry: str
+    root: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderRequest:
     """Render one source.
 
     ``refs`` maps ``$name`` of other sources of the application to their trees.
     ``kube_version`` and ``api_versions`` are the target cluster's facts. ``dependencies``
-    are charts fetched beforehand, which the chart names and does not carry under ``charts/``.
+    are charts fetched beforehand, which the chart names and does not carry under ``charts/``;
+    ``bases`` likewise what its kustomizations name and is not in the tree.
     """
 
     tree: SourceTree
@@ -41,6 +54,7 @@ class RenderRequest:
     api_versions: tuple[str, ...]
     refs: tuple[tuple[str, SourceTree], ...] = ()
     dependencies: tuple[tuple[str, str], ...] = ()  # (chart name, its unpacked directory)
+    bases: tuple[FetchedBase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,9 @@ class Remote:
     cache_key: str
     ca_pem: str = ""  # extra CA bundle for the host, from ``cert add-tls``
     known_hosts: str = ""  # OpenSSH known_hosts lines, from ``cert add-ssh``
-    registered: bool = True  # False: a URL that content named, not an administrator
+    registered: bool = True  # False: an application or content named it, no administrator
+    allowed_hosts: tuple[str, ...] = ()  # that its content may name, beside the settings'
+    public_hosts: tuple[str, ...] = ()  # the same, at public addresses only
     project: str = ""  # "" means any project may use it
 
 

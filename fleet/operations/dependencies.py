@@ -1,14 +1,18 @@
-"""Charts that a chart depends on and does not carry: fetched before the render, through
-the same address rules as everything that content names."""
+"""What a source names and does not carry: charts that a chart depends on, remote bases of a
+kustomization. Fetched between two renders, through the same address rules as everything that
+content names; the render itself reaches nothing.
+
+Most sources carry all they need, so nobody asks beforehand: a render that lacks something says
+what, and is made again with it.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from fleet.errors import RenderError
-from fleet.model.renders import RenderRequest
+from fleet.errors import FleetError, InputsMissing, RenderError, SpecInvalid
+from fleet.model.renders import FetchedBase, RenderRequest, RenderResult
 from fleet.model.repositories import (
     Remote,
     RepositoryAuth,
@@ -18,59 +22,106 @@ from fleet.model.repositories import (
 from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
-from fleet.source import CHART_FOLDER, parse_url
+from fleet.source import CHART_FOLDER, parse_base, parse_url
+
+#: A fetched base may name others; nobody nests them deeper than this.
+ROUNDS = 8
+#: Of one render.
+MOST_INPUTS = 100
+
+Rendered = tuple[RenderRequest, RenderResult | FleetError]
 
 
-async def with_dependencies(runtime: Runtime, request: RenderRequest) -> RenderRequest:
-    """The request with every missing chart dependency fetched and mounted.
+async def render_complete(runtime: Runtime, requests: Sequence[RenderRequest]) -> list[Rendered]:
+    """Render, fetch what is lacking, render again. One outcome a request, in their order, with
+    the request that it answers."""
+    done = list(zip(requests, await runtime.renderer.render_many(requests), strict=True))
+    for _ in range(ROUNDS):
+        again: dict[int, RenderRequest] = {}
+        for index, (request, outcome) in enumerate(done):
+            if not isinstance(outcome, InputsMissing):
+                continue
+            try:
+                again[index] = await _supplied(runtime, request, outcome)
+            except FleetError as error:
+                done[index] = (request, error)
+        if not again:
+            break
+        outcomes = await runtime.renderer.render_many(list(again.values()))
+        for (index, request), outcome in zip(again.items(), outcomes, strict=True):
+            done[index] = (request, outcome)
+    return done
+
+
+async def _supplied(runtime: Runtime, request: RenderRequest, lack: InputsMissing) -> RenderRequest:
+    """The request with everything that it lacked fetched.
 
     Raises:
-        RenderError: a dependency names no repository that could be asked.
+        RenderError: something names no repository that could be asked, or there is too much.
         SourceError: it could not be had.
     """
-    if not _is_chart(request):
-        return request
-    missing = await runtime.renderer.chart_dependencies(request.tree, request.source.path)
-    if not missing:
-        return request
-    fetched = []
-    for wanted in missing:
-        if not wanted.repository:
-            raise RenderError(
-                f"{request.source.path}: chart dependency {wanted.name} has no repository and is"
-                " not in charts/",
-                hint="Name its repository in Chart.yaml, or commit charts/.",
-                object=f"Application/{request.application}",
-            )
-        remote = await _remote(runtime, wanted.repository, request.project)
-        version = await runtime.charts.resolve_chart(remote, wanted.name, wanted.version)
-        tree = await runtime.charts.fetch_chart(remote, wanted.name, version)
-        fetched.append((wanted.name, f"{tree.root}/{CHART_FOLDER}"))
-    return replace(request, dependencies=tuple(fetched))
+    had = len(request.dependencies) + len(request.bases)
+    if had + len(lack.charts) + len(lack.bases) > MOST_INPUTS:
+        raise RenderError(
+            f"{request.source.path or '.'}: more than {MOST_INPUTS} charts and bases to fetch",
+            object=f"Application/{request.application}",
+        )
+    charts = [await _chart(runtime, request, *wanted) for wanted in lack.charts]
+    bases = [await _base(runtime, request, entry) for entry in lack.bases]
+    return replace(
+        request,
+        dependencies=(*request.dependencies, *charts),
+        bases=(*request.bases, *bases),
+    )
 
 
-def _is_chart(request: RenderRequest) -> bool:
-    """Whether Helm will render it, as far as a look at names can tell."""
-    source = request.source
-    if source.kustomize is not None or source.directory is not None or source.plugin:
-        return False
-    return os.path.lexists(Path(request.tree.root, source.path, "Chart.yaml"))
+async def _chart(
+    runtime: Runtime, request: RenderRequest, name: str, wanted: str, repository: str
+) -> tuple[str, str]:
+    if not repository:
+        raise RenderError(
+            f"{request.source.path}: chart dependency {name} has no repository and is"
+            " not in charts/",
+            hint="Name its repository in Chart.yaml, or commit charts/.",
+            object=f"Application/{request.application}",
+        )
+    oci = repository.startswith("oci://")
+    kind = RepositoryType.OCI if oci else RepositoryType.HELM
+    remote = await _remote(runtime, repository, request.project, kind)
+    version = await runtime.charts.resolve_chart(remote, name, wanted)
+    tree = await runtime.charts.fetch_chart(remote, name, version)
+    return (name, f"{tree.root}/{CHART_FOLDER}")
 
 
-async def _remote(runtime: Runtime, url: str, project: str) -> Remote:
-    """The registered repository at ``url``, else an anonymous one that content named."""
-    canonical = parse_url(url).canonical
+async def _base(runtime: Runtime, request: RenderRequest, entry: str) -> FetchedBase:
+    try:
+        wanted = parse_base(entry)
+    except SpecInvalid as error:
+        raise RenderError(
+            f"{request.source.path or '.'}: {error.message}",
+            hint=error.hint or "A kustomization names paths, git URLs, or https URLs of files.",
+            object=f"Application/{request.application}",
+        ) from None
+    remote = await _remote(runtime, wanted.url, request.project, RepositoryType.GIT)
+    return await runtime.bases.obtain(remote, wanted, entry)
+
+
+async def _remote(runtime: Runtime, url: str, project: str, kind: RepositoryType) -> Remote:
+    """The registered repository at ``url``, else an anonymous one that content named: the
+    address rules say where it may be."""
+    canonical = parse_url(url, link=True).canonical
     async with runtime.db.reading() as tx:
         # as the application's project sees it: no other project's credentials are used
         known = await repositories.find_by_url(tx, Scope(frozenset({project})), canonical)
         if known is not None:
             return await repositories.remote_of(tx, runtime.ring, known)
-    oci = url.startswith("oci://")
+        hosts = await repositories.registered_hosts(tx, project)
     return Remote(
         url=url,
-        type=RepositoryType.OCI if oci else RepositoryType.HELM,
+        type=kind,
         auth=RepositoryAuth(),
         options=RepositoryOptions(),
         cache_key=canonical,
         registered=False,
+        allowed_hosts=hosts,
     )

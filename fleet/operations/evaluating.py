@@ -22,7 +22,7 @@ from fleet.model.objects import Manifest, ref_of
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
-from fleet.operations.dependencies import with_dependencies
+from fleet.operations.dependencies import render_complete
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
@@ -169,6 +169,7 @@ class Evaluation:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._remotes: dict[RepositoryId, Remote] = {}
+        self._trees: dict[Place, SourceTree] = {}
         self._hashes: dict[Place, Hashes] = defaultdict(dict)
         self.sets: dict[str, manifests.ManifestSet] = {}
         self.renders: list[manifests.StoredRender] = []
@@ -258,6 +259,13 @@ class Evaluation:
         return jobs
 
     async def _tree(self, follows: FollowedSource) -> SourceTree:
+        """Its files, asked for once a place."""
+        place = _place(follows)
+        if place not in self._trees:
+            self._trees[place] = await self._fetched(follows)
+        return self._trees[place]
+
+    async def _fetched(self, follows: FollowedSource) -> SourceTree:
         remote = self._remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
             return await self._runtime.charts.fetch_chart(remote, follows.chart, follows.revision)
@@ -311,18 +319,10 @@ class Evaluation:
     async def _render_now(
         self, jobs: Sequence[_Job], chosen: list[int], answers: dict[int, _Done | FleetError]
     ) -> None:
-        requests: list[RenderRequest] = []
-        ready: list[int] = []
-        for index in chosen:
-            try:
-                requests.append(await with_dependencies(self._runtime, jobs[index].request))
-                ready.append(index)
-            except FleetError as error:
-                answers[index] = error
-        rendered = await self._runtime.renderer.render_many(requests)
+        rendered = await render_complete(self._runtime, [jobs[index].request for index in chosen])
         results = [
             (index, _bound(request, result))
-            for index, request, result in zip(ready, requests, rendered, strict=True)
+            for index, (request, result) in zip(chosen, rendered, strict=True)
         ]
         await self._hash(
             found
@@ -393,9 +393,9 @@ class Evaluation:
 
 
 def _bound(request: RenderRequest, result: RenderResult | FleetError) -> RenderResult | FleetError:
-    """What holds charts that were fetched with one project's credentials is its alone: the
-    project enters the key, so that no other project is given the render."""
-    if isinstance(result, FleetError) or not request.dependencies:
+    """What holds charts or bases that were fetched with one project's credentials is its alone:
+    the project enters the key, so that no other project is given the render."""
+    if isinstance(result, FleetError) or not (request.dependencies or request.bases):
         return result
     return replace(result, reads=replace(result.reads, project=True))
 

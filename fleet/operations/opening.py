@@ -20,7 +20,7 @@ from fleet.render.rendering import Renderer
 from fleet.render.tools import find_tools
 from fleet.render.yaml import load_one
 from fleet.settings import Settings
-from fleet.source import AddressRules, Charts, Credentials, Mirrors
+from fleet.source import AddressRules, Bases, Charts, Credentials, Mirrors
 
 #: Connections of a process that works, and of one that only asks.
 POOL_SIZE = 12
@@ -54,7 +54,7 @@ def address_rules(settings: Settings) -> AddressRules:
     return AddressRules(
         allowed_networks=networks,
         allowed_file_roots=settings.allowed_file_roots,
-        allow_content_hosts=settings.allowed_content_hosts,
+        allowed_content_hosts=settings.allowed_content_hosts,
     )
 
 
@@ -131,6 +131,7 @@ def _runtime(
             credentials=credentials,
             deadline_seconds=settings.git_timeout_seconds,
         ),
+        bases=Bases(mirrors, rules=rules, deadline_seconds=settings.git_timeout_seconds),
         tools=tools,
         renderer=Renderer(
             tools,

@@ -17,7 +17,7 @@ from fleet.registry.sealing import KeyRing
 from fleet.render.rendering import Renderer
 from fleet.render.tools import Tools
 from fleet.settings import Settings
-from fleet.source import Charts, Mirrors
+from fleet.source import Bases, Charts, Mirrors
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -64,6 +64,7 @@ class Runtime:
     connections: Connections
     mirrors: Mirrors
     charts: Charts
+    bases: Bases
     tools: Tools
     renderer: Renderer
     now: Callable[[], datetime] = utc_now

@@ -56,6 +56,7 @@ async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise gone(id)
+    template = None
     found = open_credentials(ring, repository_place(row.id, row.canonical_url), row)
     identity = _identity(row) if found.auth else ""
     if not found.auth:
@@ -71,9 +72,27 @@ async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
         cache_key=hashlib.sha256(f"{row.canonical_url}\0{identity}".encode()).hexdigest(),
         ca_pem=ca_pem,
         known_hosts=known_hosts,
-        registered=not row.implicit,
+        # an administrator's credentials for a prefix register what is below it
+        registered=not row.implicit or template is not None,
         project=row.project,
+        allowed_hosts=await registered_hosts(tx, row.project),
+        public_hosts=(_host_of(row.canonical_url),) if row.implicit else (),
     )
+
+
+async def registered_hosts(tx: Tx, project: str) -> tuple[str, ...]:
+    """``host`` or ``host:port`` of every repository that an administrator registered for all
+    projects or for this one: what content of the project's repositories may name."""
+    query = select(REPOSITORIES.c.canonical_url).where(
+        ~REPOSITORIES.c.implicit, REPOSITORIES.c.project.in_(["", project])
+    )
+    found = {_host_of(url) for url in (await tx.execute(query)).scalars()}
+    return tuple(sorted(found - {""}))
+
+
+def _host_of(canonical_url: str) -> str:
+    """Of a canonical URL, "" for a file's."""
+    return canonical_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
 
 
 async def remote_before(

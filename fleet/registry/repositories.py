@@ -35,6 +35,7 @@ from fleet.registry.refs import Ref, RefKey, record_refs, refs_followed
 from fleet.registry.remotes import (
     gone,
     record_contact,
+    registered_hosts,
     remote_of,
     repository_place,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "record_contact",
     "record_refs",
     "refs_followed",
+    "registered_hosts",
     "remote_of",
     "remove_repository",
     "set_remote",

@@ -37,13 +37,12 @@ class Limits:
 
 
 async def run_batch(
-    task: str,
     requests: Sequence[RenderRequest],
     mounts: Mounts,
     limits: Limits,
     status: SandboxStatus,
 ) -> list[Answer]:
-    """One answer a request, in their order: the JSON value that ``task`` gives, or an error.
+    """One answer a request, in their order: a render's result as JSON, or an error.
 
     All requests have the same mounts. When a child dies, the job in hand is tried once more in
     a child of its own, because the ones before it may have used up the memory; if that dies
@@ -52,13 +51,13 @@ async def run_batch(
     answers: list[Answer] = []
     while len(answers) < len(requests):
         rest = requests[len(answers) :]
-        done, failure = await _one_child(task, rest, mounts, limits, status)
+        done, failure = await _one_child(rest, mounts, limits, status)
         answers += done
         if failure is None:
             continue
         if done and not isinstance(failure, RenderTimeout):
             alone = requests[len(answers) : len(answers) + 1]
-            done, failure = await _one_child(task, alone, mounts, limits, status)
+            done, failure = await _one_child(alone, mounts, limits, status)
             answers += done
         if failure is not None:
             answers.append(failure)
@@ -66,7 +65,6 @@ async def run_batch(
 
 
 async def _one_child(
-    task: str,
     requests: Sequence[RenderRequest],
     mounts: Mounts,
     limits: Limits,
@@ -75,7 +73,7 @@ async def _one_child(
     """The answers until the child ended, and why it did when one is missing."""
     answers: list[Answer] = []
     async with started(mounts, status) as child:
-        writing = asyncio.create_task(_write(child, task, requests, limits))
+        writing = asyncio.create_task(_write(child, requests, limits))
         listening = asyncio.create_task(_listen(child))
         try:
             while len(answers) < len(requests):
@@ -100,9 +98,7 @@ async def _one_child(
     return answers, None
 
 
-async def _write(
-    child: Child, task: str, requests: Sequence[RenderRequest], limits: Limits
-) -> None:
+async def _write(child: Child, requests: Sequence[RenderRequest], limits: Limits) -> None:
     stdin = child.process.stdin
     assert stdin is not None
     set_up = SetUp(
@@ -117,7 +113,7 @@ async def _write(
     stdin.write(frame_of(orjson.dumps(to_json(set_up))))
     for number, request in enumerate(requests):
         # orjson writes a dataclass as to_json does, without a copy
-        message = {"number": number, "task": task, "request": child.translated(request)}
+        message = {"number": number, "request": child.translated(request)}
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
     stdin.close()

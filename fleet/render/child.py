@@ -14,7 +14,6 @@ import posixpath
 import resource
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +22,6 @@ from fleet.errors import FleetError, RenderError, ToolMissing
 from fleet.model.renders import Reads, RenderRequest
 from fleet.render import directory, helm, kustomize
 from fleet.render.boundary import TreeFiles
-from fleet.render.charts import missing_dependencies
 from fleet.render.detection import detect
 from fleet.render.job import Job, Programs
 from fleet.render.variables import Variables
@@ -98,7 +96,7 @@ def _answer(message: dict[str, Any], set_up: SetUp) -> bytes:
     scratch = Path(set_up.scratch) / f"job-{message['number']}"
     try:
         scratch.mkdir()
-        answer = {"ok": _TASKS[message["task"]](_job(message["request"], scratch, set_up))}
+        answer = {"ok": _render(_job(message["request"], scratch, set_up))}
         body = json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_FRAME_BYTES:
             raise RenderError(
@@ -179,19 +177,3 @@ def _reads(job: Job) -> Reads:
         ),
         **{fact: True for fact in facts if fact},
     )
-
-
-def _remote_bases(job: Job) -> list[str]:
-    return list(kustomize.remote_bases(job.tree, job.request.source.path))
-
-
-def _dependencies(job: Job) -> list[dict[str, Any]]:
-    missing = missing_dependencies(job.tree, job.request.source.path)
-    return [to_json(found) for found in missing if found.local_path is None]
-
-
-_TASKS: dict[str, Callable[[Job], Any]] = {
-    "render": _render,
-    "remote bases": _remote_bases,
-    "dependencies": _dependencies,
-}

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from fleet.errors import Place, RenderError, SpecInvalid
+from fleet.errors import InputsMissing, Place, RenderError, SpecInvalid
 from fleet.model.applications import HelmSource
 from fleet.model.objects import Manifest
 from fleet.render.boundary import TreeFiles
@@ -99,9 +99,12 @@ def _with_dependencies(job: Job, missing: tuple[Dependency, ...]) -> Path:
     """A copy of the chart with what it lacks put under ``charts/``.
 
     Raises:
-        RenderError: a dependency that nobody fetched.
+        InputsMissing: dependencies that nobody fetched.
     """
     given = dict(job.request.dependencies)
+    absent = [d for d in missing if d.local_path is None and d.name not in given]
+    if absent:
+        raise _not_given(absent)
     copy = job.scratch / "chart"
     source = _chart_path(job)
     _copy(source, copy)
@@ -115,17 +118,21 @@ def _with_dependencies(job: Job, missing: tuple[Dependency, ...]) -> Path:
             for _ in job.tree.walk(real):  # its links, too
                 pass
             _copy(Path(job.tree.path(real)), target)
-        elif dependency.name in given:
-            _copy(Path(given[dependency.name]), target)
         else:
-            raise RenderError(
-                f"the chart needs {dependency.name} {dependency.version} from"
-                f" {dependency.repository or 'nowhere'}, which is not under charts/",
-                hint="Run `helm dependency update` and commit charts/, or register the"
-                " dependency's repository so that Fleet may fetch it.",
-                object=dependency.name,
-            )
+            _copy(Path(given[dependency.name]), target)
     return copy
+
+
+def _not_given(absent: list[Dependency]) -> InputsMissing:
+    first = absent[0]
+    return InputsMissing(
+        f"the chart needs {first.name} {first.version} from {first.repository or 'nowhere'},"
+        " which is not under charts/",
+        charts=tuple((d.name, d.version, d.repository) for d in absent),
+        hint="Run `helm dependency update` and commit charts/, or register the"
+        " dependency's repository so that Fleet may fetch it.",
+        object=first.name,
+    )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -26,8 +26,7 @@ def render_key(
     Args:
         reads: what the last render of this source read.
         hashes: git object hash by path of ``reads.paths``, None where there is nothing; by
-            ``$ref/path`` for ``reads.ref_paths``; by ``charts:name`` the digest or version of
-            each dependency handed in.
+            ``$ref/path`` for ``reads.ref_paths``.
 
     Raises:
         KeyError: ``hashes`` lacks one of them.
@@ -36,7 +35,6 @@ def render_key(
     for place in _PLACES:
         source.pop(place)
     wanted = [*reads.paths, *(f"${ref}/{path}" for ref, path in reads.ref_paths)]
-    wanted += [f"charts:{name}" for name, _ in request.dependencies]
     material = {
         "renderer": RENDERER,
         "tools": [tools.helm.version, tools.kubectl.version],

@@ -17,7 +17,7 @@ from fleet.model.applications import KustomizeSource
 Expand = Callable[[str], str]
 
 #: Lists whose entries are a file or a directory with a kustomization of its own.
-_FILES_OR_FOLDERS = ("resources", "bases", "components", "generators", "transformers", "validators")
+FILES_OR_FOLDERS = ("resources", "bases", "components", "generators", "transformers", "validators")
 #: Fields whose configurations may name further files, in ways only kustomize knows.
 PLUGINS = ("generators", "transformers", "validators")
 #: Lists of files.
@@ -53,7 +53,7 @@ class Reference:
 
 def references(document: Mapping[str, Any]) -> Iterator[Reference]:
     """Every file and directory that ``document`` names; inline content is left out."""
-    for key in _FILES_OR_FOLDERS:
+    for key in FILES_OR_FOLDERS:
         for number, entry in enumerate(_texts(document.get(key))):
             if "\n" not in entry:
                 yield Reference(f"{key}[{number}]", entry, may_be_folder=True)
@@ -100,7 +100,7 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
 def relocated(document: dict[str, Any], move: Callable[[str], str | None]) -> dict[str, Any]:
     """A copy whose directory entries are renamed by ``move`` (None: leave it)."""
     moved = dict(document)
-    for key in _FILES_OR_FOLDERS:
+    for key in FILES_OR_FOLDERS:
         entries = document.get(key)
         if isinstance(entries, list):
             moved[key] = [

@@ -1,32 +1,42 @@
 """Kustomize, through ``kubectl kustomize`` without any of its switches.
 
-First every kustomization that the build will visit is walked: that gives what is read, refuses
-what is remote or missing in plain words, and keeps kustomize from going anywhere. When the
-source asks for changes, the build runs on a copy of the directory with an edited kustomization.
+First every kustomization that the build will visit is walked: that gives what is read, names
+what is remote and was not fetched, says in plain words what is missing, and keeps kustomize from
+going anywhere. Where something was fetched, the build runs on a copy in which it is local; where
+the source asks for changes, on a copy of its directory with an edited kustomization.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fleet.errors import Place, RenderError, SpecInvalid
+from fleet.errors import InputsMissing, Place, RenderError
 from fleet.model.applications import KustomizeSource
+from fleet.model.renders import FetchedBase
 from fleet.render.boundary import TreeFiles
-from fleet.render.detection import CHART_FILE, KUSTOMIZATION_FILES
 from fleet.render.job import Job
-from fleet.render.kustomization import PLUGINS, Reference, edited, references, relocated
+from fleet.render.kustomization import (
+    PLUGINS,
+    Reference,
+    edited,
+    references,
+    relocated,
+)
+from fleet.render.localizing import (
+    copy_files,
+    load_kustomization,
+    localized,
+    write_kustomization,
+)
 from fleet.render.manifests import read_manifests
 from fleet.render.running import MAX_OUTPUT_BYTES, complaint, run
-from fleet.render.yaml import dump, load_one
 
 _MAX_KUSTOMIZATIONS = 500
-_MAX_FILE_BYTES = 1 << 20
-_MAX_COPIED_BYTES = 64 << 20
 _CHANGES_NOTHING = {"version", "kube_version", "api_versions"}
 
 
@@ -34,18 +44,23 @@ def render(job: Job) -> None:
     """Fill ``job.manifests`` with what the kustomization in the source's directory builds.
 
     Raises:
-        RenderError: no or two kustomization files, something remote, missing, outside, or a
-            build that fails.
+        InputsMissing: remote bases that nobody fetched.
+        RenderError: no or two kustomization files, something missing, outside, remote where
+            nothing is fetched, or a build that fails.
         SpecInvalid: a kustomization file that is not YAML.
     """
     app = job.request.source.path
     options = job.request.source.kustomize or KustomizeSource()
-    for _, reference, place in _walk(job.tree, app):
-        if reference.looks_remote:
-            raise _remote(reference, place)
+    _require_bases(job, _walk_all(job, app))
     if options.components:
         _walk_components(job, options)
+    for path in _patch_files(options):
+        job.tree.note(job.in_app(path))
     real = job.tree.real(app)
+    if job.request.bases:
+        local = [job.in_app(entry) for entry in options.components]
+        # what the copies are made of was noted by the walk
+        job = replace(job, tree=localized(job, [app, *local]))
     folder = Path(job.tree.path(real))
     if _has_changes(options):
         folder = _edited_copy(job, real, options)
@@ -54,10 +69,40 @@ def render(job: Job) -> None:
     job.manifests.extend(_build(job, folder))
 
 
-def remote_bases(tree: TreeFiles, folder: str) -> tuple[str, ...]:
-    """What the kustomizations from ``folder`` on name that is not in the tree, in order."""
-    found = [r.entry for _, r, _ in _walk(tree, folder) if r.looks_remote]
-    return tuple(dict.fromkeys(found))
+def _require_bases(job: Job, remote: Iterator[tuple[Reference, Place]]) -> None:
+    """Every remote base has to be there, and only bases may be remote at all."""
+    given = {base.entry for base in job.request.bases}
+    absent: dict[str, Place] = {}
+    for reference, place in remote:
+        if not reference.may_be_folder:
+            raise _remote(reference, place)
+        if reference.entry not in given:
+            absent.setdefault(reference.entry, place)
+    if absent:
+        entry, place = next(iter(absent.items()))
+        raise InputsMissing(
+            f"{place}: {entry[:200]} is not in the repository and was not fetched",
+            bases=tuple(absent),
+            object=place.file,
+        )
+
+
+def _walk_all(job: Job, folder: str) -> Iterator[tuple[Reference, Place]]:
+    """Every remote reference from ``folder`` on, those of fetched bases included."""
+    given = {base.entry: base for base in job.request.bases}
+    waiting, seen = [(job.tree, folder)], set[FetchedBase]()
+    while waiting:
+        for reference, place in _walk(*waiting.pop()):
+            if not reference.looks_remote:
+                continue
+            yield reference, place
+            base = given.get(reference.entry)
+            if base is None or base in seen:
+                continue
+            seen.add(base)
+            tree = TreeFiles(base.root)
+            if not tree.is_file(base.path):
+                waiting.append((tree, base.path))
 
 
 def _build(job: Job, folder: Path) -> list[dict[str, Any]]:
@@ -78,7 +123,7 @@ def _build(job: Job, folder: Path) -> list[dict[str, Any]]:
     return read_manifests(ran.stdout, "kustomize's output", max_bytes=MAX_OUTPUT_BYTES)
 
 
-def _walk(tree: TreeFiles, start: str) -> Iterator[tuple[str, Reference, Place]]:
+def _walk(tree: TreeFiles, start: str) -> Iterator[tuple[Reference, Place]]:
     """Every reference of every kustomization from ``start`` on; directories are followed."""
     waiting, seen = [start], set()
     while waiting:
@@ -96,11 +141,11 @@ def _walk(tree: TreeFiles, start: str) -> Iterator[tuple[str, Reference, Place]]
             place = Place(file, field=reference.field)
             path = f"{real}/{reference.entry}" if real else reference.entry
             if reference.looks_remote and not _exists(tree, path):
-                yield folder, reference, place
+                yield reference, place
             elif _note(tree, path, reference, place):
                 waiting.append(path)
             else:
-                yield folder, reference, place
+                yield reference, place
 
 
 def _exists(tree: TreeFiles, path: str) -> bool:
@@ -125,33 +170,6 @@ def _note(tree: TreeFiles, path: str, reference: Reference, place: Place) -> boo
     return False
 
 
-def load_kustomization(tree: TreeFiles, folder: str) -> tuple[str, dict[str, Any]]:
-    """``(file, document)`` of the kustomization in a directory.
-
-    Raises:
-        RenderError: there is none, or more than one.
-        SpecInvalid: it is not a YAML mapping.
-    """
-    candidates = [f"{folder}/{name}" if folder else name for name in KUSTOMIZATION_FILES]
-    there = [path for path in candidates if tree.is_file(path)]
-    for path in candidates:
-        tree.note(path)
-    if len(there) != 1:
-        names = ", ".join(posixpath.basename(path) for path in there or candidates)
-        raise RenderError(
-            f"{folder or '.'}: there is more than one of {names}"
-            if there
-            else f"{folder or '.'}: there is none of {names}",
-            object=folder,
-        )
-    document = load_one(tree.read(there[0], _MAX_FILE_BYTES), file=there[0])
-    if document is None:
-        document = {}
-    if not isinstance(document, dict):
-        raise SpecInvalid("the kustomization is no mapping", place=Place(there[0], 1))
-    return there[0], document
-
-
 def _remote(reference: Reference, place: Place) -> RenderError:
     return RenderError(
         f"{place}: {reference.entry[:200]} is not in the repository, and a render reads"
@@ -171,9 +189,7 @@ def _walk_components(job: Job, options: KustomizeSource) -> None:
             if not options.ignore_missing_components:
                 raise RenderError(f"kustomize.components: {entry} does not exist")
             continue
-        for _, reference, place in _walk(job.tree, path):
-            if reference.looks_remote:
-                raise _remote(reference, place)
+        _require_bases(job, _walk_all(job, path))
 
 
 def _has_changes(options: KustomizeSource) -> bool:
@@ -192,7 +208,7 @@ def _edited_copy(job: Job, real: str, options: KustomizeSource) -> Path:
     """
     copy = job.scratch / "overlay"
     copy.mkdir()
-    _copy_files(job, real, copy)
+    copy_files(job.tree, real, copy)
     file, document = load_kustomization(job.tree, real)
 
     def move(entry: str) -> str | None:
@@ -201,17 +217,13 @@ def _edited_copy(job: Job, real: str, options: KustomizeSource) -> Path:
             return None
         return os.path.relpath(job.tree.path(job.tree.real(path)), copy)
 
-    for path in _patch_files(options):
-        job.tree.note(job.in_app(path))
     changed = edited(
         document,
         options,
         expand=job.variables.expand,
         component_exists=lambda entry: job.tree.is_folder(job.in_app(entry)),
     )
-    target = copy / posixpath.basename(file)
-    target.unlink()
-    target.write_text(dump(relocated(changed, move)), encoding="utf-8")
+    write_kustomization(copy / posixpath.basename(file), relocated(changed, move))
     return copy
 
 
@@ -219,30 +231,3 @@ def _patch_files(options: KustomizeSource) -> Iterator[str]:
     for patch in options.patches:
         if isinstance(patch.get("path"), str):
             yield patch["path"]
-
-
-def _copy_files(job: Job, real: str, copy: Path) -> None:
-    """Copy what a kustomization in ``real`` may read as a file: what it names, and every file
-    from there on down to directories that are kustomizations or charts of their own."""
-    noted = set(job.tree.reads)
-    _, document = load_kustomization(job.tree, real)
-    named = [f"{real}/{r.entry}" if real else r.entry for r in references(document)]
-    budget = _MAX_COPIED_BYTES
-    for file in [*job.tree.walk(real, enter=lambda path: _is_plain(job.tree, path)), *named]:
-        source = Path(job.tree.path(job.tree.real(file)))
-        relative = posixpath.relpath(file, real or ".")
-        target = copy / relative
-        if not source.is_file() or relative.startswith("../"):
-            continue
-        budget -= source.stat().st_size
-        if budget < 0:
-            raise RenderError(f"{real or '.'}: more than {_MAX_COPIED_BYTES >> 20} MiB of files")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    # Copied is not read: what the build reads was noted by the walk.
-    job.tree.reads.clear()
-    job.tree.reads.update(noted)
-
-
-def _is_plain(tree: TreeFiles, folder: str) -> bool:
-    return not any(tree.is_file(f"{folder}/{n}") for n in (*KUSTOMIZATION_FILES, CHART_FILE))

@@ -8,10 +8,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from fleet.errors import FleetError, RenderError, ToolMissing
-from fleet.model.applications import Source
-from fleet.model.renders import RenderRequest, RenderResult, SourceTree
+from fleet.model.renders import RenderRequest, RenderResult
 from fleet.render.batches import Limits, run_batch
-from fleet.render.charts import Dependency
 from fleet.render.job import Programs
 from fleet.render.keys import same_facts
 from fleet.render.sandbox import Mounts, SandboxStatus, sandbox_status
@@ -50,6 +48,7 @@ class Renderer:
 
     async def render(self, request: RenderRequest) -> RenderResult:
         """Raises:
+        InputsMissing: it names charts or bases that were not handed in.
         RenderError, RenderTimeout, ToolMissing, SpecInvalid: the source does not render.
         """
         outcome = (await self.render_many([request]))[0]
@@ -86,39 +85,11 @@ class Renderer:
             found = outcomes[repr(followers[_narrowed(request, leading)])]
         return found
 
-    async def remote_bases(self, tree: SourceTree, path: str) -> tuple[str, ...]:
-        """What the kustomization in ``path`` names, directly or not, that is no local file.
-
-        Raises:
-            RenderError, SpecInvalid: there is no kustomization, or it cannot be read.
-        """
-        return tuple(map(str, await self._ask("remote bases", tree, path)))
-
-    async def chart_dependencies(self, tree: SourceTree, path: str) -> tuple[Dependency, ...]:
-        """The charts that the one in ``path`` needs and does not carry under ``charts/``, to be
-        handed in as ``RenderRequest.dependencies``; those in the same tree are not among them.
-
-        Raises:
-            RenderError, SpecInvalid: there is no chart, or it cannot be read.
-        """
-        found = await self._ask("dependencies", tree, path)
-        return tuple(from_json(Dependency, entry) for entry in found)
-
     async def aclose(self) -> None:
         """End what is still running; those who wait get an error."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _ask(self, task: str, tree: SourceTree, path: str) -> list[Any]:
-        request = RenderRequest(tree, Source(repo_url=tree.url, path=path), "", "", "", "", ())
-        async with self._slots:
-            answer = (await self._run(task, [request]))[0]
-        if isinstance(answer, FleetError):
-            raise answer
-        if not isinstance(answer, list):
-            raise RenderError("the render process gave an answer that is none")
-        return answer
 
     async def _obtain(
         self, requests: Iterable[RenderRequest], outcomes: dict[str, Outcome]
@@ -155,7 +126,7 @@ class Renderer:
         outcomes: list[Outcome] = []
         try:
             async with self._slots:
-                outcomes = [_outcome(answer) for answer in await self._run("render", requests)]
+                outcomes = [_outcome(answer) for answer in await self._run(requests)]
         finally:
             for number, request in enumerate(requests):
                 future = self._running.pop(repr(request))
@@ -166,12 +137,12 @@ class Renderer:
                     else RenderError("the render was stopped")
                 )
 
-    async def _run(self, task: str, requests: list[RenderRequest]) -> list[Any]:
+    async def _run(self, requests: list[RenderRequest]) -> list[Any]:
         status = self._status
         if status is None:
             status = await asyncio.to_thread(sandbox_status)
         mounts = Mounts.of(requests[0], self._programs())
-        return await run_batch(task, requests, mounts, self._limits, status)
+        return await run_batch(requests, mounts, self._limits, status)
 
     def _programs(self) -> Programs:
         tools = (self._tools.helm, self._tools.kubectl)

@@ -26,7 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from fleet.model.renders import RenderRequest, SourceTree
+from fleet.model.renders import FetchedBase, RenderRequest, SourceTree
 from fleet.render.job import Programs
 
 _BOOT = "import sys; sys.path[:0] = sys.argv[1:]; from fleet.render.child import main; main()"
@@ -51,16 +51,18 @@ class SandboxStatus:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """What one child may read: a tree, the trees it refers to, charts, and the programs."""
+    """What one child may read: a tree, the trees it refers to, what was fetched for it, and
+    the programs."""
 
     tree: SourceTree
     refs: tuple[tuple[str, SourceTree], ...]
     dependencies: tuple[tuple[str, str], ...]
+    bases: tuple[FetchedBase, ...]
     programs: Programs
 
     @classmethod
     def of(cls, request: RenderRequest, programs: Programs) -> Mounts:
-        return cls(request.tree, request.refs, request.dependencies, programs)
+        return cls(request.tree, request.refs, request.dependencies, request.bases, programs)
 
 
 @dataclass(slots=True)
@@ -75,14 +77,19 @@ class Child:
         """The request with paths as the child sees them."""
         inside = self.inside
         return replace(
-            request, tree=inside.tree, refs=inside.refs, dependencies=inside.dependencies
+            request,
+            tree=inside.tree,
+            refs=inside.refs,
+            dependencies=inside.dependencies,
+            bases=inside.bases,
         )
 
     def shown(self) -> tuple[tuple[str, str], ...]:
         """Paths of the child → what messages call them."""
         refs = ((tree.root, f"${name.removeprefix('$')}") for name, tree in self.inside.refs)
         charts = ((path, f"charts/{name}") for name, path in self.inside.dependencies)
-        return ((self.inside.tree.root, ""), *refs, *charts, (self.scratch, ""))
+        bases = ((base.root, base.entry) for base in self.inside.bases)
+        return ((self.inside.tree.root, ""), *refs, *charts, *bases, (self.scratch, ""))
 
     def kill(self) -> None:
         """End the child and everything it started; it may be gone already."""
@@ -238,6 +245,9 @@ def _moved(mounts: Mounts) -> Mounts:
         dependencies=tuple(
             (name, f"/charts/{number}") for number, (name, _) in enumerate(mounts.dependencies)
         ),
+        bases=tuple(
+            replace(base, root=f"/bases/{number}") for number, base in enumerate(mounts.bases)
+        ),
         programs=Programs(
             helm="/programs/helm" if programs.helm else "",
             kubectl="/programs/kubectl" if programs.kubectl else "",
@@ -251,6 +261,7 @@ def _binds(outside: Mounts, inside: Mounts) -> list[str]:
     pairs += [
         (a, b) for (_, a), (_, b) in zip(outside.dependencies, inside.dependencies, strict=True)
     ]
+    pairs += [(a.root, b.root) for a, b in zip(outside.bases, inside.bases, strict=True)]
     pairs += [(outside.programs.helm, inside.programs.helm)]
     pairs += [(outside.programs.kubectl, inside.programs.kubectl)]
     pairs += [(str(path), f"{_LIBRARIES}/{path.name}") for path in _packages()]

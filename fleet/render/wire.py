@@ -13,13 +13,29 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from fleet.errors import FleetError, Place, RenderError, RenderTimeout, SpecInvalid, ToolMissing
+from fleet.errors import (
+    FleetError,
+    InputsMissing,
+    Place,
+    RenderError,
+    RenderTimeout,
+    SpecInvalid,
+    ToolMissing,
+)
 
 T = TypeVar("T")
 
 _ERRORS: Mapping[str, type[FleetError]] = {
     kind.__name__: kind for kind in (RenderError, RenderTimeout, ToolMissing)
 }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Needs:
+    """The part of an InputsMissing that other errors lack."""
+
+    charts: tuple[tuple[str, str, str], ...]
+    bases: tuple[str, ...]
 
 
 def to_json(value: Any) -> dict[str, Any]:
@@ -77,6 +93,8 @@ def error_to_json(error: FleetError) -> dict[str, Any]:
         place = error.place
         shape["message"] = error.bare_message
         return {**shape, "file": place.file, "line": place.line, "field": place.field}
+    if isinstance(error, InputsMissing):
+        return {**shape, "charts": error.charts, "bases": error.bases}
     return shape
 
 
@@ -91,5 +109,10 @@ def error_from_json(shape: Mapping[str, Any]) -> FleetError:
             str(shape.get("field", "")),
         )
         return SpecInvalid(message, place=place, hint=hint, object=concerned)
+    if shape.get("type") == "InputsMissing":
+        needs = from_json(_Needs, {key: shape.get(key, ()) for key in ("charts", "bases")})
+        return InputsMissing(
+            message, charts=needs.charts, bases=needs.bases, hint=hint, object=concerned
+        )
     kind = _ERRORS.get(str(shape.get("type")), RenderError)
     return kind(message, hint=hint, object=concerned)

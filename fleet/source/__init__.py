@@ -12,6 +12,7 @@ a URL, a repository's configuration or a message. Only this room runs git.
 from __future__ import annotations
 
 from fleet.source.addresses import AddressRules, check
+from fleet.source.bases import BaseReference, Bases, parse_base
 from fleet.source.certificates import parse_certificates
 from fleet.source.charts import Charts, is_oci
 from fleet.source.credentials import Credentials, TokenEndpoints
@@ -34,6 +35,8 @@ __all__ = [
     "CHART_FOLDER",
     "AddressRules",
     "ArchiveLimits",
+    "BaseReference",
+    "Bases",
     "Charts",
     "CommitInfo",
     "Credentials",
@@ -51,6 +54,7 @@ __all__ = [
     "is_short_sha",
     "join_url",
     "longest_match",
+    "parse_base",
     "parse_certificates",
     "parse_known_hosts",
     "parse_url",

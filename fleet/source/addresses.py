@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -28,6 +28,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from fleet.errors import AddressForbidden, SourceUnreachable
+from fleet.model.repositories import Remote
 from fleet.source.urls import DEFAULT_PORTS, RepositoryUrl, parse_url
 
 Address = IPv4Address | IPv6Address
@@ -51,14 +52,23 @@ class AddressRules:
         allowed_networks: where loopback, link-local, metadata, multicast and unspecified
             addresses are allowed after all. Private ranges need no entry.
         allowed_file_roots: absolute directories below which ``file://`` may read.
-        allow_content_hosts: hosts that content may name: ``git.corp`` (at the default port),
-            ``git.corp:8443``, ``*.example.org`` (public addresses only). Registered hosts
-            belong in here too; whoever builds the rules adds them.
+        allowed_content_hosts: hosts that content may name: ``git.corp`` (at the default port),
+            ``git.corp:8443``, ``*.example.org`` (public addresses only).
+        public_hosts: further ones, at public addresses only.
     """
 
     allowed_networks: tuple[Network, ...] = ()
     allowed_file_roots: tuple[str, ...] = ()
-    allow_content_hosts: tuple[str, ...] = ()
+    allowed_content_hosts: tuple[str, ...] = ()
+    public_hosts: tuple[str, ...] = ()
+
+    def of(self, remote: Remote) -> AddressRules:
+        """These rules for ``remote`` and what its content names."""
+        return replace(
+            self,
+            allowed_content_hosts=(*self.allowed_content_hosts, *remote.allowed_hosts),
+            public_hosts=(*self.public_hosts, *remote.public_hosts),
+        )
 
 
 async def check(rules: AddressRules, url: str, *, registered: bool) -> tuple[str, ...]:
@@ -123,23 +133,25 @@ def unwrap(address: Address) -> Address:
 
 
 def _listed(rules: AddressRules, target: RepositoryUrl) -> bool:
-    """Whether the host is on the content list only through a wildcard.
+    """Whether the host may only be reached at a public address.
 
     Raises:
         AddressForbidden: it is not on the list at all.
     """
     default = target.port == DEFAULT_PORTS.get(target.scheme)
     names = {f"{target.host}:{target.port}"} | ({target.host} if default else set())
-    entries = {entry.lower() for entry in rules.allow_content_hosts}
+    entries = {entry.lower() for entry in rules.allowed_content_hosts}
     if names & entries:
         return False
+    if names & set(rules.public_hosts):
+        return True
     if default and any(
         entry.startswith("*.") and target.host.endswith(entry[1:]) for entry in entries
     ):
         return True
     raise AddressForbidden(
         f"{target.netloc}: named by content, and not a registered or allowed host",
-        hint=f"Register it, or add {target.netloc!r} to the setting allow_content_hosts.",
+        hint=f"Register it, or add {target.netloc!r} to the setting allowed_content_hosts.",
     )
 
 
@@ -164,7 +176,10 @@ def _judge(rules: AddressRules, host: str, address: Address, *, only_public: boo
         return
     kind = _special(real)
     if not kind and only_public and not real.is_global:
-        kind = "private"
+        raise AddressForbidden(
+            f"{host}: a private address, of a host that nobody registered",
+            hint="Register the repository: `fleet repo add` (or a prefix: `fleet repocreds add`).",
+        )
     if kind:
         shown = host if host == str(address) else f"{host} ({address})"
         raise AddressForbidden(

@@ -166,7 +166,9 @@ class Charts:
             registered=remote.registered,
             limit_bytes=INDEX_BYTES,
         )
-        reply = await HttpClient(self._rules, route_of(remote, self._deadline)).send(request)
+        reply = await HttpClient(self._rules.of(remote), route_of(remote, self._deadline)).send(
+            request
+        )
         if reply.status == 404:
             raise SourceError(
                 f"{remote.url}: no index.yaml there",
@@ -197,7 +199,7 @@ class Charts:
             registered=remote.registered and own,
             limit_bytes=self._limits.packed_bytes,
         )
-        reply = await HttpClient(self._rules, route).send(request)
+        reply = await HttpClient(self._rules.of(remote), route).send(request)
         refuse_status(reply, str(target).partition("?")[0])
         digest = hashlib.sha256(reply.body).hexdigest()
         if entry.digest and digest != entry.digest:
@@ -209,7 +211,7 @@ class Charts:
 
     async def _registry(self, remote: Remote, chart: str) -> Registry:
         access = await self._credentials.access(remote.auth, remote.url, route_of(remote))
-        client = HttpClient(self._rules, route_of(remote, self._deadline))
+        client = HttpClient(self._rules.of(remote), route_of(remote, self._deadline))
         return Registry(remote, chart, access, client)
 
 

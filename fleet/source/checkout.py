@@ -64,7 +64,7 @@ class TreeBuilder:
         if remote.options.enable_lfs:
             left = Limits(limits.files, limits.size_bytes - size)
             size += await lfs.fill(
-                folder, entries, remote, self._rules, self._credentials, left.size_bytes
+                folder, entries, remote, self._rules.of(remote), self._credentials, left.size_bytes
             )
         if remote.options.enable_submodules:
             for module in await list_submodules(self._clones, remote, sha, entries):

@@ -69,7 +69,7 @@ class Clones:
             outcome = await ask(("ls-remote", "--symref"), patterns, Path("/dev/null"))
         refs = parse_ls_remote(outcome.stdout.decode(errors="replace"))
         if not refs.refs:
-            await confirm_repository(remote, self._rules, self._credentials)
+            await confirm_repository(remote, self._rules.of(remote), self._credentials)
         return refs
 
     async def fetch(self, remote: Remote, wanted: Sequence[str], depth: int = 0) -> None:
@@ -140,7 +140,7 @@ class Clones:
             patience: how many deadlines one command may take.
         """
         scratch = self._root / "scratch"
-        async with opened(remote, self._rules, self._credentials, scratch) as transport:
+        async with opened(remote, self._rules.of(remote), self._credentials, scratch) as transport:
 
             async def ask(
                 arguments: tuple[str, ...], operands: tuple[str, ...], git_dir: Path

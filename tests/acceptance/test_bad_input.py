@@ -120,13 +120,13 @@ def test_a_host_that_is_not_the_known_one(stage: Stage, git_ssh: GitSshServer, f
 
 
 def test_a_repository_that_an_application_names_and_nobody_registered(stage: Stage) -> None:
-    url = f"http://127.0.0.1:{free_port()}/shop.git"
+    url = "https://10.1.2.3/shop.git"  # refused before anything is sent there
     create = ("app", "create", "stray", "--repo", url, "--path", ".", "--dest-name", "target")
     stage.machine.ok(*create)
     stage.machine.ok("app", "refresh", "stray")  # ends, though there is nothing to be had
     shown = stage.machine.ok("app", "get", "stray").out
     assert "ComparisonError" in shown
-    assert "not a registered or allowed host" in shown
+    assert "a private address, of a host that nobody registered" in shown
     assert "last good revision" not in shown
     stage.failed(stage.machine.fleet("app", "wait", "stray", "--sync", "--timeout", "1"), 1, url)
     stage.machine.ok("app", "delete", "stray", "-y", "--cascade=false")

@@ -1,15 +1,17 @@
-"""Charts fetched for one project are not given to another, however alike the files are."""
+"""What sources name and do not carry: fetched under the rules, and for its project alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from fleet.model.ids import RepositoryId
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.registry import repositories
 from fleet.registry.repositories import NewRepository
 from fleet.source import parse_url
 from tests.cluster.kube import TestCluster
-from tests.integration.operations.harness import ADMIN, settings_for, world
+from tests.integration.operations.harness import ADMIN, World, settings_for, world
+from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
 from tests.servers.helm_repo import HelmRepo
 from tests.servers.postgres import TestDatabase
@@ -54,3 +56,66 @@ async def test_a_render_with_a_private_chart_stays_in_its_project(
         refused = (await there.app("b"))["render_error"]
         assert refused is not None
         assert refused["type"] == "AddressForbidden"
+
+
+async def test_remote_bases_come_from_registered_hosts_alone(
+    tmp_path: Path,
+    database: TestDatabase,
+    git_repo: GitRepo,
+    git_http: GitHttpServer,
+    bare_clusters: list[TestCluster],
+) -> None:
+    settings = settings_for(tmp_path)
+    (Path(settings.home) / "tools").symlink_to(tools_home() / "tools")
+    base = git_http.repository("base")
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
+    base.commit({"web/kustomization.yaml": "resources: [cm.yaml]", "web/cm.yaml": one})
+    kustomization = f"resources: ['{base.url}//web?ref=main']\nnamePrefix: own-\n"
+    git_repo.commit({"web/kustomization.yaml": kustomization})
+    async with world(settings, database, git_repo, bare_clusters[0]) as there:
+        await there.put_project("shop")
+        await there.add_app("web", project="shop")
+        await there.poll()
+        refused = (await there.app("web"))["render_error"]
+        assert refused["type"] == "AddressForbidden"
+        assert "not a registered or allowed host" in refused["message"]
+
+        other = git_http.repository("other").url  # the host becomes known by another repository
+        await _register(there, other)
+        await there.run("update applications set refresh = 'hard'")
+        await there.poll()
+        assert (await there.app("web"))["render_error"] is None
+        await there.pass_()
+        assert set(await there.resources("web")) == {"ConfigMap/own-one"}
+
+
+async def test_files_of_this_machine_are_no_bases(
+    tmp_path: Path, database: TestDatabase, git_repo: GitRepo, bare_clusters: list[TestCluster]
+) -> None:
+    settings = settings_for(tmp_path)
+    (Path(settings.home) / "tools").symlink_to(tools_home() / "tools")
+    secret = GitRepo(tmp_path / "secret.git")
+    secret.commit({"kustomization.yaml": "resources: []"})
+    git_repo.commit({"web/kustomization.yaml": f"resources: ['{secret.url}']"})
+    async with world(settings, database, git_repo, bare_clusters[0]) as there:
+        await there.add_app("web")  # its own repository is registered, by a file URL too
+        await there.poll()
+        refused = (await there.app("web"))["render_error"]
+        assert (refused["type"], "may not name files" in refused["message"]) == (
+            "AddressForbidden",
+            True,
+        )
+
+
+async def _register(there: World, address: str) -> RepositoryId:
+    url = parse_url(address)
+    new = NewRepository(
+        url=str(url),
+        canonical_url=url.canonical,
+        type=RepositoryType.GIT,
+        auth=RepositoryAuth(),
+        options=RepositoryOptions(),
+    )
+    async with there.runtime.db.transaction() as tx:
+        added = await repositories.add_repository(tx, ADMIN, there.runtime.ring, new)
+    return added.id

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from fleet.errors import RenderError, SpecInvalid
+from fleet.errors import InputsMissing, RenderError, SpecInvalid
 from fleet.model.applications import HelmParameter, HelmSource
 from fleet.model.renders import RenderResult, SourceTree
-from fleet.render.charts import Dependency
 from tests.integration.render.conftest import Kitchen, facts_of, names, request_for
 
 CHART = "apiVersion: v2\nname: demo\nversion: 0.1.0\n"
@@ -245,11 +244,9 @@ def packed() -> bytes:
 
 async def test_missing_dependency_is_named_and_handed_in(kitchen: Kitchen, tmp_path: Any) -> None:
     tree = kitchen.write({"app/Chart.yaml": NEEDS % URL})
-    with pytest.raises(RenderError, match=rf"the chart needs redis \^1.0.0 from {URL}"):
+    with pytest.raises(InputsMissing, match=rf"the chart needs redis \^1.0.0 from {URL}") as told:
         await kitchen.renderer.render(request_for(tree, "app"))
-    assert await kitchen.renderer.chart_dependencies(tree, "app") == (
-        Dependency("redis", "^1.0.0", URL),
-    )
+    assert told.value.charts == (("redis", "^1.0.0", URL),)
     fetched = tmp_path / "fetched"
     for name, content in LIBRARY.items():
         (fetched / name).parent.mkdir(parents=True, exist_ok=True)
@@ -263,8 +260,7 @@ async def test_missing_dependency_is_named_and_handed_in(kitchen: Kitchen, tmp_p
 async def test_lock_file_says_the_version(kitchen: Kitchen) -> None:
     lock = f"dependencies: [{{name: redis, version: 1.4.2, repository: '{URL}'}}]\n"
     tree = kitchen.write({"app/Chart.yaml": NEEDS % URL, "app/Chart.lock": lock})
-    found = await kitchen.renderer.chart_dependencies(tree, "app")
-    assert found == (Dependency("redis", "1.4.2", URL),)
+    assert await _lacking(kitchen, tree) == (("redis", "1.4.2", URL),)
 
 
 @pytest.mark.parametrize("form", ["directory", "archive", "same tree"])
@@ -279,7 +275,6 @@ async def test_dependencies_that_are_there(kitchen: Kitchen, form: str) -> None:
         files |= {f"lib/redis/{name}": content for name, content in LIBRARY.items()}
     result = await kitchen.render(files)
     assert names(result) == ["ConfigMap/redis"]
-    assert await kitchen.renderer.chart_dependencies(kitchen.write({}), "app") == ()
     assert result.reads.paths == (("app/", "lib/redis/") if form == "same tree" else ("app/",))
 
 
@@ -290,5 +285,10 @@ async def test_dependencies_of_an_old_chart(kitchen: Kitchen) -> None:
             "app/requirements.yaml": f"dependencies: [{{name: a, version: 1, repository: {URL}}}]",
         }
     )
-    found = await kitchen.renderer.chart_dependencies(tree, "app")
-    assert found == (Dependency("a", "1", URL),)
+    assert await _lacking(kitchen, tree) == (("a", "1", URL),)
+
+
+async def _lacking(kitchen: Kitchen, tree: SourceTree) -> tuple[tuple[str, str, str], ...]:
+    with pytest.raises(InputsMissing) as told:
+        await kitchen.renderer.render(request_for(tree, "app"))
+    return told.value.charts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.errors import RenderError, RenderTimeout, SpecInvalid
+from fleet.errors import InputsMissing, RenderError, RenderTimeout, SpecInvalid
 from fleet.model.applications import DirectorySource, HelmSource, JsonnetVar, KustomizeSource
 from fleet.render.batches import Limits
 from fleet.render.rendering import Renderer
@@ -160,7 +160,7 @@ async def test_kustomize_reads_nothing_outside(kitchen: Kitchen, neighbour: str,
         "file://{root}",
     ],
 )
-async def test_remote_bases_are_refused(
+async def test_remote_bases_are_not_fetched_by_a_render(
     tools: Tools,
     write: Write,
     listener: tuple[str, list[str]],
@@ -171,8 +171,9 @@ async def test_remote_bases_are_refused(
     entry = entry.format(url=url, root=Path.cwd())
     tree = write({"app/kustomization.yaml": f'resources: ["../base", "{entry}"]'})
     write({"base/kustomization.yaml": "resources: []"})
-    with pytest.raises(RenderError, match="reads nothing from the network"):
+    with pytest.raises(InputsMissing) as told:
         await Renderer(tools, status=status).render(request_for(tree, "app"))
+    assert told.value.bases == (entry,)
     assert asked == []
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fleet.errors import RenderError, SpecInvalid
+from fleet.errors import InputsMissing, RenderError, SpecInvalid
 from fleet.model.applications import KustomizeReplica, KustomizeSource
+from fleet.model.renders import FetchedBase
 from fleet.render.detection import KUSTOMIZATION_FILES
-from tests.integration.render.conftest import Kitchen, facts_of, names, request_for
+from tests.integration.render.conftest import CONFIG_MAP, Kitchen, facts_of, names, request_for
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -211,14 +213,95 @@ async def test_bad_options(kitchen: Kitchen, options: dict[str, Any], message: s
         await kitchen.render(FILES, kustomize=KustomizeSource(**options))
 
 
-async def test_remote_bases_are_listed(kitchen: Kitchen) -> None:
+GIT = "https://git.example.com/base.git//web?ref=v1"
+FILE = "https://git.example.com/raw/extra.yaml"
+
+
+@pytest.fixture
+def fetched(tmp_path: Path) -> tuple[FetchedBase, ...]:
+    """What ``GIT`` and ``FILE`` stand for; the repository has a kustomization beside the base."""
+    files = {
+        "repo/web/kustomization.yaml": f"resources: [web.yaml, ../shared]\n# and {FILE}\n",
+        "repo/web/web.yaml": DEPLOYMENT,
+        "repo/shared/kustomization.yaml": "resources: [cm.yaml]\nnameSuffix: -shared\n",
+        "repo/shared/cm.yaml": CONFIG_MAP,
+        "file/manifest.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: extra}\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return (
+        FetchedBase(GIT, str(tmp_path / "repo"), "web"),
+        FetchedBase(FILE, str(tmp_path / "file"), "manifest.yaml"),
+    )
+
+
+async def test_remote_bases_are_named_all_at_once(kitchen: Kitchen) -> None:
     tree = kitchen.write(
         {
-            "app/kustomization.yaml": "resources: [../base, 'https://example.com/a.yaml']",
-            "base/kustomization.yaml": "resources: ['github.com/a/b//c?ref=v1']",
+            "app/kustomization.yaml": f"resources: [../base, '{FILE}']",
+            "base/kustomization.yaml": f"resources: ['{GIT}', '{FILE}']",
         }
     )
-    assert set(await kitchen.renderer.remote_bases(tree, "app")) == {
-        "https://example.com/a.yaml",
-        "github.com/a/b//c?ref=v1",
+    with pytest.raises(InputsMissing) as told:
+        await kitchen.renderer.render(request_for(tree, "app"))
+    assert set(told.value.bases) == {FILE, GIT}
+
+
+@pytest.mark.parametrize(
+    "options", [KustomizeSource(), KustomizeSource(name_prefix="x-", components=("../comp",))]
+)
+async def test_fetched_bases_are_built_in(
+    kitchen: Kitchen, fetched: tuple[FetchedBase, ...], options: KustomizeSource
+) -> None:
+    files = {
+        **FILES,
+        "app/kustomization.yaml": f"resources: [../mid, cm.yaml, '{FILE}']\nnamePrefix: own-\n",
+        "mid/kustomization.yaml": f"resources: ['{GIT}']\nnameSuffix: -mid\n",
     }
+    result = await kitchen.render(files, kustomize=options, bases=fetched)
+    prefix = options.name_prefix or "own-"
+    made = {manifest["kind"]: manifest for manifest in result.manifests}
+    assert set(names(result)) == {
+        f"ConfigMap/{prefix}plain",
+        f"ConfigMap/{prefix}plain-shared-mid",
+        f"Deployment/{prefix}web-mid",
+        f"Secret/{prefix}extra",
+    }
+    assert ("paused" in made["Deployment"]["spec"]) == bool(options.components)
+    # the repository's own files only: what was fetched is pinned by whoever fetched it
+    assert {path.split("/")[0] for path in result.reads.paths} <= {"app", "mid", "comp"}
+    assert {"app/cm.yaml", "mid/kustomization.yaml"} <= set(result.reads.paths)
+
+
+async def test_a_fetched_base_may_need_another(
+    kitchen: Kitchen, fetched: tuple[FetchedBase, ...]
+) -> None:
+    root = Path(fetched[0].root)
+    (root / "web/kustomization.yaml").write_text(f"resources: [web.yaml, '{FILE}']\n")
+    files = {"app/kustomization.yaml": f"resources: ['{GIT}']"}
+    with pytest.raises(InputsMissing) as told:
+        await kitchen.render(files, bases=fetched[:1])
+    assert told.value.bases == (FILE,)
+    result = await kitchen.render(files, bases=fetched)
+    assert names(result) == ["Secret/extra", "Deployment/web"]
+
+
+async def test_a_fetched_base_stays_in_its_tree(
+    kitchen: Kitchen, fetched: tuple[FetchedBase, ...]
+) -> None:
+    root = Path(fetched[0].root)
+    (root / "web/kustomization.yaml").write_text("resources: [../../tree/base]\n")
+    files = {"app/kustomization.yaml": f"resources: ['{GIT}']", **FILES}
+    files["app/kustomization.yaml"] = f"resources: ['{GIT}']"
+    with pytest.raises(RenderError, match="leads out of the repository"):
+        await kitchen.render(files, bases=fetched)
+
+
+@pytest.mark.parametrize("field", ["patches", "configMapGenerator"])
+async def test_only_bases_may_be_remote(
+    kitchen: Kitchen, fetched: tuple[FetchedBase, ...], field: str
+) -> None:
+    entry = {"patches": f"path: {FILE}", "configMapGenerator": f"name: x, files: ['{FILE}']"}[field]
+    with pytest.raises(RenderError, match="reads nothing from the network"):
+        await kitchen.render({"app/kustomization.yaml": f"{field}: [{{{entry}}}]"}, bases=fetched)

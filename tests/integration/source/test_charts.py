@@ -132,9 +132,9 @@ async def test_a_credential_stays_with_its_host(
         charts = Charts(trees, rules=rules, parse_yaml=parse_yaml)
         with pytest.raises(AddressForbidden) as refused:
             await charts.fetch_chart(remote(helm, AUTH), "api", "1.0.0")
-        assert "allow_content_hosts" in refused.value.hint
+        assert "allowed_content_hosts" in refused.value.hint
         assert cdn.requests == []
-        allowing = replace(rules, allow_content_hosts=(cdn.url.removeprefix("http://"),))
+        allowing = replace(rules, allowed_content_hosts=(cdn.url.removeprefix("http://"),))
         charts = Charts(trees, rules=allowing, parse_yaml=parse_yaml)
         await charts.fetch_chart(remote(helm, AUTH), "api", "1.0.0")
         assert "authorization" not in cdn.requests[-1].headers

@@ -71,7 +71,7 @@ async def test_a_redirect_to_another_host_is_refused(server: HttpServer, other: 
     server.fault, server.redirect_to = Fault.REDIRECT, other.url
     with pytest.raises(AddressForbidden) as refused:
         await get(loopback(), server.url, authorization=TOKEN)
-    assert "allow_content_hosts" in refused.value.hint
+    assert "allowed_content_hosts" in refused.value.hint
     assert other.requests == []
 
 

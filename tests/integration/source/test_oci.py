@@ -189,9 +189,9 @@ async def test_a_registry_cannot_send_the_password_elsewhere(
             charts = Charts(trees, rules=rules, parse_yaml=no_yaml)
             with pytest.raises(AddressForbidden) as refused:
                 await charts.resolve_chart(token_remote(registry), "web", "")
-            assert "allow_content_hosts" in refused.value.hint
+            assert "allowed_content_hosts" in refused.value.hint
             assert issuer.requests == []
-            listed = replace(rules, allow_content_hosts=(issuer.url.removeprefix("http://"),))
+            listed = replace(rules, allowed_content_hosts=(issuer.url.removeprefix("http://"),))
             charts = Charts(trees, rules=listed, parse_yaml=no_yaml)
             assert await charts.resolve_chart(token_remote(registry), "web", "") == "1.1.0"
 

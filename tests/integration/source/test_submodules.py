@@ -81,10 +81,10 @@ async def test_an_absolute_one_elsewhere_must_be_allowed_and_gets_no_credential(
         remote = remote_to(shop.url, auth=AUTH, options=WITH)
         with pytest.raises(AddressForbidden) as refused:
             await Mirrors(tmp_path / "home", rules=rules).checkout(remote, shop.sha())
-        assert "allow_content_hosts" in refused.value.hint
+        assert "allowed_content_hosts" in refused.value.hint
         assert elsewhere.requests == []
         host = elsewhere.url.removeprefix("http://")
-        allowing = Mirrors(tmp_path / "home", rules=replace(rules, allow_content_hosts=(host,)))
+        allowing = Mirrors(tmp_path / "home", rules=replace(rules, allowed_content_hosts=(host,)))
         tree = await allowing.checkout(remote, shop.sha())
         assert Path(tree.root, "lib/deploy.yaml").exists()
         assert not [r for r in elsewhere.requests if "authorization" in r.headers]

@@ -76,15 +76,6 @@ def test_tool_version_enters() -> None:
     assert render_key(REQUEST, READS, HASHES, newer) != KEY
 
 
-def test_handed_in_charts_enter() -> None:
-    request = replace(REQUEST, dependencies=(("redis", "/x"),))
-    one, two = (
-        render_key(request, READS, {**HASHES, "charts:redis": digest}, TOOLS)
-        for digest in ("1", "2")
-    )
-    assert len({KEY, one, two}) == 3
-
-
 def test_a_hash_that_is_missing_is_an_error() -> None:
     with pytest.raises(KeyError):
         render_key(REQUEST, READS, {"app/": "1"}, TOOLS)

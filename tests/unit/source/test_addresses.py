@@ -87,19 +87,19 @@ async def test_every_answer_is_judged(names: dict[str, list[str]]) -> None:
 
 async def test_content_reaches_only_listed_hosts(names: dict[str, list[str]]) -> None:
     names["git.corp"] = names["evil.example"] = names["a.cdn.example"] = ["8.8.8.8"]
-    rules = AddressRules(allow_content_hosts=("git.corp", "ci.corp:8443", "*.cdn.example"))
+    rules = AddressRules(allowed_content_hosts=("git.corp", "ci.corp:8443", "*.cdn.example"))
     assert await check(rules, "https://git.corp/x", registered=False)
     assert await check(rules, "https://a.cdn.example/x", registered=False)
     for url in ("https://evil.example/x", "https://git.corp:8443/x", "https://cdn.example/x"):
         with pytest.raises(AddressForbidden) as refused:
             await check(rules, url, registered=False)
-        assert "allow_content_hosts" in refused.value.hint
+        assert "allowed_content_hosts" in refused.value.hint
         assert "evil" not in refused.value.hint or "evil.example" in refused.value.hint
 
 
 async def test_a_wildcard_reaches_only_public_addresses(names: dict[str, list[str]]) -> None:
     names["x.cdn.example"] = ["10.0.0.1"]
-    rules = AddressRules(allow_content_hosts=("*.cdn.example",))
+    rules = AddressRules(allowed_content_hosts=("*.cdn.example",))
     with pytest.raises(AddressForbidden, match="private"):
         await check(rules, "https://x.cdn.example/x", registered=False)
 
