@@ -20,7 +20,7 @@ from fleet import metrics
 from fleet.errors import FleetError
 from fleet.logs import fields
 from fleet.model.ids import ClusterId, RepositoryId
-from fleet.operations.desiring import poll_repository
+from fleet.operations.desiring import poll_repository, sweep
 from fleet.operations.passes import reconcile_cluster
 from fleet.operations.renewing import renew_tokens
 from fleet.operations.runtime import Runtime
@@ -32,6 +32,8 @@ HEARTBEAT_SECONDS = 2.0
 POLLING_SECONDS = 1.0
 #: After SIGTERM a pass may finish what it has in hand; then it is cut off.
 GRACE_SECONDS = 20.0
+#: A cache is a machine's own, so every worker looks after the one beside it.
+TIDY_SECONDS = 3600.0
 #: Between attempts to reach a PostgreSQL that is away.
 REOPEN_SECONDS = 2.0
 
@@ -75,13 +77,27 @@ async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
 
     While PostgreSQL is away nothing is taken; the queue is opened anew once it is back.
     """
-    while not stop.is_set():
+    tidying = asyncio.create_task(_tidy(runtime))
+    try:
+        while not stop.is_set():
+            try:
+                await _work(runtime, stop)
+            except ConnectorException as error:
+                log.warning("the queue cannot be reached", extra=fields(why=error))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
+    finally:
+        tidying.cancel()
+        await asyncio.gather(tidying, return_exceptions=True)
+
+
+async def _tidy(runtime: Runtime) -> None:
+    while True:
         try:
-            await _work(runtime, stop)
-        except ConnectorException as error:
-            log.warning("the queue cannot be reached", extra=fields(why=error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
+            await sweep(runtime)
+        except (FleetError, OSError) as error:
+            log.warning("the cache of repositories was not tidied", extra=fields(why=error))
+        await asyncio.sleep(TIDY_SECONDS)
 
 
 async def _work(runtime: Runtime, stop: asyncio.Event) -> None:

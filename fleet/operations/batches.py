@@ -30,6 +30,7 @@ from fleet.model.operations import (
 from fleet.model.scope import FLEET
 from fleet.operations.applying import Batch, Workplace, carry_out
 from fleet.operations.connections import Link
+from fleet.operations.fencing import Fence
 from fleet.operations.judging import (
     auto_decision,
     desired_of,
@@ -52,6 +53,8 @@ PROPAGATION = "foreground"
 GOING = timedelta(seconds=2)
 #: An application with a kind that the cluster does not serve is tried again after this.
 UNSERVED = timedelta(seconds=60)
+#: An object that could not be read is looked into again after this.
+UNREAD = timedelta(seconds=60)
 #: A poll that was woken with the application has rendered it by then, as a rule.
 RENDERING = timedelta(seconds=1)
 
@@ -67,6 +70,7 @@ class Pass:
         self.link = link
         self.discovery = discovery
         self.epoch = epoch
+        self.fence = Fence(runtime.db, cluster.id, epoch)
         self._namespaces: dict[str, bool] = {}
         self._claims: dict[ObjectRef, str] = {}
 
@@ -77,6 +81,7 @@ class Pass:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
+        await self.fence.ask()
         batch = [Progress.of(view) for view in await self._gather(apps)]
         interrupted = await self._look(batch)
         if interrupted is None:
@@ -110,7 +115,10 @@ class Pass:
             self._place(one.view), refs, desired_of(one.view), one.view.rows
         )
         for look in looks:
-            one.looked.add(look.ref)
+            if look.failed:
+                one.wait(self.runtime.now() + UNREAD)
+            else:
+                one.looked.add(look.ref)
             one.note_drift(self.cluster.name, look.ref, look.row)
             if look.row is None:
                 one.rows.pop(look.ref, None)
@@ -157,11 +165,13 @@ class Pass:
         )
 
     def _gate(self, view: View) -> Gate:
-        """The one choke point: asked before every write, with what is about to be sent."""
+        """The one choke point: asked before every write, with what is about to be sent: is
+        this pass still the newest, and does the project allow it?"""
         ask = gate_of(view.project, self.cluster)
         cascade = view.app.deleting is not None
 
         def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
+            self.fence.check()
             ref = ObjectRef(kind.group, kind.kind, namespace, name)
             own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
             asked = "create-namespace" if own_namespace and verb == "apply" else verb
@@ -291,6 +301,8 @@ class Pass:
     async def _advance(self, batch: Sequence[Progress]) -> ClusterError | None:
         """Step by step, until every operation waits, ended, or was cut short."""
         running = [one for one in batch if one.operation is not None]
+        if running:
+            await self.fence.ask()
         error: ClusterError | None = None
         while running and error is None:
             now = self.runtime.now()

@@ -68,10 +68,13 @@ async def poll_repository(runtime: Runtime, repository: RepositoryId) -> None:
 
 async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -> None:
     async with runtime.db.reading() as tx:
-        pending = await desired.pending_renders(tx, repository)
+        pending = await desired.pending_renders(tx, repository, runtime.now())
+    postponed: set[tuple[str, str]] = set()
     for start in range(0, len(pending), CHUNK):
-        await evaluate(runtime, pending[start : start + CHUNK], found.errors)
-    done = [(chart, target, sha) for (chart, target), sha in found.revisions.items()]
+        for entry in await evaluate(runtime, pending[start : start + CHUNK], found.errors):
+            postponed |= {(source.chart, source.target_revision) for source in entry.sources}
+    # a ref counts as evaluated when all who follow it were; the next poll has the others again
+    done = [(*ref, sha) for ref, sha in found.revisions.items() if ref not in postponed]
     async with runtime.db.transaction() as tx:
         await desired.mark_evaluated(tx, repository, done)
 
@@ -81,7 +84,7 @@ async def _record_failure(runtime: Runtime, repository: RepositoryId, error: Fle
     log.warning("%s", error.message, extra=fields(repository=repository, error=error.type))
     async with runtime.db.transaction() as tx:
         await repositories.record_contact(tx, repository, error, runtime.now())
-        pending = await desired.pending_renders(tx, repository)
+        pending = await desired.pending_renders(tx, repository, runtime.now())
         asked = [entry.id for entry in pending if entry.refresh in ("normal", "hard")]
         clusters = await desired.look_again(tx, asked)
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
@@ -148,5 +151,6 @@ async def _fetch(runtime: Runtime, remote: Remote, found: _Found) -> None:
 
 
 async def sweep(runtime: Runtime) -> None:
-    """Drop the trees that were not used for longest, down to the size that is allowed."""
+    """Keep what this machine caches of repositories within its bounds: the trees that were not
+    used for longest go, and mirrors that nobody asks any more."""
     await runtime.mirrors.sweep(runtime.settings.cache_max_bytes)

@@ -61,8 +61,11 @@ async def evaluate(
     runtime: Runtime,
     pending: Sequence[Pending],
     errors: Mapping[tuple[str, str], FleetError],
-) -> None:
+) -> tuple[Pending, ...]:
     """Render what changed among ``pending``, record it, and wake the clusters concerned.
+
+    Returns those to be tried again at the next poll: their files, or what those need, are
+    not to be had now.
 
     Args:
         errors: of refs that could not be resolved, by (chart, target revision).
@@ -70,6 +73,7 @@ async def evaluate(
     work = Evaluation(runtime)
     rendered: list[Rendered] = []
     unchanged: list[Pending] = []
+    postponed: list[Pending] = []
     jobs: dict[int, list[_Job]] = {}
     await work.open_places(pending)
     for index, entry in enumerate(pending):
@@ -79,15 +83,17 @@ async def evaluate(
             else:
                 jobs[index] = await work.jobs_of(entry, errors)
         except SourceUnreachable:
-            continue  # the next poll comes back to it
+            postponed.append(entry)
         except FleetError as error:
             rendered.append(_failed(entry, error))
     answers = iter(await work.render([job for group in jobs.values() for job in group]))
     for index, group in jobs.items():
-        result = work.combine(pending[index], group, [next(answers) for _ in group])
-        if result is not None:
-            rendered.append(result)
+        mine = [next(answers) for _ in group]
+        rendered.append(work.combine(pending[index], group, mine))
+        if any(isinstance(answer, FleetError) and answer.transient for answer in mine):
+            postponed.append(pending[index])
     await _record(runtime, work, rendered, unchanged)
+    return tuple(postponed)
 
 
 async def _record(
@@ -111,7 +117,13 @@ async def _record(
 
 def _failed(entry: Pending, error: FleetError) -> Rendered:
     return Rendered(
-        entry.id, entry.generation, entry.manifests_sha256, entry.revisions, (), (), error.as_dict()
+        id=entry.id,
+        generation=entry.generation,
+        manifests_sha256=entry.manifests_sha256,
+        revisions=entry.revisions,
+        inputs=(),
+        error=error.as_dict(),
+        seen=entry.seen,
     )
 
 
@@ -171,6 +183,7 @@ class Evaluation:
         self._remotes: dict[RepositoryId, Remote] = {}
         self._trees: dict[Place, SourceTree] = {}
         self._hashes: dict[Place, Hashes] = defaultdict(dict)
+        self._done: dict[str, _Done] = {}
         self.sets: dict[str, manifests.ManifestSet] = {}
         self.renders: list[manifests.StoredRender] = []
 
@@ -203,7 +216,7 @@ class Evaluation:
 
     def is_unchanged(self, entry: Pending) -> bool:
         """Whether every input of the application is as at its last render."""
-        if entry.failed or entry.refresh == "hard" or not entry.sources:
+        if entry.error is not None or entry.refresh == "hard" or not entry.sources:
             return False
         if entry.rendered_generation != entry.generation:
             return False
@@ -279,16 +292,18 @@ class Evaluation:
         }
         waiting = [index for index in range(len(jobs)) if index not in answers]
         waiting = await self._look_up(jobs, waiting, answers)
-        while waiting:
+        if waiting:
             first = {_likeness(jobs[index]): index for index in reversed(waiting)}
-            leaders = sorted(first.values())
-            await self._render_now(jobs, leaders, answers)
+            await self._render_now(jobs, sorted(first.values()), answers)
             waiting = [index for index in waiting if index not in answers]
             for index in tuple(waiting):
                 same = answers[first[_likeness(jobs[index])]]
                 if isinstance(same, _Done) and await self._shares(jobs[index], same):
                     answers[index] = same
                     waiting.remove(index)
+            # what reads a fact of its application is not shared: the rest goes side by side,
+            # and the renderer finds those among it that are equal after all
+            await self._render_now(jobs, waiting, answers)
         return [answers[index] for index in range(len(jobs))]
 
     async def _look_up(
@@ -332,7 +347,6 @@ class Evaluation:
         )
         for index, result in results:
             if isinstance(result, RenderResult):
-                metrics.RENDERS.labels(result.tool).inc()
                 answers[index] = self._keep(jobs[index], result)
             else:
                 answers[index] = result
@@ -340,11 +354,16 @@ class Evaluation:
     def _keep(self, job: _Job, result: RenderResult) -> _Done:
         """Note a fresh render, to be stored with the applications that refer to it."""
         key = self._key(job, result.reads)
-        stored = self.store(result.manifests)
-        self.renders.append(
-            manifests.StoredRender(key, stored.sha256, result.tool, result.reads, result.warnings)
-        )
-        return _Done(key, tuple(stored.objects), result.reads, result.warnings)
+        if key not in self._done:
+            metrics.RENDERS.labels(result.tool).inc()
+            stored = self.store(result.manifests)
+            self.renders.append(
+                manifests.StoredRender(
+                    key, stored.sha256, result.tool, result.reads, result.warnings
+                )
+            )
+            self._done[key] = _Done(key, tuple(stored.objects), result.reads, result.warnings)
+        return self._done[key]
 
     def store(self, objects: Sequence[Manifest]) -> manifests.ManifestSet:
         """The set under its hash; sorted, so that equal sets are one."""
@@ -363,11 +382,9 @@ class Evaluation:
 
     def combine(
         self, entry: Pending, jobs: Sequence[_Job], answers: Sequence[_Done | FleetError]
-    ) -> Rendered | None:
-        """What all sources of an application came to; None to try again at the next poll."""
+    ) -> Rendered:
+        """What all sources of an application came to: manifests, or the first failure."""
         for answer in answers:
-            if isinstance(answer, SourceUnreachable):
-                return None
             if isinstance(answer, FleetError):
                 return _failed(entry, answer)
         done = [answer for answer in answers if isinstance(answer, _Done)]
@@ -389,6 +406,7 @@ class Evaluation:
                 for job, answer in zip(jobs, done, strict=True)
             ),
             warnings=tuple(warning for answer in done for warning in answer.warnings),
+            seen=entry.seen,
         )
 
 

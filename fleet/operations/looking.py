@@ -41,10 +41,12 @@ MISSING = Health(HealthStatus.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An object's row after its body was read; None when it is gone and not wanted."""
+    """An object's row after its body was read; None when it is gone and not wanted.
+    ``failed``: it could not be read, and stays marked."""
 
     ref: ObjectRef
     row: LiveResource | None
+    failed: bool = False
 
 
 async def look_into(
@@ -91,7 +93,7 @@ async def _look(
         # unknown is not absent: nothing follows from it but that it is shown as unknown
         unknown = _base(ref, wanted, row)
         message = f"could not be read: {error.message}"
-        return Look(ref, replace(unknown, sync=SyncStatus.UNKNOWN, message=message))
+        return Look(ref, replace(unknown, sync=SyncStatus.UNKNOWN, message=message), failed=True)
     if live is None:
         if wanted is None:
             return Look(ref, None)

@@ -12,9 +12,9 @@ import logging
 from collections.abc import Mapping
 
 from fleet.cluster import ClusterClient, facts, list_metadata
-from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable
+from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable, WatchExpired
 from fleet.logs import fields
-from fleet.model.clusters import Cluster, Discovery
+from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
@@ -28,11 +28,14 @@ log = logging.getLogger(__name__)
 def changes(
     inventory: Mapping[ObjectRef, work.InventoryRow], listed: Mapping[ObjectRef, LiveMeta]
 ) -> tuple[tuple[ObjectRef, str], ...]:
-    """Inventory objects that are not as recorded: each with the version now, or ``GONE``."""
+    """Inventory objects that are not as recorded: each with the version now, or ``GONE``.
+    One whose kind could not be listed before is looked into, whatever its version."""
     found = []
     for ref, row in inventory.items():
         meta = listed.get(ref)
         version = work.GONE if meta is None else meta.resource_version
+        if row.seen_version == work.UNLISTED and meta is not None:
+            version = work.REFRESH
         if version not in (row.resource_version, row.seen_version):
             found.append((ref, version))
     return tuple(found)
@@ -78,6 +81,9 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
         for kind, objects in listed.items():
             recorded = await work.inventory(tx, cluster.id, kind)
             await work.mark_seen(tx, cluster.id, changes(recorded, objects))
+        for kind, answer in answers:
+            if isinstance(answer, str):
+                await work.mark_unlisted(tx, cluster.id, kind, f"is not known: {answer}")
     for kind, answer in answers:
         if isinstance(answer, str):
             log.warning("%s", answer, extra=fields(cluster=cluster.name, kind=kind))
@@ -99,15 +105,21 @@ async def _list(
     selector = f"{INSTANCE_LABEL}={runtime.instance}"
     spaces = cluster.namespaces if cluster.namespaces and served.namespaced else ("",)
     try:
-        lists = await asyncio.gather(
-            *(
-                list_metadata(client, served, namespace=space, label_selector=selector)
-                for space in spaces
-            )
-        )
+        lists = await asyncio.gather(*(_listed(client, served, at, selector) for at in spaces))
     except (ClusterUnreachable, ClusterAuthFailed):
         raise
     except ClusterError as error:
         # one broken conversion webhook must not hide every other kind
         return kind, error.message
-    return kind, {item.ref: item for result in lists for item in result.items}
+    return kind, {item.ref: item for items in lists for item in items}
+
+
+async def _listed(
+    client: ClusterClient, kind: ApiKind, namespace: str, selector: str
+) -> tuple[LiveMeta, ...]:
+    """A snapshot may be compacted away between two pages: that is worth a second try."""
+    try:
+        found = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
+    except WatchExpired:
+        found = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
+    return found.items

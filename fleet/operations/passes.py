@@ -67,6 +67,9 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
         except LeaseLost as lost:
             metrics.PASSES.labels("lost").inc()
             log.info("%s", lost.message, extra=fields(cluster=cluster.name, epoch=epoch))
+            # if it only was slow, and there is no newer one
+            async with runtime.db.transaction() as tx:
+                await queue.wake(tx, "reconcile", [str(id)])
         except ClusterError as error:
             metrics.PASSES.labels(error.type).inc()
             await _note_failure(runtime, cluster, error)
@@ -78,6 +81,12 @@ async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> No
         log.error("this is not the cluster that we know", extra=fields(cluster=cluster.name))
         return
     this = Pass(runtime, cluster, link, await link.discovery(), epoch)
+    async with this.fence.kept():
+        await _work(runtime, cluster, this, started)
+
+
+async def _work(runtime: Runtime, cluster: Cluster, this: Pass, started: float) -> None:
+    """Batch after batch, until nothing is left or the time is up."""
     done: dict[ApplicationId, object] = {}
     while True:
         async with runtime.db.reading() as tx:
@@ -134,4 +143,4 @@ async def _note_failure(runtime: Runtime, cluster: Cluster, error: ClusterError)
                 tx, cluster.id, now=now, message=error.message
             )
             pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-        await standings.postpone(tx, cluster.id, now + pause)
+        await standings.postpone(tx, cluster.id, now, now + pause)

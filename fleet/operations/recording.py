@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from fleet import metrics
+from fleet.logs import fields
 from fleet.model.applications import LiveResource
 from fleet.model.clusters import Cluster
 from fleet.model.health import SyncStatus
@@ -20,6 +22,8 @@ from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
 from fleet.registry import applications, drift, standings, syncs, work
 from fleet.registry.database import Tx
+
+log = logging.getLogger(__name__)
 
 
 class Place(Protocol):
@@ -67,6 +71,20 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
             tx, place.cluster.id, [entry for one in kept for entry in _expected(one)]
         )
         await work.note_kinds(tx, place.cluster.id)
+    for one in begun:
+        if one.operation is not None:
+            log.info("%s began", one.operation.kind, extra=_about(one.operation))
+
+
+def _about(operation: Operation, why: str = "") -> dict[str, object]:
+    return fields(
+        application=operation.application,
+        cluster=operation.cluster,
+        sync=operation.id,
+        trigger=operation.trigger,
+        revision=operation.revision,
+        why=why,
+    )
 
 
 def _is_ours(one: Progress) -> bool:
@@ -140,6 +158,14 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
         if one.finished is not None:
             operation = one.finished
             metrics.OPERATIONS.labels(operation.kind, operation.trigger, operation.phase).inc()
+            level = logging.INFO if operation.phase is OperationPhase.SUCCEEDED else logging.WARNING
+            log.log(
+                level,
+                "%s ended: %s",
+                operation.kind,
+                operation.phase,
+                extra=_about(operation, operation.message),
+            )
         if one.removed:
             await _forget(place, one)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fleet.errors import FleetError, NotFound, RevisionNotFound, SourceUnreachable
+from fleet.errors import FleetError, NotFound, RevisionNotFound
 from fleet.model.applications import followed
 from fleet.model.ids import ApplicationId
 from fleet.model.objects import Manifest
@@ -56,8 +56,6 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
         if isinstance(answer, FleetError):
             raise answer
     rendered = work.combine(entry, jobs, answers)
-    if rendered is None:
-        raise SourceUnreachable(f"Application/{entry.name}: its files are not to be had now")
     objects = tuple(work.sets[rendered.manifests_sha256].objects)
     return RenderedAt(objects, rendered.revisions, rendered.warnings)
 

@@ -162,10 +162,14 @@ def _is_asked(row: AnyRow) -> bool:
 
 
 def _is_stale(fresh: Freshness) -> ColumnElement[bool]:
-    """False for a cluster that was never read: then the row says Unknown by itself."""
+    """A cluster that was never read counts as read when it was registered."""
     interval = func.coalesce(CLUSTERS.c.interval_seconds, fresh.default_interval_seconds)
-    age = func.extract("epoch", literal(fresh.now) - CLUSTERS.c.observed_at)
+    age = func.extract("epoch", literal(fresh.now) - _read_at())
     return func.coalesce(age > STALE_INTERVALS * interval, False)
+
+
+def _read_at() -> ColumnElement[datetime]:
+    return func.coalesce(CLUSTERS.c.observed_at, CLUSTERS.c.created_at)
 
 
 def _shown(column: ColumnElement[str], fresh: Freshness) -> ColumnElement[str]:
@@ -190,7 +194,13 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
             *(a.revisions, a.conditions, a.render_error, a.health_message),
             PROJECTS.c.name.label("project"),
             c.name.label("cluster"),
-            *(c.server, c.observed_at, c.paused_by, c.paused_reason, c.paused_until),
+            *(
+                c.server,
+                _read_at().label("observed_at"),
+                c.paused_by,
+                c.paused_reason,
+                c.paused_until,
+            ),
             c.status.label("cluster_status"),
             c.message.label("cluster_message"),
             a.document["spec"]["destination"].label("destination"),

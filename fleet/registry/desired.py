@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
 from fleet.registry.database import Tx
+from fleet.registry.work import REFRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Pending:
     refresh: str
     manifests_sha256: str
     revisions: tuple[str, ...]
-    failed: bool
+    error: dict[str, Any] | None  # of the last render, when that failed
     cluster_id: ClusterId | None
     cluster_name: str
     cluster_server: str
@@ -50,11 +52,21 @@ class Pending:
     api_versions: tuple[str, ...]
     sources: tuple[FollowedSource, ...]
 
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Where the ref of each source was when this was read."""
+        return tuple(source.revision for source in self.sources)
+
+
+#: What failed for a reason that may go away without a commit is tried again after this.
+RETRY = timedelta(minutes=5)
+#: Failures that equal inputs repeat.
+_LASTING = ["RenderError", "SpecInvalid"]
 
 _SELECT = """
     select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
       a.document, a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
-      a.revisions, a.render_error is not null as failed, a.cluster_id,
+      a.revisions, a.render_error, a.cluster_id,
       coalesce(c.name, '') as cluster_name, coalesce(c.server, '') as cluster_server,
       coalesce(c.version, '') as version, coalesce(c.api_versions, '{}') as api_versions,
       (select jsonb_agg(jsonb_build_object('repository', s.repository_id, 'chart', s.chart,
@@ -75,15 +87,20 @@ _OF_REPOSITORY = """
           and r.chart = s.chart and r.target_revision = s.target_revision
       where s.repository_id = :repository
         and (r.revision <> r.evaluated or b.generation > b.rendered_generation
-          or b.refresh <> ''))
+          or b.refresh <> '' or (b.render_error is not null and b.rendered_at < :retry_before
+            and b.render_error ->> 'type' <> all(:lasting))))
     order by a.name
 """
 
 
-async def pending_renders(tx: Tx, repository: RepositoryId) -> tuple[Pending, ...]:
+async def pending_renders(tx: Tx, repository: RepositoryId, now: datetime) -> tuple[Pending, ...]:
     """Applications with a source in the repository whose ref moved, whose own document
-    changed, or that somebody asked to refresh; by name."""
-    rows = await tx.execute(text(_SELECT + _OF_REPOSITORY), {"repository": repository})
+    changed, that somebody asked to refresh, or whose render failed and may not fail again;
+    by name."""
+    rows = await tx.execute(
+        text(_SELECT + _OF_REPOSITORY),
+        {"repository": repository, "retry_before": now - RETRY, "lasting": _LASTING},
+    )
     return tuple(_pending_of(row) for row in rows.mappings())
 
 
@@ -108,7 +125,7 @@ def _pending_of(row: Any) -> Pending:
         refresh=row["refresh"],
         manifests_sha256=row["manifests_sha256"],
         revisions=tuple(row["revisions"]),
-        failed=row["failed"],
+        error=row["render_error"],
         cluster_id=ClusterId(row["cluster_id"]) if row["cluster_id"] else None,
         cluster_name=row["cluster_name"],
         cluster_server=row["cluster_server"],
@@ -150,7 +167,8 @@ class Rendered:
     """What became of one application's render.
 
     ``error`` is the one error shape; then what was desired before stays desired.
-    ``inputs`` has one entry a source, in order.
+    ``inputs`` has one entry a source, in order. ``seen`` says where the sources' refs were
+    when the render began; None does not ask whether they are still there.
     """
 
     id: ApplicationId
@@ -160,27 +178,43 @@ class Rendered:
     inputs: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
     error: dict[str, Any] | None = None
+    seen: tuple[str, ...] | None = None
 
 
 _RECORD = """
     with r as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid,
-        generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb)),
+        generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb, seen jsonb)),
+    now_at as (select r.id, jsonb_agg(coalesce(f.revision, '') order by s.position) as revisions
+      from r join application_sources s on s.application_id = r.id
+        left join repository_refs f on f.repository_id = s.repository_id
+          and f.chart = s.chart and f.target_revision = s.target_revision
+      group by r.id),
     done as (update applications a set
         manifests_sha256 = case when r.error is null then r.sha else a.manifests_sha256 end,
         revisions = case when r.error is null
           then array(select jsonb_array_elements_text(r.revisions)) else a.revisions end,
         rendered_generation = r.generation, rendered_at = now(),
         render_warnings = r.warnings, render_error = r.error, refresh = '',
-        urgency = least(a.urgency,
-          case when a.refresh in ('normal', 'hard') then :person else :desired end),
-        dirty_at = clock_timestamp()
-      from r where a.id = r.id returning a.cluster_id)
-    select distinct cluster_id from done where cluster_id is not null
+        urgency = case when a.refresh = '' and a.render_error = r.error then a.urgency
+          else least(a.urgency,
+            case when a.refresh in ('normal', 'hard') then :person else :desired end) end,
+        dirty_at = case when a.refresh = '' and a.render_error = r.error then a.dirty_at
+          else clock_timestamp() end
+      from r left join now_at n on n.id = r.id
+      where a.id = r.id and (r.seen is null or jsonb_typeof(r.seen) = 'null'
+        or (a.generation = r.generation and r.seen = n.revisions))
+      returning a.id, a.cluster_id)
+    select id, cluster_id from done
 """
 
 
 async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[ClusterId]:
-    """Write what applications want now and mark them; returns the clusters to wake."""
+    """Write what applications want now and mark them; returns the clusters to wake.
+
+    A render that was overtaken is dropped: a ref that moved meanwhile, or a document that
+    changed, has an evaluation of its own coming, which saw more. The same failure as before
+    wakes nobody.
+    """
     if not rendered:
         return frozenset()
     rows = [
@@ -191,10 +225,11 @@ async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[Clu
             "revisions": list(entry.revisions),
             "warnings": list(entry.warnings),
             "error": entry.error,
+            "seen": entry.seen,
         }
         for entry in rendered
     ]
-    clusters = await tx.execute(
+    done = await tx.execute(
         text(_RECORD),
         {
             "rows": orjson.dumps(rows).decode(),
@@ -202,8 +237,9 @@ async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[Clu
             "desired": Urgency.DESIRED,
         },
     )
-    await _record_inputs(tx, rendered)
-    return frozenset(ClusterId(row[0]) for row in clusters)
+    clusters = {row.id: row.cluster_id for row in done}
+    await _record_inputs(tx, [entry for entry in rendered if entry.id in clusters])
+    return frozenset(ClusterId(cluster) for cluster in clusters.values() if cluster is not None)
 
 
 async def _record_inputs(tx: Tx, rendered: Sequence[Rendered]) -> None:
@@ -234,10 +270,10 @@ async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset
     ids = list(applications)
     await tx.execute(
         text(
-            "update resources set seen_version = 'refresh'"
+            "update resources set seen_version = :refresh"
             " where application_id = any(:ids) and in_inventory"
         ),
-        {"ids": ids},
+        {"ids": ids, "refresh": REFRESH},
     )
     rows = await tx.execute(
         text(

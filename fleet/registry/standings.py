@@ -168,11 +168,15 @@ async def record_unreachable(tx: Tx, cluster: ClusterId, *, now: datetime, messa
     return int(rows.scalar_one())
 
 
-async def postpone(tx: Tx, cluster: ClusterId, until: datetime) -> None:
-    """Have the dirty applications of a cluster tried again at a time, unless woken before."""
+async def postpone(tx: Tx, cluster: ClusterId, now: datetime, until: datetime) -> None:
+    """Have the dirty and due applications of a cluster tried again at a time, unless woken
+    before."""
     await tx.execute(
-        text("update applications set due_at = :until where cluster_id = :id and urgency < 100"),
-        {"id": cluster, "until": until},
+        text(
+            "update applications set due_at = :until where cluster_id = :id"
+            " and (urgency < 100 or due_at <= :now)"
+        ),
+        {"id": cluster, "until": until, "now": now},
     )
 
 

@@ -56,11 +56,13 @@ async def repository_rows(tx: Tx) -> tuple[TimetableRow, ...]:
 
 
 async def clusters_due(tx: Tx, now: datetime) -> tuple[ClusterId, ...]:
-    """Clusters with an application whose retry, heal or check is due."""
+    """Clusters with an application whose retry, heal or check is due; none where passes do
+    nothing."""
     rows = await tx.execute(
         text(
-            "select distinct cluster_id from applications"
-            " where due_at <= :now and cluster_id is not null"
+            "select distinct a.cluster_id from applications a"
+            " join clusters c on c.id = a.cluster_id where a.due_at <= :now"
+            " and not (c.paused_by <> '' and (c.paused_until is null or c.paused_until > :now))"
         ),
         {"now": now},
     )

@@ -24,6 +24,9 @@ from fleet.registry.database import Tx
 
 #: What ``seen_version`` says of an object that a watch or a LIST found deleted.
 GONE = "gone"
+#: … of one whose kind could not be listed, and of one to look into whatever its version.
+UNLISTED = "unlisted"
+REFRESH = "refresh"
 
 
 async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
@@ -38,6 +41,15 @@ async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
     )
     if done.rowcount == 0:
         raise LeaseLost("a newer pass over this cluster has begun; this one stops")
+
+
+async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
+    """Whether no pass with a higher epoch has written since."""
+    found = await tx.execute(
+        text("select pass_epoch <= :epoch from clusters where id = :id"),
+        {"epoch": epoch, "id": cluster},
+    )
+    return bool(found.scalar_one_or_none())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,30 @@ async def mark_seen(
         },
     )
     return frozenset(ApplicationId(row[0]) for row in rows)
+
+
+async def mark_unlisted(tx: Tx, cluster: ClusterId, kind: GroupKind, why: str) -> None:
+    """Nothing is known about the objects of a kind any more: shown as such, until it can be
+    listed again."""
+    await tx.execute(
+        text(
+            "with marked as (update resources set sync_status = 'Unknown', message = :why,"
+            "   seen_version = :unlisted where cluster_id = :cluster and api_group = :group"
+            "   and kind = :kind and in_inventory and seen_version = ''"
+            "   returning application_id)"
+            " update applications a set urgency = least(a.urgency, :drift),"
+            "   dirty_at = clock_timestamp()"
+            " from (select distinct application_id from marked) m where a.id = m.application_id"
+        ),
+        {
+            "cluster": cluster,
+            "group": kind.group,
+            "kind": kind.kind,
+            "why": why,
+            "unlisted": UNLISTED,
+            "drift": Urgency.DRIFT,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +280,8 @@ class ResourceRow:
 
     @property
     def stale(self) -> bool:
-        return bool(self.seen) and self.seen != self.live.resource_version
+        unread = ("", UNLISTED, self.live.resource_version)
+        return self.seen not in unread
 
 
 async def resources_of(

@@ -43,7 +43,9 @@ def render(job: Job) -> None:
     options = source.helm or HelmSource()
     missing = missing_dependencies(job.tree, source.path)
     _check_links(job)
-    job.facts |= {"application", "namespace"}
+    # as the defaults of what the release is called and where it goes
+    job.facts |= {"application"} if not options.release_name else set()
+    job.facts |= {"namespace"} if not options.namespace else set()
     if _mentions_cluster(job):
         job.facts.add("cluster")
     chart = _with_dependencies(job, missing) if missing else _chart_path(job)

@@ -59,7 +59,8 @@ class Clones:
         self._fetch_bytes = fetch_bytes
         self._locks: dict[Path, asyncio.Lock] = {}
         for folder in ("mirrors", "scratch"):
-            (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)  # private repositories are below
 
     async def ls_remote(self, remote: Remote, also: Sequence[str] = ()) -> RemoteRefs:
         """As ``Mirrors.ls_remote``."""
@@ -67,6 +68,7 @@ class Clones:
         patterns = ("HEAD", "refs/heads/*", "refs/tags/*", *wanted)
         async with self._opened(remote) as ask:
             outcome = await ask(("ls-remote", "--symref"), patterns, Path("/dev/null"))
+        upkeep.touch(self.mirror(remote))
         refs = parse_ls_remote(outcome.stdout.decode(errors="replace"))
         if not refs.refs:
             await confirm_repository(remote, self._rules.of(remote), self._credentials)
@@ -93,6 +95,7 @@ class Clones:
         """
         mirror = self.mirror(remote)
         invocation = replace(invocation, git_dir=str(mirror))
+        upkeep.touch(mirror)
         await self.fetch(remote, (sha,))
         outcome = await run(invocation)
         if outcome.code and is_corrupt(outcome.stderr):
@@ -112,6 +115,17 @@ class Clones:
         mirror = self.mirror(remote)
         async with self._exclusive(mirror):
             await asyncio.to_thread(upkeep.discard, mirror)
+
+    async def sweep(self, idle_seconds: float) -> int:
+        """Remove the mirrors that nobody asked anything of for so long: of repositories that
+        no application names any more, or of credentials that were replaced. Returns how many."""
+        removed = 0
+        for mirror in await asyncio.to_thread(upkeep.idle, self._root / "mirrors", idle_seconds):
+            async with self._exclusive(mirror):
+                if await asyncio.to_thread(upkeep.is_idle, mirror, idle_seconds):
+                    await asyncio.to_thread(upkeep.discard, mirror)
+                    removed += 1
+        return removed
 
     def mirror(self, remote: Remote) -> Path:
         """Where the mirror is, or would be."""

@@ -27,6 +27,7 @@ from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha
 from fleet.source.submodules import gitlinks
 from fleet.source.trees import TreeStore
 
+MIRROR_IDLE_SECONDS = 30 * 86_400.0
 PATHS_FOR_LISTING = 200  # from here on one listing is cheaper than that many questions
 _COMMIT_FORMAT = "%an <%ae>%x00%aI%x00%s%x00%b"
 
@@ -248,8 +249,10 @@ class Mirrors:
         root = await self._trees.obtain(identity, build)
         return SourceTree(str(root), sha, remote.url)
 
-    async def sweep(self, max_bytes: int) -> int:
-        """Keep the checked-out trees below ``max_bytes``; returns the bytes removed."""
+    async def sweep(self, max_bytes: int, idle_seconds: float = MIRROR_IDLE_SECONDS) -> int:
+        """Keep the checked-out trees below ``max_bytes``, and remove mirrors that nobody used
+        for ``idle_seconds``; returns the bytes of trees removed."""
+        await self._clones.sweep(idle_seconds)
         return await self._trees.sweep(max_bytes)
 
     async def forget(self, remote: Remote) -> None:

@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,6 +58,22 @@ async def locked(path: Path, wait_seconds: float) -> AsyncIterator[None]:
 def is_mirror(path: Path) -> bool:
     """True when git would take ``path`` for a repository."""
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
+
+
+def touch(path: Path) -> None:
+    """Note that the mirror is in use; there may be none yet."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)
+
+
+def is_idle(path: Path, seconds: float) -> bool:
+    """Whether nobody used the mirror for so long."""
+    return path.is_dir() and time.time() - path.stat().st_mtime > seconds
+
+
+def idle(folder: Path, seconds: float) -> list[Path]:
+    """The mirrors in a directory that nobody used for so long."""
+    return [path for path in folder.iterdir() if path.suffix == "" and is_idle(path, seconds)]
 
 
 def discard(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -12,8 +13,9 @@ from fleet.errors import AlreadyExists, LeaseLost
 from fleet.model.scope import EVERYTHING
 from fleet.operations.batches import Pass
 from fleet.operations.clusters import confirm_cluster, pause_cluster, resume_cluster
+from fleet.operations.fencing import TRUST_SECONDS, Fence
 from fleet.operations.passes import reconcile_cluster
-from fleet.registry import work
+from fleet.registry import standings, timetable, work
 from fleet.registry.application_views import Freshness, get_application
 from tests.cluster.kube import TestCluster
 from tests.faults.proxy import FaultProxy
@@ -153,6 +155,86 @@ async def test_a_paused_cluster_is_left_alone(bare: World) -> None:
     await resume_cluster(bare.runtime, ADMIN, EVERYTHING, "main")
     await bare.pass_()
     assert (await bare.app("web"))["sync_status"] == "Synced"
+
+
+async def test_a_cluster_where_nothing_is_done_is_not_woken(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+    await bare.run("update applications set due_at = now() - interval '1 minute'")
+
+    async def due() -> int:
+        async with bare.runtime.db.reading() as tx:
+            return len(await timetable.clusters_due(tx, bare.clock()))
+
+    assert await due() == 1
+    await pause_cluster(bare.runtime, ADMIN, EVERYTHING, "main", reason="move", until=None)
+    assert await due() == 0
+    await resume_cluster(bare.runtime, ADMIN, EVERYTHING, "main")
+    async with bare.runtime.db.transaction() as tx:  # as after a pass that got no answer
+        now = bare.clock()
+        await standings.postpone(tx, bare.clusters["main"].id, now, now + timedelta(seconds=5))
+    assert await due() == 0
+
+
+async def test_a_cluster_that_was_never_read_is_stale_in_the_end(bare: World) -> None:
+    await bare.add_dead_cluster("dead")
+    await bare.add_app("dead", path="web", cluster="dead")
+    fresh = Freshness(bare.clock(), 120)
+    async with bare.runtime.db.reading() as tx:
+        shown = await get_application(tx, EVERYTHING, "dead", fresh=fresh)
+        assert shown.summary.stale_since is None
+        fresh = Freshness(bare.clock() + timedelta(seconds=361), 120)
+        shown = await get_application(tx, EVERYTHING, "dead", fresh=fresh)
+        assert shown.summary.stale_since is not None
+        assert "cluster dead was not read since" in shown.summary.health.message
+
+
+async def test_a_worker_that_was_frozen_sends_nothing_when_it_wakes(
+    bare: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had planned before it froze; meanwhile a newer pass owns the cluster."""
+    await bare.add_app("web", auto=False)
+    await bare.deliver(web=(config_map("a", x="1"),))
+    await bare.sync("web")
+    cluster = bare.clusters["main"]
+    link = bare.runtime.connections._links[cluster.id]
+    old = Pass(bare.runtime, cluster, link, await link.discovery(), epoch=bare.epoch + 1)
+    async with bare.runtime.db.reading() as tx:
+        dirty = await work.take_dirty(tx, cluster.id, limit=10, now=bare.clock())
+    real = Fence.ask
+    thawed: list[Fence] = []
+
+    async def freeze(fence: Fence) -> None:
+        thawed.append(fence)
+        if len(thawed) == 2:  # once the plan is recorded, before anything is sent
+            async with bare.runtime.db.transaction() as tx:
+                await work.fence(tx, cluster.id, bare.epoch + 2)
+        await real(fence)
+
+    monkeypatch.setattr(Fence, "ask", freeze)
+    link.client.requests.clear()
+    with pytest.raises(LeaseLost):
+        await old.reconcile(dirty)
+    assert link.client.requests["apply", "ConfigMap"] == 0
+
+
+async def test_what_a_pass_knows_of_itself_is_believed_for_seconds(bare: World) -> None:
+    fence = Fence(bare.runtime.db, bare.clusters["main"].id, 5)
+    with pytest.raises(LeaseLost):
+        fence.check()  # nobody asked yet
+    await fence.ask()
+    fence.check()
+    fence._asked_at -= TRUST_SECONDS
+    with pytest.raises(LeaseLost):
+        fence.check()
+    await fence.ask()
+    fence.check()
+    async with bare.runtime.db.transaction() as tx:
+        await work.fence(tx, bare.clusters["main"].id, 6)
+    with pytest.raises(LeaseLost):
+        await fence.ask()
+    with pytest.raises(LeaseLost):
+        fence.check()
 
 
 async def test_an_older_pass_loses_and_writes_nothing(bare: World) -> None:

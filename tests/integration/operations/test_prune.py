@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from fleet.cluster import list_metadata
+from fleet.cluster import get_object, list_metadata
 from fleet.errors import ClusterError
 from fleet.model.operations import SyncOptions
-from fleet.operations import observing
+from fleet.operations import looking, observing
 from tests.cluster.kube import TestCluster
 from tests.faults.proxy import FaultProxy
 from tests.integration.operations.harness import World, config_map, port_of
@@ -166,10 +166,56 @@ async def test_a_list_that_fails_says_nothing_about_objects(
     bare.request("DELETE", bare.path_of("a"))
     await bare.pass_(look=True)
     app = await bare.app("web")
-    assert (app["sync_status"], app["health_status"]) == ("Synced", "Healthy")
+    assert (app["sync_status"], app["health_status"]) == ("Unknown", "Healthy")
+    assert "conversion webhook failed" in (await bare.resources("web"))["ConfigMap/a"]["message"]
+    before = await bare.versions()
+    await bare.pass_(look=True)
+    assert await bare.versions() == before
     monkeypatch.setattr(observing, "list_metadata", list_metadata)
     await bare.pass_(look=True)
     assert (await bare.app("web"))["health_status"] == "Missing"
+
+
+async def test_a_kind_that_can_be_listed_again_is_known_again(
+    bare: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+
+    async def broken(*arguments: object, **flags: object) -> None:
+        raise ClusterError("ConfigMap: conversion webhook failed")
+
+    monkeypatch.setattr(observing, "list_metadata", broken)
+    await bare.pass_(look=True)
+    assert (await bare.app("web"))["sync_status"] == "Unknown"
+    monkeypatch.setattr(observing, "list_metadata", list_metadata)
+    await bare.pass_(look=True)
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+    assert len(await bare.operations("web")) == 1
+
+
+async def test_an_object_that_cannot_be_read_is_looked_into_again(
+    bare: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a", x="1"),))
+
+    async def broken(*arguments: object, **flags: object) -> None:
+        raise ClusterError("configmaps is forbidden")
+
+    monkeypatch.setattr(looking, "get_object", broken)
+    bare.edit("a", x="2")
+    await bare.pass_(look=True)
+    app = await bare.app("web")
+    assert app["sync_status"] == "Unknown"
+    assert app["due_at"] is not None
+    monkeypatch.setattr(looking, "get_object", get_object)
+    bare.clock.forward(61)
+    await bare.pass_()
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+    live = bare.read("a")
+    assert live is not None
+    assert live["data"] == {"x": "1"}
 
 
 @pytest.mark.parametrize("size", [0, 200, 4000])

@@ -460,6 +460,23 @@ async def test_the_least_recently_used_trees_go_first(
     assert Path(trees[0].root).exists()  # handed out a moment ago: somebody may be reading
 
 
+async def test_mirrors_that_nobody_uses_go(
+    repo: Repo, mirrors: Mirrors, tmp_path: Path, make_repo: Callable[[str], Repo]
+) -> None:
+    other = make_repo("used")
+    other.write("file", "text")
+    old, used = remote_to(repo.url), remote_to(other.url)
+    for remote, sha in ((old, repo.commit()), (used, other.commit())):
+        await mirrors.fetch(remote, (sha,))
+    folder = tmp_path / "home" / "mirrors"
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000, 1_000_000))
+    await mirrors.ls_remote(used)
+    await mirrors.sweep(10**9)
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+
+
 async def test_forgetting_a_repository(repo: Repo, mirrors: Mirrors, tmp_path: Path) -> None:
     remote, sha = remote_to(repo.url), repo.commit()
     await mirrors.fetch(remote, (sha,))
