@@ -36,6 +36,7 @@ from fleet.plan.order import apply_key, wave_of
 HOOK_ANNOTATION = "argocd.argoproj.io/hook"
 HELM_HOOK_ANNOTATION = "helm.sh/hook"
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
 
 #: Whether the cluster serves the kind in that version as namespaced; None: it does not say.
 DiscoveryScope: TypeAlias = Callable[[GroupKind, str], bool | None]
@@ -177,11 +178,20 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     found.objects[placed] = DesiredObject(
         ref=placed,
         version=version,
-        manifest=_marked(manifest, placed, target),
+        manifest=_marked(_without_aggregated(manifest), placed, target),
         namespaced=namespaced,
         wave=wave.number,
         options=read_object_options(manifest, target.options),
     )
+
+
+def _without_aggregated(manifest: Manifest) -> Manifest:
+    """An aggregated ClusterRole without ``rules``: the control plane overwrites whatever is
+    written there, so a sync would fight it for ever."""
+    is_role = group_kind_of(manifest) == CLUSTER_ROLE
+    if is_role and manifest.get("aggregationRule") and "rules" in manifest:
+        return {key: value for key, value in manifest.items() if key != "rules"}
+    return manifest
 
 
 def _with_rendered_crds(scope: DiscoveryScope, manifests: Iterable[Manifest]) -> DiscoveryScope:

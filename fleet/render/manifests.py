@@ -35,7 +35,8 @@ def read_manifests(
 
 
 def flatten(value: Any, place: Place) -> Iterable[Manifest]:
-    """The object itself, or the items of a ``List`` of any kind.
+    """The object itself, or the items of a ``List`` of any kind. Items of a typed one
+    (``ConfigMapList``) that do not say what they are get it from the list, as in kubectl.
 
     Raises:
         SpecInvalid: it, or an item, is no object.
@@ -43,8 +44,11 @@ def flatten(value: Any, place: Place) -> Iterable[Manifest]:
     checked = _checked(value, place)
     items = checked.get("items")
     if checked["kind"].endswith("List") and isinstance(items, list):
+        kind = checked["kind"].removesuffix("List")
+        typed = {"apiVersion": checked["apiVersion"], "kind": kind} if kind else {}
         for number, item in enumerate(items):
-            yield from flatten(item, Place(place.file, place.line, f"items[{number}]"))
+            named = {**typed, **item} if isinstance(item, dict) and "kind" not in item else item
+            yield from flatten(named, Place(place.file, place.line, f"items[{number}]"))
     else:
         yield checked
 

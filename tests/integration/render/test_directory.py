@@ -69,9 +69,10 @@ async def test_lists_are_taken_apart(kitchen: Kitchen) -> None:
         "- apiVersion: v1\n  kind: SecretList\n  items:\n"
         "  - {apiVersion: v1, kind: Secret, metadata: {name: b}}\n"
         "- {apiVersion: x/v1, kind: AllowList, metadata: {name: c}}\n"
+        "- apiVersion: v1\n  kind: ConfigMapList\n  items: [{metadata: {name: d}}]\n"
     )
     result = await kitchen.render({"app/a.yaml": text})
-    assert names(result) == ["ConfigMap/a", "Secret/b", "AllowList/c"]
+    assert names(result) == ["ConfigMap/a", "Secret/b", "AllowList/c", "ConfigMap/d"]
 
 
 @pytest.mark.parametrize(

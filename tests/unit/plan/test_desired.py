@@ -160,6 +160,18 @@ def test_the_last_of_two_is_used_and_said_so() -> None:
     assert "ConfigMap/shop/x is rendered 2 times" in result.conditions[0].message
 
 
+def test_rules_that_the_control_plane_fills_are_not_applied() -> None:
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": []}
+    own = {**role, "metadata": {"name": "own"}}
+    aggregated = {
+        **role,
+        "metadata": {"name": "aggregated"},
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]},
+    }
+    made = {o.ref.name: o.manifest for o in prepared(own, aggregated).objects}
+    assert ("rules" in made["own"], "rules" in made["aggregated"]) == (True, False)
+
+
 def test_excluded_kinds_are_set_apart() -> None:
     result = prepared(manifest("Event"), manifest())
     assert len(result.objects) == 1
