@@ -49,6 +49,7 @@ def rotate_key(invocation: Invocation, rewrap_only: bool) -> None:
 
 
 async def _rotate(settings: Settings, url: object, *, new: bool) -> dict[str, int]:
+    from fleet.cli.inprocess import local_actor
     from fleet.model.secret import Secret
     from fleet.operations.opening import open_ring
     from fleet.registry import rotation
@@ -71,6 +72,6 @@ async def _rotate(settings: Settings, url: object, *, new: bool) -> dict[str, in
         if new:
             click.echo(f"New key: {add_key(settings.key_file)}")
             ring = open_ring(settings)
-        return await rotation.rotate(db, ring)
+        return await rotation.rotate(db, local_actor(), ring)
     finally:
         await db.close()

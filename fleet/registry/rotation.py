@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fleet.errors import SealBroken
+from fleet.model.scope import Actor
 from fleet.model.secret import Secret
+from fleet.registry.audit import record_change
 from fleet.registry.database import Database, Tx
 from fleet.registry.keyring import KeyRing
 from fleet.registry.sealing import Place, open_sealed, rewrap, seal
@@ -90,12 +92,18 @@ async def kids_in_use(tx: Tx) -> set[str]:
     return {kid for kid in (await tx.execute(sa.union(*each))).scalars() if kid}
 
 
-async def rotate(db: Database, ring: KeyRing, *, batch: int = BATCH) -> dict[str, int]:
+async def rotate(
+    db: Database, actor: Actor, ring: KeyRing, *, batch: int = BATCH
+) -> dict[str, int]:
     """Put everything sealed under the ring's newest key, a transaction a batch.
 
-    Can be stopped and started again at any point. Returns how many envelopes it moved, by
-    column (``clusters.sealed``).
+    Can be stopped and started again at any point; each start is in the audit log. Returns
+    how many envelopes it moved, by column (``clusters.sealed``).
     """
+    async with db.transaction() as tx:
+        before = {"sealedWith": sorted(await kids_in_use(tx))}
+        after = {"sealedWith": [ring.current]}
+        await record_change(tx, actor, "rotate", "KeyRing", ring.current, before, after)
     moved: dict[str, int] = {}
     for sealed in SEALED:
         moved[sealed.name] = 0
