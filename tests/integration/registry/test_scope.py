@@ -86,6 +86,7 @@ WITHOUT_SCOPE = {
     "remotes.record_contact",
     "remotes.remote_before",
     "remotes.remote_of",
+    "remotes.unopened_of",
     "repositories.ensure_implicit",
 }
 
