@@ -30,7 +30,7 @@ async def _holder(world: World) -> str:
 
 async def _jobs(world: World) -> dict[str, timetable.ShownJob]:
     async with world.runtime.db.reading() as tx:
-        return {job.name: job for job in await timetable.shown(tx)}
+        return {job.name: job for job in await timetable.shown(tx, EVERYTHING)}
 
 
 async def _waiting(world: World, task: str) -> list[dict[str, Any]]:
