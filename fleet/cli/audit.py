@@ -51,7 +51,6 @@ def audit() -> None:
 @click.option(
     "--decision",
     type=click.Choice(["allowed", "denied"]),
-    default="",
     help="Only what was done, or only what was refused.",
 )
 @click.option("--since", type=Moment(ahead=False), help="Only after: 24h ago, or a time.")
@@ -59,7 +58,7 @@ def audit() -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
 @output_option()
 @click.pass_obj
-def changes(invocation: Invocation, /, limit: int, output: str, **wanted: str) -> None:
+def changes(invocation: Invocation, /, limit: int, output: str, **wanted: str | None) -> None:
     """List accepted changes, denied attempts and sign-ins, newest first."""
     wanted["object"] = wanted.pop("name")
     found = invocation.api.items("audit", "changes", query=wanted, most=limit)

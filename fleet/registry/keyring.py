@@ -69,7 +69,8 @@ class KeyRing:
             raise SealBroken(
                 f"key {kid} is not in the key ring",
                 hint="Give Fleet the key file (or FLEET_SECRET_KEY) that belongs to this "
-                "database; without it what was sealed has to be entered again.",
+                "database. If it is lost for good, `fleet secret forget-lost-keys` gives up what "
+                "it sealed.",
             )
         info = f"fleet {purpose} v1".encode()
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)

@@ -11,7 +11,14 @@ from fleet.model.secret import Secret
 from fleet.registry.changes import ChangeFilter, list_changes
 from fleet.registry.database import Database
 from fleet.registry.keyring import KeyRing
-from fleet.registry.rotation import SEALED, check_key, kids_in_use, rotate
+from fleet.registry.rotation import (
+    SEALED,
+    check_key,
+    forget_lost_keys,
+    kids_in_use,
+    rotate,
+    sealed_by_lost_keys,
+)
 from fleet.registry.sealing import Place, open_bytes, open_sealed, seal, seal_bytes
 from fleet.registry.tables import Base
 from tests.servers.postgres import TestDatabase
@@ -82,6 +89,45 @@ async def test_a_ring_that_lacks_a_key_in_use_is_refused(db: Database) -> None:
     with pytest.raises(SealBroken, match="lacks k1"):
         await _check(db, KeyRing((NEW,)))
     assert await _kids(db) == {"k1"}  # nothing was written
+
+
+async def test_what_lost_keys_sealed_is_given_up_on_request(database: TestDatabase) -> None:
+    left = KeyRing((NEW,))
+    db = Database(database.app_url, ring=left, allow_unsafe=True)
+    await _check(db, KeyRing((OLD,)))
+    await _fill(db, KeyRing((OLD,)), count=2)
+    with pytest.raises(SealBroken) as raised:
+        await _check(db, left)
+    assert "forget-lost-keys" in raised.value.hint
+    async with db.transaction() as tx:
+        assert await sealed_by_lost_keys(tx, left) == {
+            "clusters.sealed": 2,
+            "manifests.body": 1,
+            "instance.key_check": 1,
+        }
+        await forget_lost_keys(tx, ADMIN, left)
+        await check_key(tx, left)
+        assert await sealed_by_lost_keys(tx, left) == {}
+    await _check(db, left)
+    async with db.reading() as tx:
+        held = dict((await tx.execute(text("select name, sealed from clusters"))).all())
+        kept = (await tx.execute(text("select sha256 from manifests"))).scalars().all()
+        entries, _ = await list_changes(tx, EVERYTHING, ChangeFilter(object_kind="KeyRing"))
+    assert (held["open"], held["c0"], list(kept)) == ("", "lost:k1", ["o"])
+    with pytest.raises(SealBroken, match="k1 was given up"):
+        open_sealed(left, _place(0), held["c0"])
+    assert [(entry.action, entry.actor, entry.before) for entry in entries] == [
+        ("forget", "local:anna", {"sealedWith": ["k1"]})
+    ]
+    assert not any((await rotate(db, ADMIN, left)).values())
+    await db.close()
+
+
+async def test_nothing_is_given_up_while_all_keys_are_there(db: Database) -> None:
+    await _fill(db, KeyRing((OLD,)))
+    async with db.transaction() as tx:
+        await forget_lost_keys(tx, ADMIN, BOTH)
+    assert await _kids(db) == {"k1"}
 
 
 async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> None:
