@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
-_FIELDS = "fleet_fields"
+from fleet.model.secret import MASK
+from fleet.model.secret_text import names_a_secret, without_secrets
 
-_SECRETS = (
-    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
-    re.compile(r"\bflt_[0-9A-Za-z]{22}_[0-9A-Za-z]{8,}(?:_[0-9A-Za-z]{6})?"),
-    re.compile(r"\b(?:ghp|gho|ghs|ghu|glpat|xox[abp])[-_][A-Za-z0-9-]{10,}"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
-    re.compile(r"(?i)[?&](?:token|sig|key)=[^&\s]+"),
-)
+_FIELDS = "fleet_fields"
 
 
 def redact(text: str) -> str:
     """``text`` without anything that looks like a credential."""
-    for pattern in _SECRETS:
-        text = pattern.sub("••••••", text)
-    return text
+    return without_secrets(text)
 
 
 def fields(**values: Any) -> dict[str, Any]:
@@ -57,7 +47,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
-        line |= {key: redact(value) for key, value in getattr(record, _FIELDS, {}).items()}
+        for key, value in getattr(record, _FIELDS, {}).items():
+            line[key] = MASK if names_a_secret(key) else redact(value)
         if record.exc_info:
             line["traceback"] = redact(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from fleet.errors import Forbidden, Unauthenticated
+from fleet.errors import AddressForbidden, FleetError, Forbidden, Unauthenticated
 from fleet.identity.tokens import parse
 from fleet.model.scope import Actor, Scope
 from fleet.operations.runtime import Runtime
@@ -16,6 +16,9 @@ from fleet.registry import accounts
 from fleet.registry.audit import record_denied
 
 _HINT = "Sign in with `fleet login`, or pass --auth-token or FLEET_AUTH_TOKEN."
+
+#: Answers that say no to whoever asks, rather than that something is amiss.
+DENIED = (Forbidden, AddressForbidden)
 
 
 @dataclass
@@ -29,6 +32,10 @@ class Caller:
     actor: Actor
     runtime: Runtime
     asked: bool = field(default=False, init=False)
+    #: What was asked for last: action, kind and name.
+    _wanted: tuple[str, str, str] = field(default=("", "", ""), init=False)
+    #: The refusals that are in the audit log.
+    _recorded: list[FleetError] = field(default_factory=list, init=False)
 
     @property
     def scope(self) -> Scope:
@@ -48,18 +55,34 @@ class Caller:
             Forbidden: policy says no.
         """
         self.asked = True
+        self._wanted = action, kind, name
         decision = may(self.actor.role, action, kind, project)
         if decision:
             return
         about = f"{kind}/{name}" if name else kind
-        await record_denied(
-            self.runtime.db, self.actor, action, kind, name or "*", reason=decision.reason
-        )
-        raise Forbidden(f"{self.actor.name}: {decision.reason}", object=about)
+        error = Forbidden(f"{self.actor.name}: {decision.reason}", object=about)
+        await self._record(error, action, kind, name, decision.reason)
+        raise error
 
     def anyone(self) -> None:
         """Whoever signed in may: the answer tells nothing but what they know anyway."""
         self.asked = True
+
+    async def refused(self, error: FleetError, *wanted: str) -> None:
+        """Write to the audit log that an operation said no, unless it is there already.
+
+        Args:
+            wanted: action, kind and name, if not what ``require`` was asked for last.
+        """
+        if isinstance(error, DENIED) and not any(error is known for known in self._recorded):
+            action, kind, name = wanted or self._wanted
+            await self._record(error, action, kind, name, error.message)
+
+    async def _record(
+        self, error: FleetError, action: str, kind: str, name: str, reason: str
+    ) -> None:
+        self._recorded.append(error)
+        await record_denied(self.runtime.db, self.actor, action, kind, name or "*", reason=reason)
 
 
 async def caller_of(request: Request) -> Caller:

@@ -1,4 +1,5 @@
-"""Routes that know their caller before they read anything, and do a write once.
+"""Routes that know their caller before they read anything, write down every refusal, and
+do a write once.
 
 A request with an ``Idempotency-Key`` is claimed before it is handled; its answer is kept
 for a day and given again to the same request. The answer is kept after the work has
@@ -17,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from fleet.api.answers import JSON
-from fleet.api.caller import Caller, caller_of
+from fleet.api.caller import DENIED, Caller, caller_of
 from fleet.errors import UsageError
 from fleet.registry import idempotency
 from fleet.registry.idempotency import Answer
@@ -40,9 +41,13 @@ class Guarded(APIRoute):
         async def guarded(request: Request) -> Response:
             caller = await caller_of(request)
             key = request.headers.get(KEY_HEADER, "")
-            if key and request.method in WRITES:
-                return await _once(request, caller, _key(key), handle, keep=not shown_once)
-            return await _checked(request, caller, handle)
+            try:
+                if key and request.method in WRITES:
+                    return await _once(request, caller, _key(key), handle, keep=not shown_once)
+                return await _checked(request, caller, handle)
+            except DENIED as error:
+                await caller.refused(error)
+                raise
 
         return guarded
 

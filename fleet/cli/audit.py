@@ -22,6 +22,7 @@ CHANGES = Table(
         Column("ACTOR", lambda it: it["actor"]),
         Column("ACTION", lambda it: it["action"]),
         Column("OBJECT", lambda it: f"{it['kind']}/{it['object']}"),
+        Column("DECISION", lambda it: it["decision"]),
         Column("FROM", lambda it: it["sourceIp"] or "", wide=True),
         Column("REQUEST", lambda it: it["requestId"] or "", wide=True),
         Column("SEQ", lambda it: str(it["seq"]), wide=True),
@@ -40,18 +41,24 @@ def audit() -> None:
     examples=(
         "fleet audit changes --since 24h",
         "fleet audit changes --actor ci --kind Application -o json",
+        "fleet audit changes --decision denied --since 7d",
     )
 )
 @click.option("--actor", default="", help="Only changes by this account.")
 @click.option("--action", default="", help="Only this action, e.g. create or sign-in.")
 @click.option("--kind", default="", help="Only objects of this kind, e.g. Application.")
 @click.option("--object", "name", default="", help="Only the object of this name.")
+@click.option(
+    "--decision",
+    type=click.Choice(["allowed", "denied"]),
+    help="Only what was done, or only what was refused.",
+)
 @click.option("--since", type=Moment(ahead=False), help="Only after: 24h ago, or a time.")
 @click.option("--until", type=Moment(ahead=False), help="Only before: 1h ago, or a time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
 @output_option()
 @click.pass_obj
-def changes(invocation: Invocation, /, limit: int, output: str, **wanted: str) -> None:
+def changes(invocation: Invocation, /, limit: int, output: str, **wanted: str | None) -> None:
     """List accepted changes, denied attempts and sign-ins, newest first."""
     wanted["object"] = wanted.pop("name")
     found = invocation.api.items("audit", "changes", query=wanted, most=limit)

@@ -111,7 +111,7 @@ class Leader:
                 await queue.wake(tx, "reconcile", [str(cluster)])
             await queue.requeue_stalled(tx, STALLED_SECONDS)
         if monotonic() - self._kept_at > KEEPING_SECONDS:
-            await self._keep_house(now)
+            await self._keep_house()
             self._kept_at = monotonic()
         table.update(entries, now)
         planned = table.planned()
@@ -123,17 +123,14 @@ class Leader:
                 )
             self._shown = planned
 
-    async def _keep_house(self, now: datetime) -> None:
-        """What an hour brings: new partitions, answers nobody asks for again, retention."""
-        months = self._runtime.settings.history_retention_months
+    async def _keep_house(self) -> None:
+        """What an hour brings: new partitions, answers nobody asks for again. What is too old
+        a worker drops: it verifies the audit log first, which may outlast the lease."""
         async with self._own.transaction() as tx:
             await retention.ensure_partitions(tx)
             await idempotency.purge(tx)
-        if months > 0:
-            total = now.year * 12 + now.month - 1 - months
-            oldest = now.replace(year=total // 12, month=total % 12 + 1, day=1)
-            for name in await retention.drop_before(self._own, self._runtime.ring, oldest):
-                log.info("history dropped", extra=fields(partition=name))
+            if self._runtime.settings.history_retention_months > 0:
+                await queue.wake(tx, "retain", ["history"])
 
     async def _entries(self, tx: Tx) -> tuple[Entry, ...]:
         settings = self._runtime.settings

@@ -23,6 +23,7 @@ from fleet.model.ids import ClusterId, RepositoryId
 from fleet.operations.desiring import poll_repository, sweep
 from fleet.operations.passes import reconcile_cluster
 from fleet.operations.renewing import renew_tokens
+from fleet.operations.retiring import drop_old_history
 from fleet.operations.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ REOPEN_SECONDS = 2.0
 
 
 def queue_app(runtime: Runtime) -> App:
-    """The queue with our three tasks, named as ``registry.queue`` enqueues them."""
+    """The queue with our tasks, named as ``registry.queue`` enqueues them."""
     app = App(connector=PsycopgConnector(conninfo=runtime.db.conninfo().reveal(), max_size=4))
 
     async def run(what: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -68,6 +69,10 @@ def queue_app(runtime: Runtime) -> App:
     @app.task(name="renew")
     async def renew(key: str) -> None:
         await run(f"renew:{key}", lambda: renew_tokens(runtime))
+
+    @app.task(name="retain")
+    async def retain(key: str) -> None:
+        await run(f"retain:{key}", lambda: drop_old_history(runtime))
 
     return app
 

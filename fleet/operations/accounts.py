@@ -42,7 +42,7 @@ async def set_enabled(runtime: Runtime, actor: Actor, name: str, *, enabled: boo
     """
     async with runtime.db.transaction() as tx:
         changed = await accounts.set_account_enabled(tx, actor, name, enabled=enabled)
-        everyone = await accounts.list_accounts(tx)
+        everyone = await accounts.list_accounts(tx, EVERYTHING)
         if not any(account.enabled and account.role == ADMIN for account in everyone):
             raise Refused(
                 f"account {name} is the last administrator",
@@ -82,8 +82,8 @@ async def revoke_token(runtime: Runtime, actor: Actor, account: str, which: str)
     """
     now = runtime.now()
     async with runtime.db.transaction() as tx:
-        await accounts.get_account(tx, account)
-        held = await accounts.list_tokens(tx, account)
+        await accounts.get_account(tx, EVERYTHING, account)
+        held = await accounts.list_tokens(tx, EVERYTHING, account)
         found = [token for token in held if _is(token, which)]
         valid = [token for token in found if token.is_valid(now)]
         if not found:
@@ -95,7 +95,7 @@ async def revoke_token(runtime: Runtime, actor: Actor, account: str, which: str)
             )
         token = (valid or found)[0]
         await accounts.revoke_token(tx, actor, token.id)
-        held = await accounts.list_tokens(tx, account)
+        held = await accounts.list_tokens(tx, EVERYTHING, account)
     return next(entry for entry in held if entry.id == token.id)
 
 

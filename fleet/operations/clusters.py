@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from fleet.cluster import remove_service_account
-from fleet.errors import FleetError, Place, SpecInvalid
+from fleet.errors import FleetError, Place, SealBroken, SpecInvalid
 from fleet.model.clusters import Cluster, Connection
 from fleet.model.scope import Actor, Scope
 from fleet.operations.onboarding import check_labels, check_name
@@ -153,7 +153,7 @@ async def remove_cluster(
     now = runtime.now()
     async with runtime.db.transaction() as tx:
         cluster = await clusters.get_cluster(tx, scope, name)
-        connection = await clusters.connection_of(tx, runtime.ring, cluster.id)
+        connection = await _opened(tx, runtime, cluster) if remove_account else None
         there = await applications.applications_of_cluster(tx, scope, cluster.id)
         for app in there if fate else ():
             await destinations.detach(tx, actor, app, name, now)
@@ -161,11 +161,21 @@ async def remove_cluster(
                 await applications.remove_application(tx, actor, app.id, now)
         await clusters.remove_cluster(tx, actor, cluster.id)
     await runtime.connections.forget(cluster.id)
-    warnings = await _take_back(runtime, cluster, connection) if remove_account else ()
+    warnings = await _take_back(runtime, cluster, connection) if connection is not None else ()
     return Removed(name, tuple(app.name for app in there), warnings)
 
 
-async def _take_back(runtime: Runtime, cluster: Cluster, connection: Connection) -> tuple[str, ...]:
+async def _opened(tx: Tx, runtime: Runtime, cluster: Cluster) -> Connection | SealBroken:
+    """Credentials that cannot be opened must not keep a cluster from being forgotten."""
+    try:
+        return await clusters.connection_of(tx, runtime.ring, cluster.id)
+    except SealBroken as error:
+        return error
+
+
+async def _take_back(
+    runtime: Runtime, cluster: Cluster, connection: Connection | SealBroken
+) -> tuple[str, ...]:
     """Remove the ServiceAccount with what credentials there are.
 
     By its own token this comes as far as its rights, which go first: what is left then may
@@ -174,6 +184,9 @@ async def _take_back(runtime: Runtime, cluster: Cluster, connection: Connection)
     managed = cluster.managed_auth
     if managed is None:
         return ("Fleet made no ServiceAccount there: nothing was removed from the cluster",)
+    left = f"ServiceAccount {managed.namespace}/{managed.service_account}"
+    if isinstance(connection, SealBroken):
+        return (f"{left} and its roles are left in the cluster: {connection.message}",)
     client = runtime.connections.open(cluster.name, connection)
     try:
         await remove_service_account(
@@ -183,7 +196,6 @@ async def _take_back(runtime: Runtime, cluster: Cluster, connection: Connection)
             namespaces=cluster.namespaces,
         )
     except FleetError as error:
-        left = f"ServiceAccount {managed.namespace}/{managed.service_account}"
         return (f"{left} or its roles may be left in the cluster: {error.message}",)
     finally:
         await client.close()

@@ -17,6 +17,7 @@ from fleet.errors import (
     IdentityChanged,
     Place,
     Refused,
+    SealBroken,
     SpecInvalid,
     UsageError,
 )
@@ -177,7 +178,11 @@ async def _is_same(runtime: Runtime, tx: Tx, known: Cluster, new: NewCluster) ->
         and known.cluster_resources == new.cluster_resources
         and known.interval_seconds == new.interval_seconds
     )
-    return described and new.connection == await clusters.connection_of(tx, runtime.ring, known.id)
+    try:
+        held = await clusters.connection_of(tx, runtime.ring, known.id)
+    except SealBroken:
+        return False  # what cannot be opened is what has to be replaced
+    return described and new.connection == held
 
 
 async def _ask(runtime: Runtime, name: str, connection: Connection) -> ClusterFacts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from uuid import UUID
 
-from fleet.errors import FleetError, Place, SourceUnreachable, SpecInvalid
+from fleet.errors import FleetError, Place, SealBroken, SourceUnreachable, SpecInvalid
 from fleet.model.ids import RepositoryId
 from fleet.model.repositories import (
     KnownCertificate,
@@ -134,7 +134,10 @@ async def _same(
     if described != (new.url, new.type, new.name, new.project):
         return None
     anonymous = known.auth == "anonymous" and not new.auth
-    remote = await repositories.remote_of(tx, runtime.ring, id)
+    try:
+        remote = await repositories.remote_of(tx, runtime.ring, id)
+    except SealBroken:
+        return None  # what cannot be opened is what has to be replaced
     options = known.options if anonymous else remote.options
     same_auth = anonymous or remote.auth == new.auth
     return known if same_auth and options == new.options else None
@@ -249,7 +252,7 @@ async def remove_repository(runtime: Runtime, actor: Actor, scope: Scope, text: 
     """
     async with runtime.db.transaction() as tx:
         known = await find_repository(tx, scope, text)
-        remote = await repositories.remote_of(tx, runtime.ring, known.id)
+        remote = await remotes.unopened_of(tx, known.id)
         await repositories.remove_repository(tx, actor, known.id)
     await runtime.mirrors.forget(remote)
     return known.url

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from fleet.errors import AlreadyExists, NotFound, UsageError
 from fleet.model.accounts import Account, ApiToken, Authenticated, TokenProof
 from fleet.model.ids import AccountId, TokenId
-from fleet.model.scope import FLEET, Actor
+from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx, constraint_of
 from fleet.registry.tables import Base
@@ -53,19 +53,25 @@ async def create_account(tx: Tx, actor: Actor, name: str, role: str) -> Account:
     return _account(row)
 
 
-async def list_accounts(tx: Tx) -> tuple[Account, ...]:
+def _seen(scope: Scope) -> sa.ColumnElement[bool]:
+    """Accounts belong to no project: whoever sees nothing but some projects sees none."""
+    return sa.true() if scope.sees_everything else sa.false()
+
+
+async def list_accounts(tx: Tx, scope: Scope) -> tuple[Account, ...]:
     """All accounts, by name."""
-    rows = await tx.execute(sa.select(ACCOUNTS).order_by(ACCOUNTS.c.name))
+    rows = await tx.execute(sa.select(ACCOUNTS).where(_seen(scope)).order_by(ACCOUNTS.c.name))
     return tuple(_account(row) for row in rows)
 
 
-async def get_account(tx: Tx, name: str) -> Account:
+async def get_account(tx: Tx, scope: Scope, name: str) -> Account:
     """The account.
 
     Raises:
         NotFound: there is none.
     """
-    row = (await tx.execute(sa.select(ACCOUNTS).where(ACCOUNTS.c.name == name))).one_or_none()
+    query = sa.select(ACCOUNTS).where(ACCOUNTS.c.name == name, _seen(scope))
+    row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise NotFound(f"no account {name}", object=f"Account/{name}")
     return _account(row)
@@ -107,7 +113,7 @@ async def create_token(
             "a token has to expire, in the future and within 365 days",
             hint="Give --expires-in, e.g. 90d.",
         )
-    owner = await get_account(tx, account)
+    owner = await get_account(tx, EVERYTHING, account)
     new = (
         sa.insert(TOKENS)
         .values(
@@ -125,11 +131,12 @@ async def create_token(
     return _token(row, account)
 
 
-async def list_tokens(tx: Tx, account: str | None = None) -> tuple[ApiToken, ...]:
+async def list_tokens(tx: Tx, scope: Scope, account: str | None = None) -> tuple[ApiToken, ...]:
     """Tokens of one account or of all, newest first, the revoked and expired included."""
     query = (
         sa.select(TOKENS, ACCOUNTS.c.name.label("account"))
         .join(ACCOUNTS, ACCOUNTS.c.id == TOKENS.c.account_id)
+        .where(_seen(scope))
         .order_by(TOKENS.c.created_at.desc(), TOKENS.c.id)
     )
     if account is not None:

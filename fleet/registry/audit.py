@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from fleet.errors import RegistryError
 from fleet.model.scope import Actor
+from fleet.model.secret_text import without_secrets
 from fleet.registry.chain import HEAD, LOG, entry_hash
 from fleet.registry.database import Database, Tx, ring_of
 from fleet.registry.redaction import redacted
@@ -18,6 +20,7 @@ _LOCK_HEAD = (
     .where(HEAD.c.only)
     .with_for_update()
 )
+_SALT_BYTES = 16
 #: The entry and the head that it becomes, in one round trip.
 _APPEND = sa.insert(LOG).add_cte(
     sa.update(HEAD)
@@ -42,9 +45,11 @@ async def record_change(
 
     Holds the head of the chain until the transaction ends, so call it last: entries of
     concurrent transactions wait for each other here. Secrets in ``before`` and ``after``
-    are masked. ``at`` is PostgreSQL's clock unless given.
+    are masked (``redaction``). ``at`` is PostgreSQL's clock unless given.
     """
     ring = ring_of(tx)
+    salt = secrets.token_bytes(_SALT_BYTES)
+    shown = redacted(before, salt), redacted(after, salt)
     head = (await tx.execute(_LOCK_HEAD)).one_or_none()
     if head is None:
         raise RegistryError(
@@ -58,9 +63,9 @@ async def record_change(
         "action": action,
         "decision": decision,
         "object_kind": object_kind,
-        "object": object,
-        "before": redacted(before),
-        "after": redacted(after),
+        "object": without_secrets(object),
+        "before": shown[0],
+        "after": shown[1],
         "request_id": actor.request_id,
     }
     chain_hash = entry_hash(ring, ring.current, entry, head.chain_hash)

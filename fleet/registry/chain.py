@@ -56,8 +56,8 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Where verification begins: after the last entry that was dropped, or at 1."""
+class Link:
+    """An entry of the chain, by number and hash; number 0 is before the first."""
 
     seq: int
     chain_hash: str
@@ -86,7 +86,7 @@ async def verify(tx: Tx, ring: KeyRing) -> Verification:
     bad_anchor = await _bad_anchor(tx, ring)
     if bad_anchor is not None:
         return Verification(False, 0, bad_anchor, f"the anchor at {bad_anchor} is not ours")
-    return await _follow(tx, ring, start)
+    return await follow(tx, ring, start)
 
 
 async def export_head(tx: Tx, ring: KeyRing) -> dict[str, Any]:
@@ -128,14 +128,21 @@ async def verify_against(tx: Tx, ring: KeyRing, head: Mapping[str, Any]) -> Veri
     )
 
 
-async def start_of(tx: Tx) -> Start:
-    """After the last anchor; before entry 1 when nothing was ever dropped."""
+async def start_of(tx: Tx) -> Link:
+    """Where verification begins: after the last anchor, or before entry 1."""
     newest = sa.select(ANCHORS.c.seq, ANCHORS.c.chain_hash).order_by(ANCHORS.c.seq.desc()).limit(1)
     row = (await tx.execute(newest)).one_or_none()
-    return Start(row.seq, row.chain_hash) if row else Start(0, "")
+    return Link(row.seq, row.chain_hash) if row else Link(0, "")
 
 
-async def _follow(tx: Tx, ring: KeyRing, start: Start) -> Verification:
+async def head_of(tx: Tx) -> Link:
+    """The newest link, as the chain says itself: ``follow`` tells whether it is true."""
+    row = (await tx.execute(sa.select(HEAD.c.seq, HEAD.c.chain_hash))).one()
+    return Link(row.seq, row.chain_hash)
+
+
+async def follow(tx: Tx, ring: KeyRing, start: Link) -> Verification:
+    """``verify`` from a link on, up to the head."""
     seq, previous = start.seq, start.chain_hash
     async for entry in _entries_after(tx, start.seq):
         complaint = _complaint(ring, entry, seq, previous)

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import re
 import secrets
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -67,7 +69,8 @@ class KeyRing:
             raise SealBroken(
                 f"key {kid} is not in the key ring",
                 hint="Give Fleet the key file (or FLEET_SECRET_KEY) that belongs to this "
-                "database; without it what was sealed has to be entered again.",
+                "database. If it is lost for good, `fleet secret forget-lost-keys` gives up what "
+                "it sealed.",
             )
         info = f"fleet {purpose} v1".encode()
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)
@@ -101,12 +104,14 @@ def load_ring(*, key_file: Path, text: Secret | None, command: tuple[str, ...]) 
 def add_key(key_file: Path) -> str:
     """Put a new key in front of those in the file; returns its id.
 
+    Two that do so at once wait for each other: a key that either of them made is kept.
+
     Raises:
         SettingsInvalid: the file is malformed or cannot be replaced.
     """
-    kept = _from_file(key_file)
     new = _new_key()
-    _replace(key_file, (new, *kept))
+    with _alone(key_file):
+        _replace(key_file, (new, *_from_file(key_file)))
     return new[0]
 
 
@@ -165,6 +170,22 @@ def _create(path: Path) -> None:
     finally:
         written.unlink()
     _sync_folder(path.parent)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else is in here for the same file. The lock is on a file beside it: the file
+    itself is replaced, and whoever waited for it would hold a lock on the old one."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsInvalid(f"{lock} cannot be made: {_reason(error)}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _replace(path: Path, keys: Keys) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.model.scope import Scope
 from fleet.registry.database import Tx
 
 QUEUE = "default"
@@ -88,9 +89,12 @@ class WorkerRow:
     live: bool
 
 
-async def list_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> tuple[WorkerRow, ...]:
-    """Every worker that the queue knows, the liveliest first."""
-    rows = await tx.execute(_WORKERS, {"seconds": within_seconds})
+async def list_workers(
+    tx: Tx, scope: Scope, within_seconds: float = LIVE_SECONDS
+) -> tuple[WorkerRow, ...]:
+    """Every worker that the queue knows, the liveliest first, for who sees everything."""
+    about = {"seconds": within_seconds, "everything": scope.sees_everything}
+    rows = await tx.execute(_WORKERS, about)
     return tuple(WorkerRow(*row) for row in rows)
 
 
@@ -154,7 +158,7 @@ _LIVE = sa.text("""
 
 _WORKERS = sa.text("""
     select id, last_heartbeat, last_heartbeat > now() - make_interval(secs => :seconds)
-      from procrastinate_workers order by last_heartbeat desc, id
+      from procrastinate_workers where :everything order by last_heartbeat desc, id
 """)
 
 _PURGE = sa.text("""

@@ -22,9 +22,11 @@ from fleet.registry.certificates import trusted_for
 from fleet.registry.credentials import (
     CREDENTIALS,
     Opened,
+    auth_word,
     inherited,
     longest_prefix,
     open_credentials,
+    options_of,
     template_place,
 )
 from fleet.registry.database import Tx
@@ -52,10 +54,7 @@ async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
         NotFound: it was removed meanwhile.
         SealBroken: an envelope was sealed for another row or URL, or its key is missing.
     """
-    query = select(REPOSITORIES).where(REPOSITORIES.c.id == id)
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise gone(id)
+    row = await _row(tx, id)
     template = None
     found = open_credentials(ring, repository_place(row.id, row.canonical_url), row)
     identity = _identity(row) if found.auth else ""
@@ -69,7 +68,7 @@ async def remote_of(tx: Tx, ring: KeyRing, id: RepositoryId) -> Remote:
         type=RepositoryType(row.type),
         auth=found.auth,
         options=found.options,
-        cache_key=hashlib.sha256(f"{row.canonical_url}\0{identity}".encode()).hexdigest(),
+        cache_key=_cache_key(row, identity),
         ca_pem=ca_pem,
         known_hosts=known_hosts,
         # an administrator's credentials for a prefix register what is below it
@@ -93,6 +92,39 @@ async def registered_hosts(tx: Tx, project: str) -> tuple[str, ...]:
 def _host_of(canonical_url: str) -> str:
     """Of a canonical URL, "" for a file's."""
     return canonical_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+async def unopened_of(tx: Tx, id: RepositoryId) -> Remote:
+    """The remote without what is sealed: it cannot be asked, but its mirror can be found, also
+    when its credentials cannot be opened any more.
+
+    Raises:
+        NotFound: it was removed meanwhile.
+    """
+    row = await _row(tx, id)
+    own = row.auth != auth_word(RepositoryAuth()) or bool(row.credentials)
+    by = row if own else await _template_for(tx, row.canonical_url)
+    return Remote(
+        url=row.url,
+        type=RepositoryType(row.type),
+        auth=RepositoryAuth(),
+        options=options_of(row.options),
+        cache_key=_cache_key(row, "" if by is None else _identity(by)),
+        registered=not row.implicit,
+        project=row.project,
+    )
+
+
+async def _row(tx: Tx, id: RepositoryId) -> Row[Any]:
+    query = select(REPOSITORIES).where(REPOSITORIES.c.id == id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise gone(id)
+    return row
+
+
+def _cache_key(row: Row[Any], identity: str) -> str:
+    return hashlib.sha256(f"{row.canonical_url}\0{identity}".encode()).hexdigest()
 
 
 async def remote_before(

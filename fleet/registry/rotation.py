@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fleet.errors import SealBroken
+from fleet.model.scope import Actor
 from fleet.model.secret import Secret
+from fleet.registry.audit import record_change
 from fleet.registry.database import Database, Tx
 from fleet.registry.keyring import KeyRing
-from fleet.registry.sealing import Place, open_sealed, rewrap, seal
+from fleet.registry.sealing import LOST, Place, open_sealed, rewrap, seal
 from fleet.registry.tables import Base
 
 BATCH = 100
@@ -78,7 +80,8 @@ async def check_key(tx: Tx, ring: KeyRing) -> None:
     if missing:
         raise SealBroken(
             f"the key ring lacks {', '.join(sorted(missing))}, which sealed credentials here",
-            hint="Add the missing key to the key file (or FLEET_SECRET_KEY), after the newest.",
+            hint="Add the missing key to the key file (or FLEET_SECRET_KEY), after the newest. "
+            "If it is lost for good, `fleet secret forget-lost-keys` gives up what it sealed.",
         )
     if not row.key_check:
         await tx.execute(sa.update(instance).values(key_check=seal(ring, place, _CHECK)))
@@ -90,12 +93,69 @@ async def kids_in_use(tx: Tx) -> set[str]:
     return {kid for kid in (await tx.execute(sa.union(*each))).scalars() if kid}
 
 
-async def rotate(db: Database, ring: KeyRing, *, batch: int = BATCH) -> dict[str, int]:
+async def sealed_by_lost_keys(tx: Tx, ring: KeyRing) -> dict[str, int]:
+    """How many envelopes nothing can open any more, by column; only those that have some."""
+    counted = {
+        sealed.name: sa.select(sa.func.count())
+        .select_from(sealed.from_table)
+        .where(sealed.kid().not_in(("", *ring.kids)))
+        for sealed in SEALED
+    }
+    found = {name: (await tx.execute(query)).scalar_one() for name, query in counted.items()}
+    return {name: count for name, count in found.items() if count}
+
+
+async def forget_lost_keys(tx: Tx, actor: Actor, ring: KeyRing) -> None:
+    """Give up what was sealed with keys that the ring lacks, so that Fleet starts again.
+
+    Credentials stay refused until they are entered anew: an empty one would sign in as
+    nobody. Manifests with Secrets are rendered again from Git; those that are no longer
+    wanted are gone, and with them rollbacks to them.
+    """
+    lost = sorted(await kids_in_use(tx) - set(ring.kids))
+    if not lost:
+        return
+    for sealed in SEALED:
+        if sealed.flag:
+            await _forget_manifests(tx, sealed, lost)
+        elif sealed.table == "instance":
+            # the next start leaves one of the ring that there is
+            await _put_in_place_of(tx, sealed, lost, sa.literal(""))
+        else:
+            await _put_in_place_of(tx, sealed, lost, sa.literal(LOST) + sealed.kid())
+    about = {"sealedWith": lost}
+    await record_change(tx, actor, "forget", "KeyRing", ", ".join(lost), before=about)
+
+
+async def _put_in_place_of(
+    tx: Tx, sealed: SealedColumn, lost: list[str], value: sa.ColumnElement[str]
+) -> None:
+    change = sa.update(sealed.from_table).where(sealed.kid().in_(lost))
+    await tx.execute(change.values({sealed.column: value}))
+
+
+async def _forget_manifests(tx: Tx, sealed: SealedColumn, lost: list[str]) -> None:
+    manifests, renders = sealed.from_table, Base.metadata.tables["renders"]
+    applications = Base.metadata.tables["applications"]
+    gone = sa.select(manifests.c.sha256).where(sealed.kid().in_(lost))
+    wanted = sa.update(applications).where(applications.c.manifests_sha256.in_(gone))
+    await tx.execute(wanted.values(refresh="hard"))
+    await tx.execute(sa.delete(renders).where(renders.c.manifests_sha256.in_(gone)))
+    await tx.execute(sa.delete(manifests).where(sealed.kid().in_(lost)))
+
+
+async def rotate(
+    db: Database, actor: Actor, ring: KeyRing, *, batch: int = BATCH
+) -> dict[str, int]:
     """Put everything sealed under the ring's newest key, a transaction a batch.
 
-    Can be stopped and started again at any point. Returns how many envelopes it moved, by
-    column (``clusters.sealed``).
+    Can be stopped and started again at any point; each start is in the audit log. Returns
+    how many envelopes it moved, by column (``clusters.sealed``).
     """
+    async with db.transaction() as tx:
+        before = {"sealedWith": sorted(await kids_in_use(tx))}
+        after = {"sealedWith": [ring.current]}
+        await record_change(tx, actor, "rotate", "KeyRing", ring.current, before, after)
     moved: dict[str, int] = {}
     for sealed in SEALED:
         moved[sealed.name] = 0

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 VERSION = "v1"
+#: In place of an envelope whose key was given up; the key's id follows.
+LOST = "lost:"
 NONCE_BYTES = 12
 DATA_KEY_BYTES = 32
 _WRAPPING = "seal"  # what the ring's key is used for here
@@ -133,6 +135,11 @@ def _unwrapped(ring: KeyRing, kid: str, wrapped: bytes, *, what: str) -> bytes:
 
 
 def _parts(envelope: str) -> tuple[str, bytes, bytes, bytes]:
+    if envelope.startswith(LOST):
+        raise SealBroken(
+            f"a sealed value is gone: its key {envelope.removeprefix(LOST)} was given up as lost",
+            hint="Enter the credential again.",
+        )
     fields = envelope.split(":")
     if len(fields) == 5 and fields[0] == VERSION:
         try:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from fleet.model.ids import ClusterId
+from fleet.model.scope import Scope
 from fleet.registry.database import Tx
 
 
@@ -121,12 +122,13 @@ class ShownJob:
     paused: bool
 
 
-async def shown(tx: Tx) -> tuple[ShownJob, ...]:
-    """What the leader holds, as it last wrote it down."""
+async def shown(tx: Tx, scope: Scope) -> tuple[ShownJob, ...]:
+    """What the leader holds, as it last wrote it down, for who sees everything."""
     rows = await tx.execute(
         text(
             "select key, name, interval_seconds, next_run_at, last_run_at, paused"
-            " from scheduled_jobs order by name"
-        )
+            " from scheduled_jobs where :everything order by name"
+        ),
+        {"everything": scope.sees_everything},
     )
     return tuple(ShownJob(*row) for row in rows)

@@ -179,6 +179,21 @@ def test_without_a_server_the_command_does_it_itself() -> None:
         changes = alone.ok("audit", "changes", "-o", "json").json()
         assert changes[0]["actor"].startswith("local:")
         assert "New key" in alone.ok("secret", "rotate-key").out
+        rotated = alone.ok("audit", "changes", "--kind", "KeyRing").out
+        assert "DECISION" in rotated
+        assert "allowed" in rotated
+        assert alone.ok("audit", "changes", "--decision", "denied", "-o", "name").out == ""
         assert "intact" in alone.ok("audit", "verify").out
         failed(alone.fleet("db", "url"), 4, "not running")
         failed(alone.fleet("worker"), 2, "FLEET_DATABASE_URL")
+
+
+def test_a_lost_key_is_given_up_only_when_asked() -> None:
+    with machine() as alone:
+        alone.ok("proj", "create", "shop")
+        (alone.home / "secret.key").unlink()
+        failed(alone.fleet("proj", "list"), 3, "forget-lost-keys")
+        failed(alone.fleet("secret", "forget-lost-keys"), 2, "-y")
+        assert "1 cannot be opened" in alone.ok("secret", "forget-lost-keys", "-y").out
+        assert "shop" in alone.ok("proj", "list").out
+        assert "No key is missing" in alone.ok("secret", "forget-lost-keys", "-y").out

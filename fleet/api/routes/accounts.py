@@ -64,7 +64,7 @@ def token_shape(caller: Caller, token: ApiToken) -> dict[str, Any]:
 async def list_accounts(caller: Calling) -> dict[str, Any]:
     await caller.require("get", "accounts")
     async with caller.runtime.db.reading() as tx:
-        found = await accounts.list_accounts(tx)
+        found = await accounts.list_accounts(tx, caller.scope)
     return page(map(account_shape, found), "")
 
 
@@ -93,8 +93,8 @@ async def post_disable(caller: Calling, name: str, _: Nothing | None = None) -> 
 async def list_tokens(caller: Calling, name: str) -> dict[str, Any]:
     await caller.require("get", "accounts", name)
     async with caller.runtime.db.reading() as tx:
-        await accounts.get_account(tx, name)
-        found = await accounts.list_tokens(tx, name)
+        await accounts.get_account(tx, caller.scope, name)
+        found = await accounts.list_tokens(tx, caller.scope, name)
     return page((token_shape(caller, token) for token in found), "")
 
 

@@ -46,6 +46,9 @@ async def post_apply(caller: Calling, body: ApplyBody) -> dict[str, Any]:
         dry_run=body.dry_run,
         permit=caller.require,
     )
+    for result in results:
+        if result.error is not None:
+            await caller.refused(result.error, "apply", result.kind, result.name)
     return {"results": [_result_shape(result) for result in results]}
 
 

@@ -46,7 +46,7 @@ async def version(caller: Calling) -> dict[str, Any]:
 async def jobs(caller: Calling) -> dict[str, Any]:
     await caller.require("get", "jobs")
     async with caller.runtime.db.reading() as tx:
-        rows = await timetable.shown(tx)
+        rows = await timetable.shown(tx, caller.scope)
     return page(
         (
             {
@@ -67,7 +67,7 @@ async def jobs(caller: Calling) -> dict[str, Any]:
 async def workers(caller: Calling) -> dict[str, Any]:
     await caller.require("get", "jobs")
     async with caller.runtime.db.reading() as tx:
-        rows = await queue.list_workers(tx)
+        rows = await queue.list_workers(tx, caller.scope)
         leader = await leases.holder_of(tx, "leader")
     items = [{"id": row.id, "lastSeenAt": time_text(row.seen_at), "live": row.live} for row in rows]
     return {

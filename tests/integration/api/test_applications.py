@@ -69,6 +69,22 @@ class TestDocuments:
         await operator.refused("POST", "applications", body, code=code, type=type)
         assert (await operator.get("applications"))["items"] == []
 
+    async def test_what_the_project_refuses_is_in_the_audit_log(
+        self, bare: World, operator: Api
+    ) -> None:
+        await bare.put_project("narrow", destinations=[])
+        body = {"document": document(bare, project="narrow")}
+        await operator.refused("POST", "applications", body, code=403, type="Forbidden")
+        results = await operator.post("apply", {"documents": [body]})
+        assert results["results"][0]["error"]["type"] == "Forbidden"
+        denied = (await operator.get("audit/changes", decision="denied"))["items"]
+        assert [(c["action"], c["kind"], c["object"]) for c in denied] == [
+            ("apply", "Application", "web"),
+            ("create", "applications", "web"),
+        ]
+        assert all("destination" in c["after"]["reason"] for c in denied)
+        assert all(c["requestId"] for c in denied)
+
     async def test_a_change_made_from_an_old_state_is_refused(
         self, bare: World, operator: Api
     ) -> None:

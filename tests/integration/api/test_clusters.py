@@ -38,6 +38,25 @@ async def woken(api: Api, task: str) -> list[str]:
         return [str(row[0]) for row in await tx.execute(query, {"task": task})]
 
 
+async def test_credentials_that_do_not_open_are_replaced_or_removed(
+    api: Api, live: TestCluster
+) -> None:
+    await add(api, live)
+    await _break_seals(api)
+    body = {"name": "eu-1", "connection": connection_to(live), "upsert": True}
+    assert (await api.post("clusters", body))["action"] == "configured"
+    assert await kept_token(api) == live.admin_token
+    await _break_seals(api)
+    await api.ask("DELETE", "clusters/eu-1", removeServiceAccount=True)
+    assert (await api.get("clusters"))["items"] == []
+
+
+async def _break_seals(api: Api) -> None:
+    """As if the key that sealed them were lost."""
+    async with api.runtime.db.transaction() as tx:
+        await tx.execute(text("update clusters set sealed = 'v1:lost:AAAA:AAAA:AAAA'"))
+
+
 async def become(api: Api, name: str, uid: str) -> None:
     """As if another cluster had been confirmed at this address before."""
     async with api.runtime.db.transaction() as tx:

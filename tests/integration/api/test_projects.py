@@ -141,6 +141,18 @@ class TestAudit:
         ]
         assert "readonly" in denied[0]["after"]["reason"]
 
+    async def test_what_an_operation_refuses_is_there(self, api: Api) -> None:
+        operator = await account(api.runtime, "operator", "otto")
+        body = {"url": "https://169.254.169.254/x.git", "type": "git"}
+        await api.refused("POST", "repositories", body, code=403, type="AddressForbidden")
+        await operator.refused("POST", "repositories", body, code=403, type="Forbidden")
+        denied = (await api.get("audit/changes", decision="denied"))["items"]
+        assert [(c["actor"], c["action"], c["kind"], bool(c["requestId"])) for c in denied] == [
+            ("otto", "create", "repositories", True),
+            ("anna", "create", "repositories", True),
+        ]
+        assert "169.254.169.254" in denied[1]["after"]["reason"]
+
     async def test_it_is_read_page_by_page_newest_first(self, api: Api) -> None:
         for name in ("a", "b", "c"):
             await api.post("projects", {"document": project(name)}, code=201)

@@ -118,6 +118,20 @@ async def test_no_get_answers_a_secret(
     assert planted.found_in(caplog.text) == []
 
 
+async def test_jobs_hold_identities_alone(planted: Canaries, bare: World) -> None:
+    jobs = await bare.rows("select * from procrastinate_jobs")
+    assert {job["task_name"] for job in jobs} == {"poll", "reconcile"}
+    known = await bare.rows("select id from clusters union select id from repositories")
+    keys = {str(row["id"]) for row in known}
+    for job in jobs:
+        assert set(job["args"]) == {"key"}
+        assert job["args"]["key"] in keys
+        lock = f"{job['task_name']}:{job['args']['key']}"
+        assert {job["lock"], job["queueing_lock"]} == {lock}
+    events = await bare.rows("select * from procrastinate_events")
+    assert planted.found_in(f"{jobs}{events}") == []
+
+
 async def test_a_change_of_a_secret_is_seen_without_it(planted: Canaries, operator: Api) -> None:
     found = await operator.get("applications/web/diff")
     (item,) = [entry for entry in found["items"] if entry["kind"] == "Secret"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from fleet.errors import SealBroken
 from fleet.model.ids import RepositoryId
-from fleet.registry import repositories
+from fleet.model.repositories import Remote
+from fleet.model.scope import EVERYTHING
+from fleet.registry import remotes, repositories
 from tests.integration.api.callers import Api
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
@@ -91,6 +95,50 @@ async def test_one_repository_is_registered_once(api: Api, guarded: GitRepo) -> 
     assert same["action"] == "unchanged"
     changed = await api.post("repositories", {**again, "upsert": True, "depth": 1})
     assert (changed["action"], changed["repository"]["options"]["depth"]) == ("configured", 1)
+
+
+async def test_credentials_that_do_not_open_are_replaced_or_removed(
+    api: Api, guarded: GitRepo
+) -> None:
+    body = {"url": guarded.url, "username": "ci", "password": "hunter2"}
+    await api.post("repositories", body, code=201)
+    before = await _remote(api)
+    await _break_seals(api)
+    with pytest.raises(SealBroken):
+        await _remote(api)
+    mended = await api.post("repositories", {**body, "upsert": True})
+    assert mended["action"] == "configured"
+    assert (await _remote(api)).auth == before.auth
+    await _break_seals(api)
+    await api.ask("DELETE", "repository", url=guarded.url)
+    assert (await api.get("repositories"))["items"] == []
+
+
+async def test_the_mirror_goes_with_the_repository_also_unopened(
+    api: Api, guarded: GitRepo
+) -> None:
+    template = {"url": guarded.url.rpartition("/")[0], "username": "ci", "password": "hunter2"}
+    by_template, own = {"url": guarded.url}, {"username": "ci", "password": "hunter2"}
+    await api.post("repocreds", template, code=201)
+    for body in (by_template, {**by_template, **own}):
+        await api.post("repositories", body, code=201)
+        async with api.runtime.db.reading() as tx:
+            (known,), _ = await repositories.list_repositories(tx, EVERYTHING)
+            opened = await repositories.remote_of(tx, api.runtime.ring, known.id)
+            assert (await remotes.unopened_of(tx, known.id)).cache_key == opened.cache_key
+        await api.ask("DELETE", "repository", url=guarded.url)
+
+
+async def _remote(api: Api) -> Remote:
+    async with api.runtime.db.reading() as tx:
+        (known,), _ = await repositories.list_repositories(tx, EVERYTHING)
+        return await repositories.remote_of(tx, api.runtime.ring, known.id)
+
+
+async def _break_seals(api: Api) -> None:
+    """As if the key that sealed them were lost."""
+    async with api.runtime.db.transaction() as tx:
+        await tx.execute(text("update repositories set sealed = 'v1:lost:AAAA:AAAA:AAAA'"))
 
 
 async def test_another_url_voids_the_credentials(

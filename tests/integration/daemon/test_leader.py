@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fleet.daemon.leader import Leader
+from fleet.daemon.worker import run_worker
 from fleet.errors import RegistryUnavailable
 from fleet.model.scope import EVERYTHING
 from fleet.operations.clusters import pause_cluster, remove_cluster, resume_cluster
@@ -27,7 +30,7 @@ async def _holder(world: World) -> str:
 
 async def _jobs(world: World) -> dict[str, timetable.ShownJob]:
     async with world.runtime.db.reading() as tx:
-        return {job.name: job for job in await timetable.shown(tx)}
+        return {job.name: job for job in await timetable.shown(tx, EVERYTHING)}
 
 
 async def _waiting(world: World, task: str) -> list[dict[str, Any]]:
@@ -143,6 +146,26 @@ async def test_what_was_never_read_is_read_at_once(
     await start(Leader(bare.runtime, own(), "me").run)
     await until(lambda: _waiting(bare, "reconcile"))
     await until(lambda: _waiting(bare, "poll"))
+
+
+async def test_retention_is_a_workers_job(
+    bare: World, own: Callable[[], Database], start: Start
+) -> None:
+    settings = replace(bare.runtime.settings, history_retention_months=3)
+    runtime = replace(bare.runtime, settings=settings)
+    await start(Leader(runtime, own(), "me").run)
+    await until(lambda: _waits(bare, "retain"))
+    await start(functools.partial(run_worker, runtime))
+    await until(lambda: _is_done(bare, "retain"))
+
+
+async def _waits(world: World, task: str) -> bool:
+    return bool(await _waiting(world, task))
+
+
+async def _is_done(world: World, task: str) -> bool:
+    query = "select 1 from procrastinate_jobs where task_name = :task"
+    return not await world.rows(query, task=task)
 
 
 async def test_a_retry_that_is_due_wakes_its_cluster(

@@ -15,7 +15,7 @@ from fleet.errors import AlreadyExists, NotFound, UsageError
 from fleet.identity import MintedToken, mint, parse
 from fleet.model.accounts import Authenticated
 from fleet.model.ids import TokenId
-from fleet.model.scope import Actor
+from fleet.model.scope import EVERYTHING, Actor
 from fleet.registry import accounts
 from fleet.registry.database import Database, Tx
 
@@ -76,7 +76,7 @@ async def test_revoked_at_once_and_for_good(db: Database) -> None:
         await accounts.revoke_token(tx, ROOT, minted.proof.id)
         assert await _login(tx, minted) is None
         assert await _login(tx, other) is not None
-        first = (await accounts.list_tokens(tx, "ci"))[0]
+        first = (await accounts.list_tokens(tx, EVERYTHING, "ci"))[0]
         await accounts.revoke_token(tx, ROOT, first.id)
         with pytest.raises(NotFound):
             await accounts.revoke_token(tx, ROOT, TokenId(uuid4()))
@@ -128,7 +128,7 @@ async def _create(db: Database, name: str) -> None:
 
 async def test_use_is_noted_once_an_hour(db: Database) -> None:
     async def used_on(tx: Tx) -> Any:
-        return (await accounts.list_tokens(tx, "ci"))[0].used_on
+        return (await accounts.list_tokens(tx, EVERYTHING, "ci"))[0].used_on
 
     async with db.transaction() as tx:
         await accounts.create_account(tx, ROOT, "ci", "readonly")
@@ -158,7 +158,9 @@ async def test_the_first_administrator_is_made_once(db: Database) -> None:
     assert len(made) == 1
     async with db.transaction() as tx:
         assert await _login(tx, made[0]) == Authenticated("admin", "admin", made[0].proof.id)
-        assert [account.name for account in await accounts.list_accounts(tx)] == ["admin"]
+        assert [account.name for account in await accounts.list_accounts(tx, EVERYTHING)] == [
+            "admin"
+        ]
     assert await start() is None
 
 

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from fleet.errors import Refused, RegistryError, SealBroken
-from fleet.model.scope import FLEET, Actor
+from fleet.model.scope import EVERYTHING, FLEET, Actor
 from fleet.model.secret import MASK, Secret
+from fleet.registry import retention
 from fleet.registry.audit import record_change, record_denied
 from fleet.registry.chain import Verification, export_head, verify, verify_against
+from fleet.registry.changes import ChangeFilter, list_changes
 from fleet.registry.database import Database, Tx
 from fleet.registry.keyring import KeyRing
 from fleet.registry.retention import drop_before, ensure_partitions
@@ -72,7 +74,8 @@ async def test_an_entry_says_who_did_what(db: Database) -> None:
         ).one()
     assert (row.actor, row.source_ip, row.request_id) == ("alice", "10.0.0.7", "r-1")
     assert (row.action, row.object_kind, row.object) == ("update", "Cluster", "eu-1")
-    assert (row.before, row.after) == ({"server": "a"}, {"server": "b", "token": MASK})
+    assert row.before == {"server": "a"}
+    assert (row.after["server"], row.after["token"][: len(MASK)]) == ("b", MASK)
     assert row.decision == "allowed"
 
 
@@ -267,10 +270,52 @@ async def test_retention_keeps_the_chain(db: Database, ring: KeyRing) -> None:
     assert await drop_before(db, ring, datetime(2020, 5, 1, tzinfo=UTC)) == ("audit_log_2020_04",)
     assert await drop_before(db, ring, datetime(2020, 5, 1, tzinfo=UTC)) == ()
     found = await _verify(db, ring)
-    assert (found.ok, found.checked) == (True, 2)
+    assert (found.ok, found.checked) == (True, 4)  # with what was dropped, twice
     assert (await _verify_against(db, ring, head)).ok
     await _record(db, 2)
-    assert (await _verify(db, ring)).checked == 4
+    assert (await _verify(db, ring)).checked == 6
+
+
+async def test_what_retention_drops_is_in_the_log(db: Database, ring: KeyRing) -> None:
+    await _grow(db)
+    await drop_before(db, ring, datetime(2020, 4, 20, tzinfo=UTC))
+    async with db.reading() as tx:
+        (entry,), _ = await list_changes(tx, EVERYTHING, ChangeFilter(object_kind="History"))
+    assert (entry.actor, entry.action, entry.object) == (FLEET.name, "drop", "before 2020-04")
+    assert entry.before == {"partitions": ["audit_log_2020_03"]}
+
+
+async def test_changes_go_on_while_retention_verifies(
+    db: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _grow(db)
+    whole = retention.verify
+
+    async def during(tx: Tx, ring: KeyRing) -> Verification:
+        found = await whole(tx, ring)
+        await asyncio.wait_for(_record(db, 3), 5)
+        return found
+
+    monkeypatch.setattr(retention, "verify", during)
+    assert await drop_before(db, ring, datetime(2020, 4, 1, tzinfo=UTC)) == ("audit_log_2020_03",)
+    assert (await _verify(db, ring)).ok
+
+
+async def test_what_came_while_retention_verified_is_verified_as_well(
+    db: Database, ring: KeyRing, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _grow(db)
+    whole = retention.verify
+
+    async def during(tx: Tx, ring: KeyRing) -> Verification:
+        found = await whole(tx, ring)
+        await _record(db, 2)
+        _tamper(database, "update audit_log set actor = 'mallory' where seq = 7")
+        return found
+
+    monkeypatch.setattr(retention, "verify", during)
+    with pytest.raises(Refused, match="entry 7 was changed"):
+        await drop_before(db, ring, datetime(2021, 1, 1, tzinfo=UTC))
 
 
 async def test_dropping_everything_leaves_a_chain_to_go_on(db: Database, ring: KeyRing) -> None:
@@ -279,7 +324,7 @@ async def test_dropping_everything_leaves_a_chain_to_go_on(db: Database, ring: K
     await drop_before(db, ring, datetime(2021, 1, 1, tzinfo=UTC))
     assert (await _verify_against(db, ring, head)).ok
     await _record(db, 1)
-    assert (await _verify(db, ring)).checked == 1
+    assert (await _verify(db, ring)).checked == 2
 
 
 async def test_a_broken_chain_is_not_dropped(

@@ -6,13 +6,24 @@ import pytest
 from sqlalchemy import text
 
 from fleet.errors import SealBroken
+from fleet.model.scope import EVERYTHING, Actor
 from fleet.model.secret import Secret
+from fleet.registry.changes import ChangeFilter, list_changes
 from fleet.registry.database import Database
 from fleet.registry.keyring import KeyRing
-from fleet.registry.rotation import SEALED, check_key, kids_in_use, rotate
+from fleet.registry.rotation import (
+    SEALED,
+    check_key,
+    forget_lost_keys,
+    kids_in_use,
+    rotate,
+    sealed_by_lost_keys,
+)
 from fleet.registry.sealing import Place, open_bytes, open_sealed, seal, seal_bytes
 from fleet.registry.tables import Base
+from tests.servers.postgres import TestDatabase
 
+ADMIN = Actor("local:anna", role="admin")
 OLD = ("k1", b"1" * 32)
 NEW = ("k2", b"2" * 32)
 BOTH = KeyRing((NEW, OLD))
@@ -80,10 +91,49 @@ async def test_a_ring_that_lacks_a_key_in_use_is_refused(db: Database) -> None:
     assert await _kids(db) == {"k1"}  # nothing was written
 
 
+async def test_what_lost_keys_sealed_is_given_up_on_request(database: TestDatabase) -> None:
+    left = KeyRing((NEW,))
+    db = Database(database.app_url, ring=left, allow_unsafe=True)
+    await _check(db, KeyRing((OLD,)))
+    await _fill(db, KeyRing((OLD,)), count=2)
+    with pytest.raises(SealBroken) as raised:
+        await _check(db, left)
+    assert "forget-lost-keys" in raised.value.hint
+    async with db.transaction() as tx:
+        assert await sealed_by_lost_keys(tx, left) == {
+            "clusters.sealed": 2,
+            "manifests.body": 1,
+            "instance.key_check": 1,
+        }
+        await forget_lost_keys(tx, ADMIN, left)
+        await check_key(tx, left)
+        assert await sealed_by_lost_keys(tx, left) == {}
+    await _check(db, left)
+    async with db.reading() as tx:
+        held = dict((await tx.execute(text("select name, sealed from clusters"))).all())
+        kept = (await tx.execute(text("select sha256 from manifests"))).scalars().all()
+        entries, _ = await list_changes(tx, EVERYTHING, ChangeFilter(object_kind="KeyRing"))
+    assert (held["open"], held["c0"], list(kept)) == ("", "lost:k1", ["o"])
+    with pytest.raises(SealBroken, match="k1 was given up"):
+        open_sealed(left, _place(0), held["c0"])
+    assert [(entry.action, entry.actor, entry.before) for entry in entries] == [
+        ("forget", "local:anna", {"sealedWith": ["k1"]})
+    ]
+    assert not any((await rotate(db, ADMIN, left)).values())
+    await db.close()
+
+
+async def test_nothing_is_given_up_while_all_keys_are_there(db: Database) -> None:
+    await _fill(db, KeyRing((OLD,)))
+    async with db.transaction() as tx:
+        await forget_lost_keys(tx, ADMIN, BOTH)
+    assert await _kids(db) == {"k1"}
+
+
 async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> None:
     await _check(db, KeyRing((OLD,)))
     await _fill(db, KeyRing((OLD,)))
-    moved = await rotate(db, BOTH, batch=2)
+    moved = await rotate(db, ADMIN, BOTH, batch=2)
     assert moved == {
         "clusters.sealed": 5,
         "repositories.sealed": 0,
@@ -108,8 +158,19 @@ async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> No
 
 async def test_again_there_is_nothing_to_do(db: Database) -> None:
     await _fill(db, KeyRing((OLD,)))
-    await rotate(db, BOTH)
-    assert not any((await rotate(db, BOTH)).values())
+    await rotate(db, ADMIN, BOTH)
+    assert not any((await rotate(db, ADMIN, BOTH)).values())
+
+
+async def test_a_rotation_is_in_the_audit_log(database: TestDatabase) -> None:
+    db = Database(database.app_url, ring=BOTH, allow_unsafe=True)
+    await _fill(db, KeyRing((OLD,)))
+    await rotate(db, ADMIN, BOTH)
+    async with db.reading() as tx:
+        (entry,), _ = await list_changes(tx, EVERYTHING, ChangeFilter(action="rotate"))
+    await db.close()
+    assert (entry.actor, entry.object_kind, entry.object) == ("local:anna", "KeyRing", "k2")
+    assert (entry.before, entry.after) == ({"sealedWith": ["k1"]}, {"sealedWith": ["k2"]})
 
 
 async def test_a_rotation_that_was_stopped_goes_on(
@@ -130,10 +191,10 @@ async def test_a_rotation_that_was_stopped_goes_on(
 
     monkeypatch.setattr(rotation, "rewrap", stop_in_the_middle)
     with pytest.raises(KeyboardInterrupt):
-        await rotate(db, BOTH, batch=2)
+        await rotate(db, ADMIN, BOTH, batch=2)
     assert await _kids(db) == {"k1", "k2"}
     monkeypatch.undo()
-    assert (await rotate(db, BOTH))["clusters.sealed"] == 3
+    assert (await rotate(db, ADMIN, BOTH))["clusters.sealed"] == 3
     assert await _kids(db) == {"k2"}
 
 
@@ -143,7 +204,7 @@ async def test_a_broken_envelope_stops_the_rotation_and_is_named(db: Database) -
             text("insert into clusters (name, server, sealed) values ('x', 'y', 'v1:k9:a:b:c')")
         )
     with pytest.raises(SealBroken):
-        await rotate(db, BOTH)
+        await rotate(db, ADMIN, BOTH)
 
 
 def test_every_sealed_column_is_known_to_the_rotation() -> None:

@@ -9,27 +9,31 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import secrets
 import typing
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import combinations, product
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import cast, literal, select
+from sqlalchemy import cast, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 import fleet.registry
 from fleet.errors import NotFound
+from fleet.identity.tokens import ENTROPY_BYTES, mint
 from fleet.model.clusters import Connection, ManagedAuth
-from fleet.model.ids import ApplicationId, ClusterId, OperationId, RepositoryId
+from fleet.model.ids import ApplicationId, ClusterId, OperationId, RepositoryId, TokenId
 from fleet.model.operations import OperationKind, SyncOptions, Trigger
 from fleet.model.repositories import KnownCertificate, RepositoryAuth, RepositoryType
 from fleet.model.scope import EVERYTHING, Scope
 from fleet.model.secret import Secret
 from fleet.model.selectors import Operator, Requirement, Selector
 from fleet.registry import (
+    accounts,
     certificates,
     clusters,
     credentials,
@@ -37,6 +41,7 @@ from fleet.registry import (
     history,
     repositories,
     syncs,
+    timetable,
 )
 from fleet.registry.applications import Freshness
 from fleet.registry.database import Database, Tx, now_of
@@ -50,24 +55,30 @@ from tests.integration.registry.seeds import ANNA, NOW
 
 PROJECTS = ("anton", "berta", "clara")
 
-#: Rooms of people's things. The others are Fleet's own (passes, leases, the queue).
+#: Modules that a person's question may reach. The others are Fleet's own (passes, leases).
 NOUNS = (
+    "accounts",
     "applications",
     "certificates",
+    "changes",
     "clusters",
     "credentials",
     "drift",
     "history",
     "manifests",
     "projects",
+    "queue",
     "refs",
     "remotes",
     "repositories",
+    "timetable",
 )
 
 #: Neither asked by a person nor told to one: they take ids that a scoped read gave out,
 #: or are the passes' own.
 WITHOUT_SCOPE = {
+    "accounts.authenticate",
+    "accounts.ensure_admin",
     "certificates.trusted_for",
     "clusters.connection_of",
     "clusters.record_probe",
@@ -81,12 +92,22 @@ WITHOUT_SCOPE = {
     "manifests.put",
     "manifests.record_renders",
     "projects.ensure_default",
+    "queue.finished_jobs_purge",
+    "queue.live_workers",
+    "queue.requeue_stalled",
+    "queue.wake",
     "refs.record_refs",
     "refs.refs_followed",
     "remotes.record_contact",
     "remotes.remote_before",
     "remotes.remote_of",
+    "remotes.unopened_of",
     "repositories.ensure_implicit",
+    "timetable.cluster_rows",
+    "timetable.clusters_due",
+    "timetable.note_run",
+    "timetable.repository_rows",
+    "timetable.show",
 }
 
 Function = Callable[..., Awaitable[Any]]
@@ -164,6 +185,17 @@ class World:
         await syncs.record_deployments(tx, [deployed])
         event = Drifted(application, f"{project}-web", f"{project}-eu", "Pod/a/b", ())
         await drift.open_drift(tx, [event], self.started)
+        await accounts.create_account(tx, ANNA, project, f"project:{project}")
+        minted = mint(TokenId(uuid4()), secrets.token_bytes(ENTROPY_BYTES))
+        await accounts.create_token(
+            tx,
+            ANNA,
+            project,
+            minted.proof,
+            name=f"{project}-token",
+            expires_at=self.started + timedelta(days=1),
+            now=self.started,
+        )
         self.ids[project] = {
             ClusterId: [cluster.id],
             ApplicationId: [application],
@@ -205,6 +237,8 @@ async def made(tx: Tx, ring: KeyRing) -> World:
     )
     key = KnownCertificate("git.example", "ssh", "ssh-ed25519", "SHA256:x", "git.example key")
     await certificates.add_certificates(tx, ANNA, [key])
+    await timetable.show(tx, [(f"poll:{it}", f"poll {it}", 60, None, False) for it in PROJECTS])
+    await tx.execute(text("insert into procrastinate_workers default values"))
     return world
 
 

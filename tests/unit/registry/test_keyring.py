@@ -29,6 +29,26 @@ def test_first_start_makes_a_private_file(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["secret.key"]
 
 
+def test_keys_added_at_once_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    first = _from_file(path).current
+    go = threading.Barrier(4)
+    made = [first]
+
+    def add() -> None:
+        go.wait()
+        for _ in range(5):
+            made.append(add_key(path))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(_from_file(path).kids) == sorted(made)
+    assert {entry.stat().st_mode & 0o077 for entry in tmp_path.iterdir()} == {0}
+
+
 def test_starters_at_once_get_the_same_key(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     go = threading.Barrier(4)
