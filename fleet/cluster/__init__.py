@@ -25,6 +25,7 @@ from fleet.cluster.onboarding import (
 )
 from fleet.cluster.ownership import (
     field_paths,
+    fields_hash,
     lost_fields,
     owned_fields,
     ownership,
@@ -60,6 +61,7 @@ __all__ = [
     "ensure_namespace",
     "facts",
     "field_paths",
+    "fields_hash",
     "get_metadata",
     "get_object",
     "list_metadata",

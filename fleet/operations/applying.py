@@ -24,7 +24,7 @@ from fleet.cluster import (
     paths_owned,
     readable_path,
 )
-from fleet.diff import projection_sha256, sha256_of
+from fleet.diff import applied_sha256, projection_sha256, remove_ignored_fields
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -34,10 +34,11 @@ from fleet.errors import (
     LeaseLost,
 )
 from fleet.health import assess, counts_for_application
-from fleet.model.applications import LiveResource
+from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
 from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.live import LiveMeta
 from fleet.model.objects import (
     TRACKING_ANNOTATION,
     Manifest,
@@ -72,6 +73,8 @@ class Workplace:
     propagation: str = "foreground"
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
+    #: differences that others may make; what is sent does not follow from them
+    ignored: tuple[IgnoreDifference, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
 
@@ -206,7 +209,7 @@ async def _apply(
             client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
         )
     crash_point("apply:after")
-    after = applied_row(kind, wanted, applied.object)
+    after = applied_row(kind, wanted, applied.object, place.ignored)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
@@ -236,8 +239,14 @@ def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
     return paths_owned(row.owned_fields, conflict.conflicts) >= fields
 
 
-def applied_row(kind: ApiKind, wanted: DesiredObject, live: Manifest) -> LiveResource:
-    """The row of an object that was just applied, from the server's own answer."""
+def applied_row(
+    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
+) -> LiveResource:
+    """The row of an object that was just applied, from the server's own answer.
+
+    What it owns is all that was applied: that decides who has to give way later. The hashes
+    of contents leave out what may differ.
+    """
     meta = meta_of(kind, live)
     fields = owned_fields(meta)
     return LiveResource(
@@ -250,11 +259,24 @@ def applied_row(kind: ApiKind, wanted: DesiredObject, live: Manifest) -> LiveRes
         resource_version=meta.resource_version,
         owned=ownership(meta).owned,
         owned_fields=fields,
-        value_sha256=projection_sha256(live, fields or {}),
-        applied_sha256=sha256_of(wanted.manifest),
+        value_sha256=value_sha256(meta, live, fields, ignored),
+        applied_sha256=applied_sha256(wanted.manifest, ignored),
         in_inventory=True,
         images=images_of(live),
     )
+
+
+def value_sha256(
+    meta: LiveMeta,
+    live: Manifest,
+    owned: Mapping[str, Any] | None,
+    ignored: Sequence[IgnoreDifference],
+) -> str:
+    """Hash of the live values of the fields in ``owned`` that count."""
+    counted = remove_ignored_fields(
+        owned or {}, ignored, meta.ref, managed_fields=meta.managed_fields, obj=live
+    )
+    return projection_sha256(live, counted)
 
 
 async def _prune(

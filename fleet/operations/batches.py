@@ -153,6 +153,7 @@ class Pass:
             or PROPAGATION,
             namespace_labels=dict(policy.namespace_labels),
             namespace_annotations=dict(policy.namespace_annotations),
+            ignored=view.spec.ignore_differences,
             awaits_end=view.app.deleting is not None,
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from fleet.diff import sha256_of
+from fleet.diff import is_as_applied
 from fleet.health import aggregate
 from fleet.model.applications import LiveResource
 from fleet.model.clusters import Cluster
@@ -65,7 +65,8 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     desired = desired_of(view)
     rows: dict[ObjectRef, LiveResource] = {}
     for ref, wanted in desired.items():
-        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""))
+        same = _is_as_applied(view, wanted, view.rows.get(ref))
+        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""), same=same)
     for ref, row in view.rows.items():
         if ref in desired or not row.in_inventory:
             continue
@@ -81,7 +82,14 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     return rows
 
 
-def _wanted_row(wanted: DesiredObject, row: LiveResource | None, owner: str) -> LiveResource:
+def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
+    applied = row.applied_sha256 if row is not None else ""
+    return is_as_applied(applied, wanted.manifest, view.spec.ignore_differences)
+
+
+def _wanted_row(
+    wanted: DesiredObject, row: LiveResource | None, owner: str, *, same: bool
+) -> LiveResource:
     if owner:
         return LiveResource(
             wanted.ref,
@@ -103,7 +111,7 @@ def _wanted_row(wanted: DesiredObject, row: LiveResource | None, owner: str) -> 
     row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False)
     if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
         return row
-    if row.applied_sha256 != sha256_of(wanted.manifest):
+    if not same:
         return replace(
             row, sync=SyncStatus.OUT_OF_SYNC, message="differs from what was applied last"
         )
@@ -210,7 +218,7 @@ def verdicts_of(
     found = {}
     for ref, wanted in desired_of(view).items():
         row = rows[ref]
-        same = row.applied_sha256 == sha256_of(wanted.manifest)
+        same = _is_as_applied(view, wanted, row)
         if row.sync is SyncStatus.SYNCED and (row.in_inventory or not everything):
             found[ref] = Verdict.SYNCED
         elif same and row.drift and row.in_inventory:

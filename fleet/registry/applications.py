@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from fleet.errors import AlreadyExists, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
+from fleet.model.objects import Manifest
 from fleet.model.scope import Actor, Scope
 from fleet.registry.application_sources import (
     SOURCES,
@@ -198,6 +199,10 @@ async def replace_document(
     if before.cluster_id != cluster_id:
         values |= _UNSEEN
         await tx.execute(RESOURCES.delete().where(RESOURCES.c.application_id == id))
+    elif _ignored(before.document) != _ignored(document.document):
+        # what counts as a difference is another thing now: every object is read again
+        own = and_(RESOURCES.c.application_id == id, RESOURCES.c.in_inventory)
+        await tx.execute(update(RESOURCES).where(own).values(seen_version="refresh"))
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
     extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
     await tx.execute(SOURCES.delete().where(extra))
@@ -213,6 +218,10 @@ async def replace_document(
         after=document.document,
     )
     return True
+
+
+def _ignored(document: Manifest) -> Any:
+    return (document.get("spec") or {}).get("ignoreDifferences") or []
 
 
 #: Nothing is known of an application in a cluster where no pass has looked at it.
