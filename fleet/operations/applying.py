@@ -51,8 +51,8 @@ from fleet.operations.crashpoints import crash_point
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, DesiredObject, read_object_options
 
-#: Begins the message of an object that left Git and stays because it says so itself.
-KEPT = "is kept by its own sync option"
+#: Begins the message of an object that left Git and stays because of a sync option.
+KEPT = "is kept by its sync option"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
 
@@ -75,6 +75,8 @@ class Workplace:
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
+    #: of the application and of the sync that runs; an object's own stand above them
+    sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
 
@@ -306,7 +308,7 @@ async def _prune_served(
     claim = Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, ""))
     ours = claim == Tracking(str(place.application_id), task.ref)
     same = row is None or not row.uid or row.uid == meta.uid
-    kept = _kept(place, meta.annotations)
+    kept = kept_by_option(place, meta.annotations)
     if kept and ours:
         outcome = Outcome(task.ref, Action.SKIPPED, task.wave, kept)
         return Result(task, outcome, replace(row, message=kept) if row else None)
@@ -335,9 +337,9 @@ async def _prune_served(
     return Result(task, gone, None)
 
 
-def _kept(place: Workplace, annotations: Mapping[str, str]) -> str:
-    """Why the object's own annotation keeps it; "" when it may go."""
-    options = read_object_options({"metadata": {"annotations": annotations}})
+def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
+    """Why its sync options keep a live object that Git does not hold; "" when it may go."""
+    options = read_object_options({"metadata": {"annotations": annotations}}, place.sync_options)
     consent = options.delete if place.awaits_end else options.prune
     if consent is Consent.GIVEN:
         return ""

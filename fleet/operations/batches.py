@@ -32,10 +32,12 @@ from fleet.operations.applying import Batch, Workplace, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.judging import (
     auto_decision,
+    automated_options,
     desired_of,
     gate_of,
     plan_for,
     standing_rows,
+    would_act,
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
@@ -154,6 +156,7 @@ class Pass:
             namespace_labels=dict(policy.namespace_labels),
             namespace_annotations=dict(policy.namespace_annotations),
             ignored=view.spec.ignore_differences,
+            sync_options=_sync_options(view),
             awaits_end=view.app.deleting is not None,
         )
 
@@ -198,8 +201,8 @@ class Pass:
                 return
             one.operation = await self._planned(one, operation, now)
             return
-        view = one.current
-        decision = auto_decision(view, standing_rows(view), "", now)
+        one.view = self._with_claims(one.view)
+        decision = self._decision(one, now)
         if decision.not_before is not None:
             one.wait(decision.not_before)
         if not decision.start or decision.trigger is None:
@@ -212,9 +215,17 @@ class Pass:
         one.operation = await self._planned(one, self._automated(one.view, decision, now), now)
         one.attempts = decision.attempt
 
+    def _decision(self, one: Progress, now: datetime) -> SyncDecision:
+        """Whether a sync begins by itself now; never one that would leave all as it is."""
+        view = one.current
+        decision = auto_decision(view, standing_rows(view), "", now)
+        is_yes = decision.start or decision.not_before is not None
+        if is_yes and not would_act(view, self.cluster):
+            return SyncDecision(start=False, reason="a sync would leave everything as it is")
+        return decision
+
     def _automated(self, view: View, decision: SyncDecision, now: datetime) -> Operation:
         assert decision.trigger is not None
-        automated = view.spec.sync_policy.automated
         return Operation(
             id=OperationId(uuid4()),
             application_id=view.app.id,
@@ -231,7 +242,7 @@ class Pass:
             manifests_sha256="",
             phase=OperationPhase.PENDING,
             message=decision.reason,
-            options=SyncOptions(prune=bool(automated and automated.prune)),
+            options=automated_options(view),
             plan=None,
             outcomes=(),
             attempt=decision.attempt,
@@ -242,14 +253,10 @@ class Pass:
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
         """The operation with its plan, ready to be carried out."""
+        one.view = self._with_claims(one.view)
         view = one.current
-        owners = dict(view.owners)
-        for ref in desired_of(view):
-            if self._claims.get(ref, view.app.name) != view.app.name:
-                owners.setdefault(ref, self._claims[ref])
-        one.view = replace(one.view, owners=owners)
         plan = plan_for(
-            replace(view, owners=owners),
+            view,
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
@@ -269,6 +276,14 @@ class Pass:
             outcomes=skipped(plan),
             started_at=operation.started_at or now,
         )
+
+    def _with_claims(self, view: View) -> View:
+        """The view with those as owners that began with one of its objects in this pass."""
+        owners = dict(view.owners)
+        for ref in desired_of(view):
+            if self._claims.get(ref, view.app.name) != view.app.name:
+                owners.setdefault(ref, self._claims[ref])
+        return replace(view, owners=owners)
 
     async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
         """Whether the destination namespace is there; only asked when it may be created."""
@@ -317,8 +332,7 @@ class Pass:
         for one in batch:
             if one.finished is None or one.removed:
                 continue
-            view = one.current
-            decision = auto_decision(view, standing_rows(view), "", now)
+            decision = self._decision(one, now)
             if decision.start or decision.not_before is not None:
                 one.wait(decision.not_before or now)
 
@@ -388,6 +402,11 @@ def _is_new(one: Progress) -> bool:
 def _not_rendered(view: View) -> bool:
     """A sync that was asked for right after the application waits for its first render."""
     return view.prepared is None and view.app.render_error is None and view.app.deleting is None
+
+
+def _sync_options(view: View) -> tuple[str, ...]:
+    asked = view.operation.options.sync_options if view.operation is not None else ()
+    return (*view.spec.sync_policy.options, *asked)
 
 
 def _revision(view: View) -> str:

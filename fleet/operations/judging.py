@@ -19,15 +19,24 @@ from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED, Decision
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import OperationKind, OperationPhase, Plan, SyncOptions, Trigger
+from fleet.model.operations import (
+    OperationKind,
+    OperationPhase,
+    Plan,
+    Step,
+    SyncOptions,
+    Trigger,
+)
 from fleet.model.projects import ProjectSpec
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
     AutoSituation,
+    Consent,
     DesiredObject,
     LastSync,
+    ObjectOptions,
     RunningSync,
     Situation,
     SyncDecision,
@@ -240,9 +249,8 @@ def plan_for(
     rows = standing_rows(view)
     gate = gate_of(view.project, cluster)
     if view.app.deleting is not None:
-        return build_deletion(
-            view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners, object_options={}
-        )
+        # what may keep an object stands on the object: it is read before the object goes
+        return build_deletion(view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners)
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
         why = view.app.render_error.get("message", "")
@@ -259,16 +267,39 @@ def plan_for(
             options=options,
             gate=gate,
             complete=is_complete(view),
-            allow_empty=bool(policy.automated and policy.automated.allow_empty)
-            or (not automated and options.prune and not view.prepared.objects),
+            allow_empty=bool(policy.automated and policy.automated.allow_empty),
             verdicts=verdicts_of(view, rows, everything=not automated),
             owners=view.owners,
             application_options=read_application_options((*policy.options, *options.sync_options)),
+            object_options=_known_to_stay(rows) if automated else {},
             hooks=frozenset(view.prepared.hooks),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
         )
     )
+
+
+def _known_to_stay(rows: Mapping[ObjectRef, LiveResource]) -> dict[ObjectRef, ObjectOptions]:
+    """Objects that left Git and were found with a sync option that keeps them. Whoever asks
+    for a sync has them asked again; Fleet by itself does when they change."""
+    keeping = ObjectOptions(prune=Consent.REFUSED)
+    return {ref: keeping for ref, row in rows.items() if row.message.startswith(KEPT)}
+
+
+def automated_options(view: View) -> SyncOptions:
+    """What a sync that begins by itself does."""
+    automated = view.spec.sync_policy.automated
+    return SyncOptions(prune=bool(automated and automated.prune))
+
+
+def would_act(view: View, cluster: Cluster) -> bool:
+    """Whether a sync that begins by itself would send anything, or fail to.
+
+    What belongs to another application, is kept by a sync option or may not be pruned stays
+    out of sync for ever: syncs that only skip it would follow each other without end.
+    """
+    plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
+    return bool(plan.refused) or any(task.step is not Step.SKIP for task in plan.tasks)
 
 
 def sync_key(view: View) -> str:
@@ -284,9 +315,7 @@ def auto_decision(
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
     automated = policy.automated
-    # what keeps itself stays out of sync, and no sync would change that
-    acting = [row for row in rows.values() if not row.message.startswith(KEPT)]
-    unsynced = [row for row in acting if row.sync is SyncStatus.OUT_OF_SYNC]
+    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
     running = None
     if view.operation is not None:
         running = RunningSync(
@@ -309,7 +338,7 @@ def auto_decision(
                 retry=policy.retry,
             ),
             key=sync_key(view),
-            sync=sync_status(view, acting),
+            sync=sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
             would_prune_all=bool(rows) and all(row.requires_pruning for row in rows.values()),
             running=running,

@@ -47,6 +47,7 @@ from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
     images_of,
+    kept_by_option,
     unknown_kind,
     value_sha256,
 )
@@ -208,7 +209,10 @@ async def _seen(
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),
     )
-    if not drifted or wanted is None:
+    if wanted is None:
+        message = kept_by_option(place, live.meta.annotations) or verdict.message
+        return replace(seen, sync=verdict.status, message=message, drift=())
+    if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
     fields = await _fields(place, kind, live, wanted)
     if fields == [] and verdict.reason is Reason.NOT_APPLIED:
