@@ -42,9 +42,10 @@ from fleet.cluster.reading import (
 )
 from fleet.cluster.transport import ClusterClient, open_client
 from fleet.cluster.watching import watch
-from fleet.cluster.writing import Gate, apply, delete, ensure_namespace
+from fleet.cluster.writing import NAMESPACE, Gate, apply, delete, ensure_namespace
 
 __all__ = [
+    "NAMESPACE",
     "WELL_KNOWN_EXEC",
     "ClusterClient",
     "Gate",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fleet.cluster import (
+    NAMESPACE,
     Gate,
     apply,
     delete,
@@ -32,6 +33,7 @@ from fleet.errors import (
     FleetError,
     KindUnknown,
     LeaseLost,
+    ObjectRejected,
 )
 from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
@@ -41,15 +43,16 @@ from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import (
     TRACKING_ANNOTATION,
+    GroupKind,
     Manifest,
     ObjectRef,
     Tracking,
 )
-from fleet.model.operations import Action, Outcome, Step, Task
+from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import crash_point
 from fleet.operations.runtime import Runtime
-from fleet.plan import Consent, DesiredObject, read_object_options
+from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
@@ -92,6 +95,35 @@ class Result:
 
 
 @dataclass(frozen=True)
+class DryRun:
+    """What the sync would bring and others of its objects need. The server cannot say what
+    would become of those: it is told as created.
+
+    Attributes:
+        kinds: each in a version, of CustomResourceDefinitions.
+    """
+
+    namespaces: frozenset[str]
+    kinds: frozenset[tuple[GroupKind, str]]
+
+    @classmethod
+    def of(cls, plan: Plan, desired: Mapping[ObjectRef, DesiredObject]) -> DryRun:
+        made = [t.ref for t in plan.tasks if t.step in (Step.APPLY, Step.CREATE_NAMESPACE)]
+        namespaces = {ref.name for ref in made if ref.group_kind == NAMESPACE.group_kind}
+        objects = [desired[ref] for ref in made if ref in desired]
+        return cls(frozenset(namespaces), kinds_brought(objects))
+
+    def brings_what_lacks(self, wanted: DesiredObject, error: FleetError) -> bool:
+        if isinstance(error, KindUnknown):
+            return (wanted.ref.group_kind, wanted.version) in self.kinds
+        return (
+            isinstance(error, ObjectRejected)
+            and error.reason == "NotFound"
+            and wanted.ref.namespace in self.namespaces
+        )
+
+
+@dataclass(frozen=True)
 class Batch:
     """Results of tasks that ran side by side, and what cut the rest short."""
 
@@ -105,12 +137,13 @@ async def carry_out(
     desired: Mapping[ObjectRef, DesiredObject],
     rows: Mapping[ObjectRef, LiveResource],
     *,
-    dry_run: bool = False,
+    dry_run: DryRun | None = None,
 ) -> Batch:
     """Do all of ``tasks`` side by side, as many at once as the cluster answers well.
 
     Args:
         rows: the recorded resources; what we owned of an object decides a conflict.
+        dry_run: nothing is stored anywhere.
     """
     answers = await asyncio.gather(
         *(
@@ -137,22 +170,25 @@ async def _one(
     wanted: DesiredObject | None,
     row: LiveResource | None,
     *,
-    dry_run: bool,
+    dry_run: DryRun | None,
 ) -> Result:
     try:
         if task.step is Step.SKIP:
             return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, task.reason), row)
         if task.step is Step.CREATE_NAMESPACE:
-            return await _namespace(place, task, dry_run=dry_run)
+            return await _namespace(place, task, dry_run=dry_run is not None)
         if task.step is Step.PRUNE:
-            return await _prune(place, task, row, dry_run=dry_run)
+            return await _prune(place, task, row, dry_run=dry_run is not None)
         if wanted is None:
             reason = "it is no longer rendered"
             return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), row)
-        return await _apply(place, task, wanted, row, dry_run=dry_run)
+        return await _apply(place, task, wanted, row, dry_run=dry_run is not None)
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        if dry_run is not None and wanted is not None and dry_run.brings_what_lacks(wanted, error):
+            message = "dry run, not checked: what it needs comes with the same sync"
+            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, message), row)
         message = f"{error.message} {error.hint}".strip()
         return Result(task, Outcome(task.ref, Action.FAILED, task.wave, message, error.type), row)
 
@@ -176,7 +212,9 @@ def unknown_kind(ref: ObjectRef, version: str = "") -> KindUnknown:
 
 async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
     if dry_run:
-        return Result(task, Outcome(task.ref, Action.UNCHANGED, task.wave, "dry run"), None)
+        live = await get_metadata(place.link.client, NAMESPACE, "", task.ref.name)
+        action = Action.CREATED if live is None else Action.UNCHANGED
+        return Result(task, Outcome(task.ref, action, task.wave, "dry run"), None)
     created = await ensure_namespace(
         place.link.client,
         task.ref.name,

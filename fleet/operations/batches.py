@@ -28,7 +28,7 @@ from fleet.model.operations import (
     Task,
 )
 from fleet.model.scope import FLEET
-from fleet.operations.applying import Batch, Workplace, carry_out
+from fleet.operations.applying import Batch, DryRun, Workplace, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.judging import (
     auto_decision,
@@ -341,7 +341,12 @@ class Pass:
         operation = one.operation
         if operation is None or operation.plan is None:
             return ()
-        advance = next_tasks(operation.plan, operation.outcomes, one.healths())
+        advance = next_tasks(
+            operation.plan,
+            operation.outcomes,
+            one.healths(),
+            dry_run=operation.options.dry_run,
+        )
         if advance.phase is not None:
             if operation.kind is OperationKind.DELETE and advance.phase.is_final:
                 return self._deleted(one, advance.phase, advance.message, now)
@@ -372,15 +377,17 @@ class Pass:
 
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
         assert one.operation is not None
+        assert one.operation.plan is not None
+        desired, dry = desired_of(one.view), one.operation.options.dry_run
         done: Batch = await carry_out(
             self._place(one.view),
             tasks,
-            desired_of(one.view),
+            desired,
             one.rows,
-            dry_run=one.operation.options.dry_run,
+            dry_run=DryRun.of(one.operation.plan, desired) if dry else None,
         )
         one.take(done.results)
-        for result in done.results:
+        for result in () if dry else done.results:
             if result.task.step is Step.CREATE_NAMESPACE:
                 self._namespaces[result.task.ref.name] = result.outcome.action is not Action.FAILED
         if done.interrupted is None:

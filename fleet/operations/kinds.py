@@ -46,7 +46,9 @@ async def wait_for_kinds(
     for one, tasks in steps:
         missing = _unserved(one.view, tasks, discovery)
         operation = one.operation
-        if missing and operation and operation.plan and crds_before(operation.plan):
+        dry_run = operation is not None and operation.options.dry_run
+        awaited = missing and not dry_run
+        if awaited and operation and operation.plan and crds_before(operation.plan):
             message = f"waiting for {missing[0]}: its kind is not served yet"
             one.operation = replace(operation, message=message)
             one.wait(now + ESTABLISHING)

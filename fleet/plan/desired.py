@@ -197,6 +197,12 @@ def _with_rendered_crds(scope: DiscoveryScope, manifests: Iterable[Manifest]) ->
     return served
 
 
+def kinds_brought(objects: Iterable[DesiredObject]) -> frozenset[tuple[GroupKind, str]]:
+    """Kinds, each in a version, that the CustomResourceDefinitions among the objects define."""
+    crds = [made.manifest for made in objects if made.ref.group_kind == CRD]
+    return frozenset(served for crd in crds for served in _served_by(crd))
+
+
 def _served_by(crd: Manifest) -> dict[tuple[GroupKind, str], bool]:
     """(kind, version) → namespaced, of a CustomResourceDefinition; empty for nonsense."""
     spec = crd.get("spec")
