@@ -31,11 +31,14 @@ from fleet.model.scope import FLEET
 from fleet.operations.applying import Batch, DryRun, Workplace, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.judging import (
+    SKIPPED,
     auto_decision,
     automated_options,
     desired_of,
     gate_of,
+    next_try,
     plan_for,
+    retry_at,
     standing_rows,
     would_act,
 )
@@ -45,7 +48,14 @@ from fleet.operations.progress import ESTABLISHING, WAITING, Progress
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View, gather, sources_of
-from fleet.plan import SyncDecision, crds_before, next_tasks, read_application_options, skipped
+from fleet.plan import (
+    Advance,
+    SyncDecision,
+    crds_before,
+    next_tasks,
+    read_application_options,
+    skipped,
+)
 from fleet.registry.work import DirtyApplication
 
 #: What Argo CD calls ``PrunePropagationPolicy``; its default.
@@ -129,6 +139,8 @@ class Pass:
         """What changed; what a running operation waits for; and, where nothing will be
         applied by itself, what is there already in place of what is wanted."""
         view = one.view
+        if view.is_skipped:
+            return []
         refs = set(view.seen)
         if view.operation is not None and view.operation.plan is not None:
             refs |= {outcome.ref for outcome in view.operation.outcomes if outcome.ref in view.rows}
@@ -194,6 +206,13 @@ class Pass:
         operation = one.operation
         if operation is not None and operation.phase is OperationPhase.TERMINATING:
             one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
+            return
+        if operation is not None and one.view.is_skipped:
+            one.finish(OperationPhase.FAILED, SKIPPED, now)
+            return
+        if operation is not None and operation.next_attempt_at is not None:
+            if operation.next_attempt_at <= now:
+                one.operation = await self._planned(one, next_try(operation), now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if _not_rendered(one.view):
@@ -274,6 +293,7 @@ class Pass:
             message="",
             plan=plan,
             outcomes=skipped(plan),
+            next_attempt_at=None,
             started_at=operation.started_at or now,
         )
 
@@ -341,6 +361,9 @@ class Pass:
         operation = one.operation
         if operation is None or operation.plan is None:
             return ()
+        if operation.next_attempt_at is not None:
+            one.wait(operation.next_attempt_at)
+            return ()
         advance = next_tasks(
             operation.plan,
             operation.outcomes,
@@ -350,6 +373,8 @@ class Pass:
         if advance.phase is not None:
             if operation.kind is OperationKind.DELETE and advance.phase.is_final:
                 return self._deleted(one, advance.phase, advance.message, now)
+            if advance.phase is OperationPhase.FAILED and self._tries_again(one, advance, now):
+                return ()
             one.finish(advance.phase, advance.message, now)
             return ()
         if advance.waiting:
@@ -359,6 +384,19 @@ class Pass:
             crds = set(crds_before(operation.plan))
             one.wait(now + (ESTABLISHING if ref in crds else WAITING))
         return advance.tasks
+
+    def _tries_again(self, one: Progress, advance: Advance, now: datetime) -> bool:
+        """A sync that somebody asked for with retries goes on instead of failing."""
+        assert one.operation is not None
+        when = retry_at(one.operation, one.view.spec.sync_policy.retry, now)
+        if when is None:
+            return False
+        message = (
+            f"attempt {max(one.operation.attempt, 1)} failed and is retried: {advance.message}"
+        )
+        one.operation = replace(one.operation, message=message, next_attempt_at=when)
+        one.wait(when)
+        return True
 
     def _deleted(
         self, one: Progress, phase: OperationPhase, message: str, now: datetime
@@ -399,11 +437,15 @@ class Pass:
 
 
 def _is_new(one: Progress) -> bool:
-    """Begun in this pass: its plan is not recorded yet."""
+    """Begun or tried anew in this pass: its plan is not recorded yet."""
     before, now = one.view.operation, one.operation
     if now is None or now.plan is None:
         return False
-    return before is None or before.plan is None or before.id != now.id
+    return (
+        before is None
+        or before.plan is None
+        or (before.id, before.attempt) != (now.id, now.attempt)
+    )
 
 
 def _not_rendered(view: View) -> bool:

@@ -14,12 +14,13 @@ from typing import Any
 
 from fleet.diff import is_as_applied
 from fleet.health import aggregate
-from fleet.model.applications import LiveResource
+from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource, Retry
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED, Decision
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
+    Operation,
     OperationKind,
     OperationPhase,
     Plan,
@@ -44,12 +45,14 @@ from fleet.plan import (
     build_deletion,
     build_plan,
     decide_sync,
+    next_attempt,
     read_application_options,
 )
 from fleet.plan.planning import CREATE_NAMESPACE
 from fleet.policy import may_create_namespace, may_manage
 
 MISSING = Health(HealthStatus.MISSING)
+SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_ANNOTATION} says so"
 #: Operations that Fleet begins by itself, and may therefore end by itself.
 AUTOMATED = frozenset({Trigger.AUTOMATED, Trigger.SELF_HEAL})
 
@@ -71,6 +74,8 @@ def is_complete(view: View) -> bool:
 
 def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     """Every object's row as it should be recorded: those wanted, and those to prune."""
+    if view.is_skipped:
+        return dict(view.rows)
     desired = desired_of(view)
     rows: dict[ObjectRef, LiveResource] = {}
     for ref, wanted in desired.items():
@@ -133,7 +138,7 @@ def _has_drifted(row: LiveResource) -> bool:
 
 def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
     """Of the application. Unknown while what is wanted cannot be told."""
-    if view.prepared is None or view.app.render_error is not None:
+    if view.prepared is None or view.app.render_error is not None or view.is_skipped:
         return SyncStatus.UNKNOWN
     statuses = {row.sync for row in rows if not row.hook}
     if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
@@ -152,6 +157,8 @@ def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
         failure: message of the last sync, if it failed.
     """
     found: list[tuple[str, str]] = []
+    if view.is_skipped:
+        found.append(("ReconcileSkipped", SKIPPED))
     if view.app.render_error is not None:
         found.append(("ComparisonError", str(view.app.render_error.get("message", ""))))
     if view.prepared is not None:
@@ -302,6 +309,27 @@ def would_act(view: View, cluster: Cluster) -> bool:
     return bool(plan.refused) or any(task.step is not Step.SKIP for task in plan.tasks)
 
 
+def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
+    """When a failed sync that somebody asked for is tried again; None: it stays failed.
+
+    The limit is what was asked for, else the application's; without one there are no
+    retries. Refused plans would be refused again.
+    """
+    if operation.trigger is not Trigger.MANUAL or operation.options.dry_run:
+        return None
+    if operation.plan is not None and operation.plan.refused:
+        return None
+    retry = replace(policy, limit=operation.options.retry_limit or policy.limit)
+    return next_attempt(retry, max(operation.attempt, 1), now, default_limit=0)
+
+
+def next_try(operation: Operation) -> Operation:
+    """The operation as it was asked for, to be planned once more: for what Git wants by now."""
+    return replace(
+        operation, attempt=max(operation.attempt, 1) + 1, revision="", sources=(), outcomes=()
+    )
+
+
 def sync_key(view: View) -> str:
     """Names what a sync would apply: the manifests and how they are applied."""
     policy = view.spec.sync_policy
@@ -353,6 +381,8 @@ def auto_decision(
 
 
 def _why_blocked(view: View) -> str:
+    if view.is_skipped:
+        return SKIPPED
     if view.app.render_error is not None:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:

@@ -26,6 +26,8 @@ Steps: TypeAlias = Sequence[tuple[Progress, tuple[Task, ...]]]
 
 def lacks_kinds(view: View) -> bool:
     """Whether something is wanted of a kind that is neither served nor rendered beside it."""
+    if view.is_skipped:
+        return False
     problems = view.prepared.problems if view.prepared is not None else ()
     return any(problem.error == "KindUnknown" for problem in problems)
 
