@@ -25,6 +25,7 @@ from fleet.cluster.onboarding import (
 )
 from fleet.cluster.ownership import (
     field_paths,
+    fields_hash,
     lost_fields,
     owned_fields,
     ownership,
@@ -41,9 +42,10 @@ from fleet.cluster.reading import (
 )
 from fleet.cluster.transport import ClusterClient, open_client
 from fleet.cluster.watching import watch
-from fleet.cluster.writing import Gate, apply, delete, ensure_namespace
+from fleet.cluster.writing import NAMESPACE, Gate, apply, delete, ensure_namespace
 
 __all__ = [
+    "NAMESPACE",
     "WELL_KNOWN_EXEC",
     "ClusterClient",
     "Gate",
@@ -60,6 +62,7 @@ __all__ = [
     "ensure_namespace",
     "facts",
     "field_paths",
+    "fields_hash",
     "get_metadata",
     "get_object",
     "list_metadata",

@@ -12,7 +12,13 @@ from __future__ import annotations
 from fleet.diff.compare import compare
 from fleet.diff.digest import canonical, sha256_of, sha256_of_all, sorted_manifests
 from fleet.diff.drift import Reason, Verdict, judge
-from fleet.diff.ignore import matches, remove_ignored, remove_ignored_fields
+from fleet.diff.ignore import (
+    applied_sha256,
+    is_as_applied,
+    matches,
+    remove_ignored,
+    remove_ignored_fields,
+)
 from fleet.diff.mask import mask_object
 from fleet.diff.normalize import normalize
 from fleet.diff.projection import projection, projection_sha256
@@ -22,8 +28,10 @@ from fleet.diff.yaml_text import printable
 __all__ = [
     "Reason",
     "Verdict",
+    "applied_sha256",
     "canonical",
     "compare",
+    "is_as_applied",
     "judge",
     "mask_object",
     "matches",

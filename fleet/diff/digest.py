@@ -78,9 +78,10 @@ def sha256_of(value: Any) -> str:
 
 
 def sorted_manifests(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
-    """In the order in which a set of manifests is stored: by ``ObjectRef.key``, then by
-    content, so that the order in which a tool wrote them does not matter."""
-    return tuple(sorted(manifests, key=lambda found: (ref_of(found).key, canonical(found))))
+    """In the order in which a set of manifests is stored: by ``ObjectRef.key``, so that the
+    order in which a tool wrote them does not matter. Of an object that is there twice it
+    does, as the last one counts: these stay in the order given."""
+    return tuple(sorted(manifests, key=lambda found: ref_of(found).key))
 
 
 def sha256_of_all(manifests: Iterable[Manifest]) -> str:

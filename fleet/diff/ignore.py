@@ -7,11 +7,12 @@ expressions do nothing here. The same removal has to be done on both sides of a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
-from fleet.diff.projection import Fields, fields_of, items_of
+from fleet.diff.digest import sha256_of
+from fleet.diff.projection import Fields, entries_of, fields_of, items_of
 from fleet.diff.values import MAX_DEPTH
 from fleet.model.applications import IgnoreDifference
 from fleet.model.objects import Manifest, ObjectRef, ref_of
@@ -49,6 +50,8 @@ def remove_ignored(
     """
     ref = ref_of(obj)
     applying = [rule for rule in rules if matches(rule, ref)]
+    if not applying:
+        return obj
     found = _without(obj, _branches(applying))
     for fields in _fields_of_managers(applying, managed_fields):
         found = _without_fields(found, fields, 0)
@@ -61,18 +64,44 @@ def remove_ignored_fields(
     ref: ObjectRef,
     *,
     managed_fields: Iterable[Any] = (),
+    obj: Manifest | None = None,
 ) -> dict[str, Any]:
     """A field set (``fieldsV1``) without what the rules let others own: when our set then
     and now are equal after this, nobody took a field that matters.
 
-    Pointers through positions of a list name no field of a set and are passed over.
+    Args:
+        obj: the live object. A set names items of a list by their keys, a pointer by their
+            position: the object tells which is which. Without it, pointers through
+            positions are passed over.
     """
     applying = [rule for rule in rules if matches(rule, ref)]
-    ignored = [_as_fields(_branches(applying)), *_fields_of_managers(applying, managed_fields)]
+    ignored = [
+        _as_fields(_branches(applying), fields, obj),
+        *_fields_of_managers(applying, managed_fields),
+    ]
     left = dict(fields)
     for other in ignored:
         left = _minus(left, other, 0) if other else left
     return left
+
+
+def applied_sha256(manifest: Manifest, rules: Iterable[IgnoreDifference]) -> str:
+    """The address of what an apply of the manifest makes true and the rules hold it to."""
+    return sha256_of(remove_ignored(manifest, rules))
+
+
+def is_as_applied(
+    recorded_sha256: str, manifest: Manifest, rules: Iterable[IgnoreDifference]
+) -> bool:
+    """Whether the manifest is what was applied last, but for what the rules ignore.
+
+    What was recorded before there were rules counts too: a new rule brings no difference.
+    """
+    rules = tuple(rules)
+    whole = sha256_of(manifest)
+    return recorded_sha256 == whole or (
+        bool(rules) and recorded_sha256 == applied_sha256(manifest, rules)
+    )
 
 
 def _branches(rules: Iterable[IgnoreDifference]) -> _Branch:
@@ -154,8 +183,30 @@ def _without_fields(value: Any, fields: Any, depth: int) -> Any:
     return kept if kept or not value or depth == 0 else _GONE
 
 
-def _as_fields(branch: _Branch) -> Fields:
-    return {f"f:{token}": _as_fields(inner) for token, inner in branch.items()}
+def _as_fields(branch: _Branch, fields: Any, value: Any) -> Fields:
+    """The pointers as a field set. What leads nowhere is left out, for an empty node would
+    stand for everything in it."""
+    found: dict[str, Any] = {}
+    for entry, inner, item in _entries(branch, fields, value):
+        below = fields.get(entry) if isinstance(fields, Mapping) else None
+        node = _as_fields(inner, below, item)
+        if node or not inner:
+            found[entry] = node
+    return found
+
+
+def _entries(branch: _Branch, fields: Any, value: Any) -> Iterator[tuple[str, _Branch, Any]]:
+    """``(entry of the set, what is pointed to in it, the value there)`` of each token."""
+    if not isinstance(value, list):
+        members = value if isinstance(value, Mapping) else {}
+        for token, inner in branch.items():
+            yield f"f:{token}", inner, members.get(token)
+        return
+    entries = dict(entries_of(value, fields)) if isinstance(fields, Mapping) else {}
+    for token, inner in branch.items():
+        index = int(token) if _INDEX.fullmatch(token) else -1
+        if index in entries:
+            yield entries[index], inner, value[index]
 
 
 def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:

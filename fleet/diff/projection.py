@@ -82,32 +82,38 @@ def fields_of(value: Mapping[str, Any], fields: Fields) -> Iterator[tuple[str, A
 
 def items_of(items: list[Any], fields: Fields) -> Iterator[tuple[int, Any]]:
     """``(index, subset)`` of each item of the list that the set has, in the list's order."""
+    for index, entry in entries_of(items, fields):
+        inner = fields[entry]
+        yield index, {} if inner is None else inner
+
+
+def entries_of(items: list[Any], fields: Fields) -> Iterator[tuple[int, str]]:
+    """``(index, entry)`` of each item of the list that the set has: how the set calls it."""
     wanted = _Wanted(fields)
     for index, item in enumerate(items):
-        inner = wanted.subset_of(index, item)
-        if inner is not None:
-            yield index, inner
+        entry = wanted.entry_of(index, item)
+        if entry is not None:
+            yield index, entry
 
 
 class _Wanted:
     """The entries of a list's set, arranged so that an item finds its own at once."""
 
     def __init__(self, fields: Fields) -> None:
-        self._by_value: dict[bytes, Any] = {}
-        self._by_keys: dict[tuple[str, ...], dict[bytes, Any]] = {}
-        for entry, inner in fields.items():
+        self._by_value: dict[bytes, str] = {}
+        self._by_keys: dict[tuple[str, ...], dict[bytes, str]] = {}
+        for entry in fields:
             kind, _, text = str(entry).partition(":")
             parsed = _parsed(text) if kind in ("k", "v", "i") else None
-            subset = {} if inner is None else inner
             if kind == "k" and isinstance(parsed, dict):
                 names = tuple(sorted(parsed))
-                self._by_keys.setdefault(names, {})[canonical(parsed)] = subset
+                self._by_keys.setdefault(names, {})[canonical(parsed)] = entry
             elif kind == "v" and parsed is not None:
-                self._by_value[canonical(parsed)] = subset
+                self._by_value[canonical(parsed)] = entry
             elif kind == "i" and isinstance(parsed, int):
-                self._by_value[b"i:%d" % parsed] = subset
+                self._by_value[b"i:%d" % parsed] = entry
 
-    def subset_of(self, index: int, item: Any) -> Any:
+    def entry_of(self, index: int, item: Any) -> str | None:
         """None when the set does not have the item."""
         if isinstance(item, Mapping):
             for names, entries in self._by_keys.items():

@@ -13,11 +13,12 @@ from typing import Any
 
 from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
-from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.objects import Manifest, ObjectRef, annotations_of
 from fleet.model.operations import Condition, HistoryEntry, Operation
 
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
+SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 IN_CLUSTER_NAME = "in-cluster"
 
@@ -222,6 +223,17 @@ class ApplicationDocument:
     spec: ApplicationSpec
     document: Manifest  # apiVersion, kind, metadata, spec; never status or operation
     warnings: tuple[str, ...] = ()
+
+
+def skips_reconciling(document: Manifest) -> bool:
+    """Whether an Application says that nothing is to be compared or synced: somebody else
+    does, or nobody should."""
+    value = annotations_of(document).get(SKIP_RECONCILE_ANNOTATION, "")
+    return value in _TRUE
+
+
+#: What Argo CD's language reads as true.
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 
 
 class Urgency:

@@ -17,6 +17,8 @@ from fleet.model.applications import (
 from fleet.model.reading import Fields
 
 _REF = re.compile(r"[A-Za-z0-9_-]{1,253}")
+#: A block that says nothing (``helm: {}``, ``directory: {recurse: false}``) chooses no tool, as
+#: in Argo CD: it is read as None.
 _TOOL_BLOCKS = ("helm", "kustomize", "directory", "plugin")
 
 
@@ -69,7 +71,12 @@ def _source(fields: Fields, *, in_list: bool) -> Source:
     repo_url = read_repo_url(fields, "repoURL")
     path, chart, ref = fields.text("path"), fields.text("chart"), fields.text("ref")
     _check_kind_of_source(fields, path=path, chart=chart, ref=ref, in_list=in_list)
-    blocks = [key for key in _TOOL_BLOCKS if fields.has(key)]
+    helm = _helm(fields.child("helm"))
+    kustomize = _kustomize(fields.child("kustomize"))
+    directory = _directory(fields.child("directory"))
+    plugin = fields.child("plugin") is not None
+    given = zip(_TOOL_BLOCKS, (helm, kustomize, directory, plugin), strict=True)
+    blocks = [key for key, block in given if block]
     if len(blocks) > 1:
         raise fields.invalid(blocks[1], f"is given together with {blocks[0]}; use one tool")
     made = Source(
@@ -80,10 +87,10 @@ def _source(fields: Fields, *, in_list: bool) -> Source:
         tag_prefix=fields.text("tagPrefix"),
         ref=ref,
         name=fields.text("name"),
-        helm=_helm(fields.child("helm")),
-        kustomize=_kustomize(fields.child("kustomize")),
-        directory=_directory(fields.child("directory")),
-        plugin=fields.child("plugin") is not None,
+        helm=helm,
+        kustomize=kustomize,
+        directory=directory,
+        plugin=plugin,
     )
     if made.plugin:
         fields.warn("plugin", "config management plugins are kept but cannot be rendered")
@@ -166,7 +173,7 @@ def _helm(fields: Fields | None) -> HelmSource | None:
     if fields is None:
         return None
     values_object = fields.child("valuesObject")
-    fields.ignore("version")  # Argo CD reads it no more since Helm 4
+    asks_for_helm = fields.has("version")  # Argo CD reads no more of it since Helm 4
     made = HelmSource(
         value_files=fields.texts("valueFiles"),
         ignore_missing_value_files=fields.flag("ignoreMissingValueFiles"),
@@ -186,7 +193,7 @@ def _helm(fields: Fields | None) -> HelmSource | None:
     if made.values and made.values_object is not None:
         fields.warn("values", "not used: valuesObject takes its place")
     fields.finish()
-    return made
+    return made if asks_for_helm or made != HelmSource() else None
 
 
 def _helm_parameter(fields: Fields) -> HelmParameter:
@@ -229,7 +236,7 @@ def _kustomize(fields: Fields | None) -> KustomizeSource | None:
         api_versions=fields.texts("apiVersions"),
     )
     fields.finish()
-    return made
+    return made if made != KustomizeSource() else None
 
 
 def _replica(fields: Fields) -> KustomizeReplica:
@@ -269,7 +276,7 @@ def _directory(fields: Fields | None) -> DirectorySource | None:
     if jsonnet is not None:
         jsonnet.finish()
     fields.finish()
-    return made
+    return made if made != DirectorySource() else None
 
 
 def _jsonnet_vars(jsonnet: Fields | None, key: str) -> tuple[JsonnetVar, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 from fleet.errors import NoWorker, Place, Refused, SpecInvalid
-from fleet.model.names import DNS_SUBDOMAIN_RULE, is_dns_subdomain
 from fleet.model.operations import (
     Operation,
     OperationKind,
@@ -170,28 +169,6 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
     async with runtime.db.transaction() as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
-        await _wake(tx, app)
-
-
-async def rename_application(
-    runtime: Runtime, actor: Actor, scope: Scope, name: str, new_name: str
-) -> None:
-    """Call an application something else; what it is, has and did stays its own.
-
-    Raises:
-        NotFound: no such application.
-        SpecInvalid: no valid name.
-        AlreadyExists: it is taken.
-    """
-    if not is_dns_subdomain(new_name):
-        raise SpecInvalid(
-            f"{new_name!r} is no valid name",
-            place=Place(field="name"),
-            hint=f"{DNS_SUBDOMAIN_RULE}.",
-        )
-    async with runtime.db.transaction() as tx:
-        app = await applications.find_application(tx, scope, name)
-        await applications.rename_application(tx, actor, app.id, new_name)
         await _wake(tx, app)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fleet.cluster import (
+    NAMESPACE,
     Gate,
     apply,
     delete,
@@ -24,7 +25,7 @@ from fleet.cluster import (
     paths_owned,
     readable_path,
 )
-from fleet.diff import projection_sha256, sha256_of
+from fleet.diff import applied_sha256, projection_sha256, remove_ignored_fields
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -32,26 +33,29 @@ from fleet.errors import (
     FleetError,
     KindUnknown,
     LeaseLost,
+    ObjectRejected,
 )
 from fleet.health import assess, counts_for_application
-from fleet.model.applications import LiveResource
+from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
 from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.live import LiveMeta
 from fleet.model.objects import (
     TRACKING_ANNOTATION,
+    GroupKind,
     Manifest,
     ObjectRef,
     Tracking,
 )
-from fleet.model.operations import Action, Outcome, Step, Task
+from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import crash_point
 from fleet.operations.runtime import Runtime
-from fleet.plan import Consent, DesiredObject, read_object_options
+from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
 
-#: Begins the message of an object that left Git and stays because it says so itself.
-KEPT = "is kept by its own sync option"
+#: Begins the message of an object that left Git and stays because of a sync option.
+KEPT = "is kept by its sync option"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
 
@@ -72,6 +76,10 @@ class Workplace:
     propagation: str = "foreground"
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
+    #: differences that others may make; what is sent does not follow from them
+    ignored: tuple[IgnoreDifference, ...] = ()
+    #: of the application and of the sync that runs; an object's own stand above them
+    sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
 
@@ -84,6 +92,35 @@ class Result:
     outcome: Outcome
     resource: LiveResource | None
     live: Manifest | None = None
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What the sync would bring and others of its objects need. The server cannot say what
+    would become of those: it is told as created.
+
+    Attributes:
+        kinds: each in a version, of CustomResourceDefinitions.
+    """
+
+    namespaces: frozenset[str]
+    kinds: frozenset[tuple[GroupKind, str]]
+
+    @classmethod
+    def of(cls, plan: Plan, desired: Mapping[ObjectRef, DesiredObject]) -> DryRun:
+        made = [t.ref for t in plan.tasks if t.step in (Step.APPLY, Step.CREATE_NAMESPACE)]
+        namespaces = {ref.name for ref in made if ref.group_kind == NAMESPACE.group_kind}
+        objects = [desired[ref] for ref in made if ref in desired]
+        return cls(frozenset(namespaces), kinds_brought(objects))
+
+    def brings_what_lacks(self, wanted: DesiredObject, error: FleetError) -> bool:
+        if isinstance(error, KindUnknown):
+            return (wanted.ref.group_kind, wanted.version) in self.kinds
+        return (
+            isinstance(error, ObjectRejected)
+            and error.reason == "NotFound"
+            and wanted.ref.namespace in self.namespaces
+        )
 
 
 @dataclass(frozen=True)
@@ -100,12 +137,13 @@ async def carry_out(
     desired: Mapping[ObjectRef, DesiredObject],
     rows: Mapping[ObjectRef, LiveResource],
     *,
-    dry_run: bool = False,
+    dry_run: DryRun | None = None,
 ) -> Batch:
     """Do all of ``tasks`` side by side, as many at once as the cluster answers well.
 
     Args:
         rows: the recorded resources; what we owned of an object decides a conflict.
+        dry_run: nothing is stored anywhere.
     """
     answers = await asyncio.gather(
         *(
@@ -132,22 +170,25 @@ async def _one(
     wanted: DesiredObject | None,
     row: LiveResource | None,
     *,
-    dry_run: bool,
+    dry_run: DryRun | None,
 ) -> Result:
     try:
         if task.step is Step.SKIP:
             return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, task.reason), row)
         if task.step is Step.CREATE_NAMESPACE:
-            return await _namespace(place, task, dry_run=dry_run)
+            return await _namespace(place, task, dry_run=dry_run is not None)
         if task.step is Step.PRUNE:
-            return await _prune(place, task, row, dry_run=dry_run)
+            return await _prune(place, task, row, dry_run=dry_run is not None)
         if wanted is None:
             reason = "it is no longer rendered"
             return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), row)
-        return await _apply(place, task, wanted, row, dry_run=dry_run)
+        return await _apply(place, task, wanted, row, dry_run=dry_run is not None)
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        if dry_run is not None and wanted is not None and dry_run.brings_what_lacks(wanted, error):
+            message = "dry run, not checked: what it needs comes with the same sync"
+            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, message), row)
         message = f"{error.message} {error.hint}".strip()
         return Result(task, Outcome(task.ref, Action.FAILED, task.wave, message, error.type), row)
 
@@ -171,7 +212,9 @@ def unknown_kind(ref: ObjectRef, version: str = "") -> KindUnknown:
 
 async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
     if dry_run:
-        return Result(task, Outcome(task.ref, Action.UNCHANGED, task.wave, "dry run"), None)
+        live = await get_metadata(place.link.client, NAMESPACE, "", task.ref.name)
+        action = Action.CREATED if live is None else Action.UNCHANGED
+        return Result(task, Outcome(task.ref, action, task.wave, "dry run"), None)
     created = await ensure_namespace(
         place.link.client,
         task.ref.name,
@@ -206,7 +249,7 @@ async def _apply(
             client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
         )
     crash_point("apply:after")
-    after = applied_row(kind, wanted, applied.object)
+    after = applied_row(kind, wanted, applied.object, place.ignored)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
@@ -236,8 +279,14 @@ def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
     return paths_owned(row.owned_fields, conflict.conflicts) >= fields
 
 
-def applied_row(kind: ApiKind, wanted: DesiredObject, live: Manifest) -> LiveResource:
-    """The row of an object that was just applied, from the server's own answer."""
+def applied_row(
+    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
+) -> LiveResource:
+    """The row of an object that was just applied, from the server's own answer.
+
+    What it owns is all that was applied: that decides who has to give way later. The hashes
+    of contents leave out what may differ.
+    """
     meta = meta_of(kind, live)
     fields = owned_fields(meta)
     return LiveResource(
@@ -250,11 +299,24 @@ def applied_row(kind: ApiKind, wanted: DesiredObject, live: Manifest) -> LiveRes
         resource_version=meta.resource_version,
         owned=ownership(meta).owned,
         owned_fields=fields,
-        value_sha256=projection_sha256(live, fields or {}),
-        applied_sha256=sha256_of(wanted.manifest),
+        value_sha256=value_sha256(meta, live, fields, ignored),
+        applied_sha256=applied_sha256(wanted.manifest, ignored),
         in_inventory=True,
         images=images_of(live),
     )
+
+
+def value_sha256(
+    meta: LiveMeta,
+    live: Manifest,
+    owned: Mapping[str, Any] | None,
+    ignored: Sequence[IgnoreDifference],
+) -> str:
+    """Hash of the live values of the fields in ``owned`` that count."""
+    counted = remove_ignored_fields(
+        owned or {}, ignored, meta.ref, managed_fields=meta.managed_fields, obj=live
+    )
+    return projection_sha256(live, counted)
 
 
 async def _prune(
@@ -284,7 +346,7 @@ async def _prune_served(
     claim = Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, ""))
     ours = claim == Tracking(str(place.application_id), task.ref)
     same = row is None or not row.uid or row.uid == meta.uid
-    kept = _kept(place, meta.annotations)
+    kept = kept_by_option(place, meta.annotations)
     if kept and ours:
         outcome = Outcome(task.ref, Action.SKIPPED, task.wave, kept)
         return Result(task, outcome, replace(row, message=kept) if row else None)
@@ -313,9 +375,9 @@ async def _prune_served(
     return Result(task, gone, None)
 
 
-def _kept(place: Workplace, annotations: Mapping[str, str]) -> str:
-    """Why the object's own annotation keeps it; "" when it may go."""
-    options = read_object_options({"metadata": {"annotations": annotations}})
+def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
+    """Why its sync options keep a live object that Git does not hold; "" when it may go."""
+    options = read_object_options({"metadata": {"annotations": annotations}}, place.sync_options)
     consent = options.delete if place.awaits_end else options.prune
     if consent is Consent.GIVEN:
         return ""

@@ -28,15 +28,20 @@ from fleet.model.operations import (
     Task,
 )
 from fleet.model.scope import FLEET
-from fleet.operations.applying import Batch, Workplace, carry_out
+from fleet.operations.applying import Batch, DryRun, Workplace, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.judging import (
+    SKIPPED,
     auto_decision,
+    automated_options,
     desired_of,
     gate_of,
+    next_try,
     plan_for,
+    retry_at,
     standing_rows,
+    would_act,
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
@@ -44,7 +49,14 @@ from fleet.operations.progress import ESTABLISHING, WAITING, Progress
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View, gather, sources_of
-from fleet.plan import SyncDecision, crds_before, next_tasks, read_application_options, skipped
+from fleet.plan import (
+    Advance,
+    SyncDecision,
+    crds_before,
+    next_tasks,
+    read_application_options,
+    skipped,
+)
 from fleet.registry.work import DirtyApplication
 
 #: What Argo CD calls ``PrunePropagationPolicy``; its default.
@@ -135,6 +147,8 @@ class Pass:
         """What changed; what a running operation waits for; and, where nothing will be
         applied by itself, what is there already in place of what is wanted."""
         view = one.view
+        if view.is_skipped:
+            return []
         refs = set(view.seen)
         if view.operation is not None and view.operation.plan is not None:
             refs |= {outcome.ref for outcome in view.operation.outcomes if outcome.ref in view.rows}
@@ -161,6 +175,8 @@ class Pass:
             or PROPAGATION,
             namespace_labels=dict(policy.namespace_labels),
             namespace_annotations=dict(policy.namespace_annotations),
+            ignored=view.spec.ignore_differences,
+            sync_options=_sync_options(view),
             awaits_end=view.app.deleting is not None,
         )
 
@@ -201,14 +217,21 @@ class Pass:
         if operation is not None and operation.phase is OperationPhase.TERMINATING:
             one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
             return
+        if operation is not None and one.view.is_skipped:
+            one.finish(OperationPhase.FAILED, SKIPPED, now)
+            return
+        if operation is not None and operation.next_attempt_at is not None:
+            if operation.next_attempt_at <= now:
+                one.operation = await self._planned(one, next_try(operation), now)
+            return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if _not_rendered(one.view):
                 one.wait(now + RENDERING)
                 return
             one.operation = await self._planned(one, operation, now)
             return
-        view = one.current
-        decision = auto_decision(view, standing_rows(view), "", now)
+        one.view = self._with_claims(one.view)
+        decision = self._decision(one, now)
         if decision.not_before is not None:
             one.wait(decision.not_before)
         if not decision.start or decision.trigger is None:
@@ -221,9 +244,17 @@ class Pass:
         one.operation = await self._planned(one, self._automated(one.view, decision, now), now)
         one.attempts = decision.attempt
 
+    def _decision(self, one: Progress, now: datetime) -> SyncDecision:
+        """Whether a sync begins by itself now; never one that would leave all as it is."""
+        view = one.current
+        decision = auto_decision(view, standing_rows(view), "", now)
+        is_yes = decision.start or decision.not_before is not None
+        if is_yes and not would_act(view, self.cluster):
+            return SyncDecision(start=False, reason="a sync would leave everything as it is")
+        return decision
+
     def _automated(self, view: View, decision: SyncDecision, now: datetime) -> Operation:
         assert decision.trigger is not None
-        automated = view.spec.sync_policy.automated
         return Operation(
             id=OperationId(uuid4()),
             application_id=view.app.id,
@@ -240,7 +271,7 @@ class Pass:
             manifests_sha256="",
             phase=OperationPhase.PENDING,
             message=decision.reason,
-            options=SyncOptions(prune=bool(automated and automated.prune)),
+            options=automated_options(view),
             plan=None,
             outcomes=(),
             attempt=decision.attempt,
@@ -251,14 +282,10 @@ class Pass:
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
         """The operation with its plan, ready to be carried out."""
+        one.view = self._with_claims(one.view)
         view = one.current
-        owners = dict(view.owners)
-        for ref in desired_of(view):
-            if self._claims.get(ref, view.app.name) != view.app.name:
-                owners.setdefault(ref, self._claims[ref])
-        one.view = replace(one.view, owners=owners)
         plan = plan_for(
-            replace(view, owners=owners),
+            view,
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
@@ -276,8 +303,17 @@ class Pass:
             message="",
             plan=plan,
             outcomes=skipped(plan),
+            next_attempt_at=None,
             started_at=operation.started_at or now,
         )
+
+    def _with_claims(self, view: View) -> View:
+        """The view with those as owners that began with one of its objects in this pass."""
+        owners = dict(view.owners)
+        for ref in desired_of(view):
+            if self._claims.get(ref, view.app.name) != view.app.name:
+                owners.setdefault(ref, self._claims[ref])
+        return replace(view, owners=owners)
 
     async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
         """Whether the destination namespace is there; only asked when it may be created."""
@@ -328,8 +364,7 @@ class Pass:
         for one in batch:
             if one.finished is None or one.removed:
                 continue
-            view = one.current
-            decision = auto_decision(view, standing_rows(view), "", now)
+            decision = self._decision(one, now)
             if decision.start or decision.not_before is not None:
                 one.wait(decision.not_before or now)
 
@@ -338,10 +373,20 @@ class Pass:
         operation = one.operation
         if operation is None or operation.plan is None:
             return ()
-        advance = next_tasks(operation.plan, operation.outcomes, one.healths())
+        if operation.next_attempt_at is not None:
+            one.wait(operation.next_attempt_at)
+            return ()
+        advance = next_tasks(
+            operation.plan,
+            operation.outcomes,
+            one.healths(),
+            dry_run=operation.options.dry_run,
+        )
         if advance.phase is not None:
             if operation.kind is OperationKind.DELETE and advance.phase.is_final:
                 return self._deleted(one, advance.phase, advance.message, now)
+            if advance.phase is OperationPhase.FAILED and self._tries_again(one, advance, now):
+                return ()
             one.finish(advance.phase, advance.message, now)
             return ()
         if advance.waiting:
@@ -351,6 +396,19 @@ class Pass:
             crds = set(crds_before(operation.plan))
             one.wait(now + (ESTABLISHING if ref in crds else WAITING))
         return advance.tasks
+
+    def _tries_again(self, one: Progress, advance: Advance, now: datetime) -> bool:
+        """A sync that somebody asked for with retries goes on instead of failing."""
+        assert one.operation is not None
+        when = retry_at(one.operation, one.view.spec.sync_policy.retry, now)
+        if when is None:
+            return False
+        message = (
+            f"attempt {max(one.operation.attempt, 1)} failed and is retried: {advance.message}"
+        )
+        one.operation = replace(one.operation, message=message, next_attempt_at=when)
+        one.wait(when)
+        return True
 
     def _deleted(
         self, one: Progress, phase: OperationPhase, message: str, now: datetime
@@ -369,15 +427,17 @@ class Pass:
 
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
         assert one.operation is not None
+        assert one.operation.plan is not None
+        desired, dry = desired_of(one.view), one.operation.options.dry_run
         done: Batch = await carry_out(
             self._place(one.view),
             tasks,
-            desired_of(one.view),
+            desired,
             one.rows,
-            dry_run=one.operation.options.dry_run,
+            dry_run=DryRun.of(one.operation.plan, desired) if dry else None,
         )
         one.take(done.results)
-        for result in done.results:
+        for result in () if dry else done.results:
             if result.task.step is Step.CREATE_NAMESPACE:
                 self._namespaces[result.task.ref.name] = result.outcome.action is not Action.FAILED
         if done.interrupted is None:
@@ -389,16 +449,25 @@ class Pass:
 
 
 def _is_new(one: Progress) -> bool:
-    """Begun in this pass: its plan is not recorded yet."""
+    """Begun or tried anew in this pass: its plan is not recorded yet."""
     before, now = one.view.operation, one.operation
     if now is None or now.plan is None:
         return False
-    return before is None or before.plan is None or before.id != now.id
+    return (
+        before is None
+        or before.plan is None
+        or (before.id, before.attempt) != (now.id, now.attempt)
+    )
 
 
 def _not_rendered(view: View) -> bool:
     """A sync that was asked for right after the application waits for its first render."""
     return view.prepared is None and view.app.render_error is None and view.app.deleting is None
+
+
+def _sync_options(view: View) -> tuple[str, ...]:
+    asked = view.operation.options.sync_options if view.operation is not None else ()
+    return (*view.spec.sync_policy.options, *asked)
 
 
 def _revision(view: View) -> str:

@@ -36,11 +36,15 @@ from fleet.operations.judging import gate_of
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import scope_of
-from fleet.plan import DesiredObject, Prepared, prepare, read_application_options
+from fleet.plan import (
+    DesiredObject,
+    Prepared,
+    kinds_brought,
+    prepare,
+    read_application_options,
+)
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
-
-_CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 @dataclass(frozen=True)
@@ -225,7 +229,7 @@ def _kind(site: _Site, ref: ObjectRef, version: str) -> ApiKind | None:
 async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
     kind = _kind(site, wanted.ref, wanted.version)
     if kind is None:
-        if _defines(prepared, wanted.ref.group_kind):
+        if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
             return _shown(site, None, wanted.manifest, None)
         raise KindUnknown(
             f"{wanted.ref}: the cluster does not serve {wanted.ref.group_kind} in version"
@@ -258,17 +262,6 @@ def _awaits_namespace(
         for o in prepared.objects
     )
     return refused.reason == "NotFound" and bool(namespace) and (own or listed)
-
-
-def _defines(prepared: Prepared, wanted: GroupKind) -> bool:
-    """Whether a CustomResourceDefinition among the objects brings the kind with it."""
-    for object in prepared.objects:
-        if object.ref.group_kind == _CRD:
-            spec = object.manifest.get("spec") or {}
-            names = spec.get("names") or {}
-            if (spec.get("group"), names.get("kind")) == (wanted.group, wanted.kind):
-                return True
-    return False
 
 
 async def _prune(site: _Site, row: LiveResource) -> Shown | None:

@@ -18,7 +18,7 @@ from fleet.diff import canonical, sorted_manifests
 from fleet.errors import FleetError, Forbidden, SourceUnreachable
 from fleet.model.applications import Source
 from fleet.model.ids import RepositoryId
-from fleet.model.objects import Manifest, ref_of
+from fleet.model.objects import Manifest
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
@@ -52,6 +52,7 @@ class _Done:
     objects: tuple[Manifest, ...]
     reads: Reads
     warnings: tuple[str, ...] = ()
+    tool: str = ""
 
 
 _NOTHING = _Done("", (), Reads(()))
@@ -252,7 +253,7 @@ class Evaluation:
         for source, follows in pairs:
             remote = self._remotes[follows.repository_id]
             _check_source(entry, source, follows, remote, errors)
-        trees = [await self._tree(follows) for _, follows in pairs]
+        trees = [await self._tree(source, follows) for source, follows in pairs]
         lent = tuple(
             (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
         )
@@ -271,17 +272,22 @@ class Evaluation:
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
 
-    async def _tree(self, follows: FollowedSource) -> SourceTree:
+    async def _tree(self, source: Source, follows: FollowedSource) -> SourceTree:
         """Its files, asked for once a place."""
         place = _place(follows)
         if place not in self._trees:
-            self._trees[place] = await self._fetched(follows)
+            self._trees[place] = await self._fetched(source, follows)
         return self._trees[place]
 
-    async def _fetched(self, follows: FollowedSource) -> SourceTree:
+    async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
         remote = self._remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
-            return await self._runtime.charts.fetch_chart(remote, follows.chart, follows.revision)
+            return await self._runtime.charts.fetch_chart(
+                remote,
+                follows.chart,
+                follows.revision,
+                pass_credentials=bool(source.helm and source.helm.pass_credentials),
+            )
         await self._runtime.mirrors.fetch(remote, [follows.revision])
         return await self._runtime.mirrors.checkout(remote, follows.revision)
 
@@ -328,7 +334,7 @@ class Evaluation:
             if key in known and known[key].manifests_sha256 in bodies:
                 found = known[key]
                 objects = bodies[found.manifests_sha256]
-                answers[index] = _Done(key, objects, found.reads, found.warnings)
+                answers[index] = _Done(key, objects, found.reads, found.warnings, found.tool)
         return [index for index in waiting if index not in answers]
 
     async def _render_now(
@@ -362,7 +368,9 @@ class Evaluation:
                     key, stored.sha256, result.tool, result.reads, result.warnings
                 )
             )
-            self._done[key] = _Done(key, tuple(stored.objects), result.reads, result.warnings)
+            self._done[key] = _Done(
+                key, tuple(stored.objects), result.reads, result.warnings, result.tool
+            )
         return self._done[key]
 
     def store(self, objects: Sequence[Manifest]) -> manifests.ManifestSet:
@@ -388,20 +396,19 @@ class Evaluation:
             if isinstance(answer, FleetError):
                 return _failed(entry, answer)
         done = [answer for answer in answers if isinstance(answer, _Done)]
-        # of an object that two sources hold, the later source's wins
-        objects = {ref_of(o).key: o for answer in done for o in answer.objects}
-        every = [o for answer in done for o in answer.objects]
-        unique = every if len(done) == 1 else list(objects.values())
+        # of an object that two sources hold, the later source's stands last and is used
+        objects = [o for answer in done for o in answer.objects]
         return Rendered(
             id=entry.id,
             generation=entry.generation,
-            manifests_sha256=self.store(unique).sha256,
+            manifests_sha256=self.store(objects).sha256,
             revisions=tuple(follows.revision for follows in entry.sources),
             inputs=tuple(
                 {
                     "reads": manifests.reads_to_json(answer.reads),
                     "hashes": self._hashes_of(entry, job.follows, answer.reads),
                     "facts": _facts(entry, answer.reads),
+                    "tool": answer.tool,
                 }
                 for job, answer in zip(jobs, done, strict=True)
             ),

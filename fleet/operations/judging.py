@@ -12,22 +12,32 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from fleet.diff import sha256_of
+from fleet.diff import is_as_applied
 from fleet.health import aggregate
-from fleet.model.applications import LiveResource
+from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource, Retry
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED, Decision
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import OperationKind, OperationPhase, Plan, SyncOptions, Trigger
+from fleet.model.operations import (
+    Operation,
+    OperationKind,
+    OperationPhase,
+    Plan,
+    Step,
+    SyncOptions,
+    Trigger,
+)
 from fleet.model.projects import ProjectSpec
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
     AutoSituation,
+    Consent,
     DesiredObject,
     LastSync,
+    ObjectOptions,
     RunningSync,
     Situation,
     SyncDecision,
@@ -35,12 +45,14 @@ from fleet.plan import (
     build_deletion,
     build_plan,
     decide_sync,
+    next_attempt,
     read_application_options,
 )
 from fleet.plan.planning import CREATE_NAMESPACE
 from fleet.policy import may_create_namespace, may_manage
 
 MISSING = Health(HealthStatus.MISSING)
+SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_ANNOTATION} says so"
 #: Operations that Fleet begins by itself, and may therefore end by itself.
 AUTOMATED = frozenset({Trigger.AUTOMATED, Trigger.SELF_HEAL})
 
@@ -62,10 +74,13 @@ def is_complete(view: View) -> bool:
 
 def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     """Every object's row as it should be recorded: those wanted, and those to prune."""
+    if view.is_skipped:
+        return dict(view.rows)
     desired = desired_of(view)
     rows: dict[ObjectRef, LiveResource] = {}
     for ref, wanted in desired.items():
-        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""))
+        same = _is_as_applied(view, wanted, view.rows.get(ref))
+        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""), same=same)
     for ref, row in view.rows.items():
         if ref in desired or not row.in_inventory:
             continue
@@ -81,7 +96,14 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     return rows
 
 
-def _wanted_row(wanted: DesiredObject, row: LiveResource | None, owner: str) -> LiveResource:
+def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
+    applied = row.applied_sha256 if row is not None else ""
+    return is_as_applied(applied, wanted.manifest, view.spec.ignore_differences)
+
+
+def _wanted_row(
+    wanted: DesiredObject, row: LiveResource | None, owner: str, *, same: bool
+) -> LiveResource:
     if owner:
         return LiveResource(
             wanted.ref,
@@ -103,7 +125,7 @@ def _wanted_row(wanted: DesiredObject, row: LiveResource | None, owner: str) -> 
     row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False)
     if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
         return row
-    if row.applied_sha256 != sha256_of(wanted.manifest):
+    if not same:
         return replace(
             row, sync=SyncStatus.OUT_OF_SYNC, message="differs from what was applied last"
         )
@@ -116,7 +138,7 @@ def _has_drifted(row: LiveResource) -> bool:
 
 def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
     """Of the application. Unknown while what is wanted cannot be told."""
-    if view.prepared is None or view.app.render_error is not None:
+    if view.prepared is None or view.app.render_error is not None or view.is_skipped:
         return SyncStatus.UNKNOWN
     statuses = {row.sync for row in rows if not row.hook}
     if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
@@ -135,6 +157,8 @@ def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
         failure: message of the last sync, if it failed.
     """
     found: list[tuple[str, str]] = []
+    if view.is_skipped:
+        found.append(("ReconcileSkipped", SKIPPED))
     if view.app.render_error is not None:
         found.append(("ComparisonError", str(view.app.render_error.get("message", ""))))
     if view.prepared is not None:
@@ -210,7 +234,7 @@ def verdicts_of(
     found = {}
     for ref, wanted in desired_of(view).items():
         row = rows[ref]
-        same = row.applied_sha256 == sha256_of(wanted.manifest)
+        same = _is_as_applied(view, wanted, row)
         if row.sync is SyncStatus.SYNCED and (row.in_inventory or not everything):
             found[ref] = Verdict.SYNCED
         elif same and row.drift and row.in_inventory:
@@ -232,9 +256,8 @@ def plan_for(
     rows = standing_rows(view)
     gate = gate_of(view.project, cluster)
     if view.app.deleting is not None:
-        return build_deletion(
-            view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners, object_options={}
-        )
+        # what may keep an object stands on the object: it is read before the object goes
+        return build_deletion(view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners)
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
         why = view.app.render_error.get("message", "")
@@ -251,15 +274,59 @@ def plan_for(
             options=options,
             gate=gate,
             complete=is_complete(view),
-            allow_empty=bool(policy.automated and policy.automated.allow_empty)
-            or (not automated and options.prune and not view.prepared.objects),
+            allow_empty=bool(policy.automated and policy.automated.allow_empty),
             verdicts=verdicts_of(view, rows, everything=not automated),
             owners=view.owners,
             application_options=read_application_options((*policy.options, *options.sync_options)),
+            object_options=_known_to_stay(rows) if automated else {},
             hooks=frozenset(view.prepared.hooks),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
         )
+    )
+
+
+def _known_to_stay(rows: Mapping[ObjectRef, LiveResource]) -> dict[ObjectRef, ObjectOptions]:
+    """Objects that left Git and were found with a sync option that keeps them. Whoever asks
+    for a sync has them asked again; Fleet by itself does when they change."""
+    keeping = ObjectOptions(prune=Consent.REFUSED)
+    return {ref: keeping for ref, row in rows.items() if row.message.startswith(KEPT)}
+
+
+def automated_options(view: View) -> SyncOptions:
+    """What a sync that begins by itself does."""
+    automated = view.spec.sync_policy.automated
+    return SyncOptions(prune=bool(automated and automated.prune))
+
+
+def would_act(view: View, cluster: Cluster) -> bool:
+    """Whether a sync that begins by itself would send anything, or fail to.
+
+    What belongs to another application, is kept by a sync option or may not be pruned stays
+    out of sync for ever: syncs that only skip it would follow each other without end.
+    """
+    plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
+    return bool(plan.refused) or any(task.step is not Step.SKIP for task in plan.tasks)
+
+
+def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
+    """When a failed sync that somebody asked for is tried again; None: it stays failed.
+
+    The limit is what was asked for, else the application's; without one there are no
+    retries. Refused plans would be refused again.
+    """
+    if operation.trigger is not Trigger.MANUAL or operation.options.dry_run:
+        return None
+    if operation.plan is not None and operation.plan.refused:
+        return None
+    retry = replace(policy, limit=operation.options.retry_limit or policy.limit)
+    return next_attempt(retry, max(operation.attempt, 1), now, default_limit=0)
+
+
+def next_try(operation: Operation) -> Operation:
+    """The operation as it was asked for, to be planned once more: for what Git wants by now."""
+    return replace(
+        operation, attempt=max(operation.attempt, 1) + 1, revision="", sources=(), outcomes=()
     )
 
 
@@ -276,9 +343,7 @@ def auto_decision(
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
     automated = policy.automated
-    # what keeps itself stays out of sync, and no sync would change that
-    acting = [row for row in rows.values() if not row.message.startswith(KEPT)]
-    unsynced = [row for row in acting if row.sync is SyncStatus.OUT_OF_SYNC]
+    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
     running = None
     if view.operation is not None:
         running = RunningSync(
@@ -301,7 +366,7 @@ def auto_decision(
                 retry=policy.retry,
             ),
             key=sync_key(view),
-            sync=sync_status(view, acting),
+            sync=sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
             would_prune_all=bool(rows) and all(row.requires_pruning for row in rows.values()),
             running=running,
@@ -316,6 +381,8 @@ def auto_decision(
 
 
 def _why_blocked(view: View) -> str:
+    if view.is_skipped:
+        return SKIPPED
     if view.app.render_error is not None:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:

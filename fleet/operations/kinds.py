@@ -26,6 +26,8 @@ Steps: TypeAlias = Sequence[tuple[Progress, tuple[Task, ...]]]
 
 def lacks_kinds(view: View) -> bool:
     """Whether something is wanted of a kind that is neither served nor rendered beside it."""
+    if view.is_skipped:
+        return False
     problems = view.prepared.problems if view.prepared is not None else ()
     return any(problem.error == "KindUnknown" for problem in problems)
 
@@ -46,7 +48,9 @@ async def wait_for_kinds(
     for one, tasks in steps:
         missing = _unserved(one.view, tasks, discovery)
         operation = one.operation
-        if missing and operation and operation.plan and crds_before(operation.plan):
+        dry_run = operation is not None and operation.options.dry_run
+        awaited = missing and not dry_run
+        if awaited and operation and operation.plan and crds_before(operation.plan):
             message = f"waiting for {missing[0]}: its kind is not served yet"
             one.operation = replace(operation, message=message)
             one.wait(now + ESTABLISHING)

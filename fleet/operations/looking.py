@@ -4,6 +4,9 @@ A body is read once for each change. Where fields differ from what we applied, a
 says what an apply would make of the object; the difference, with who wrote it, is what
 people see and what the drift history keeps. A call that fails leaves the object as it
 was: it stays marked and is looked into again.
+
+What ``ignoreDifferences`` of the application names is left out of all of it: of the fields
+that we own, of the hash of their values, and of the differences shown.
 """
 
 from __future__ import annotations
@@ -16,22 +19,38 @@ from typing import Any
 
 from fleet.cluster import (
     apply,
+    fields_hash,
     get_object,
     lost_fields,
     meta_of,
     owned_fields,
-    ownership,
     writers,
 )
-from fleet.diff import Reason, compare, judge, projection_sha256, sha256_of
+from fleet.diff import (
+    Reason,
+    compare,
+    is_as_applied,
+    judge,
+    matches,
+    remove_ignored,
+    remove_ignored_fields,
+    sha256_of,
+)
 from fleet.errors import FleetError, KindUnknown
 from fleet.health import assess, counts_for_application
-from fleet.model.applications import LiveResource
+from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest, ObjectRef
-from fleet.operations.applying import INTERRUPTIONS, Workplace, images_of, unknown_kind
+from fleet.operations.applying import (
+    INTERRUPTIONS,
+    Workplace,
+    images_of,
+    kept_by_option,
+    unknown_kind,
+    value_sha256,
+)
 from fleet.plan import DesiredObject
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -121,23 +140,65 @@ def _missing(base: LiveResource) -> LiveResource:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """One object as it was read, and which of its fields count.
+
+    Attributes:
+        rules: those of the application's ``ignoreDifferences`` that name the object.
+        before, now: our fields after the last apply and on it now; None: we own none.
+    """
+
+    meta: LiveMeta
+    body: Manifest
+    rules: tuple[IgnoreDifference, ...]
+    before: dict[str, Any] | None
+    now: dict[str, Any] | None
+
+    @property
+    def owned_before(self) -> str:
+        return "" if self.before is None else fields_hash(self.before)
+
+    @property
+    def owned_now(self) -> str:
+        return "" if self.now is None else fields_hash(self.now)
+
+    def without_ignored(self, obj: Manifest) -> Manifest:
+        return remove_ignored(obj, self.rules, managed_fields=self.meta.managed_fields)
+
+
+def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -> _Live:
+    meta = meta_of(kind, body)
+    rules = tuple(rule for rule in place.ignored if matches(rule, meta.ref))
+
+    def counted(fields: dict[str, Any] | None) -> dict[str, Any] | None:
+        if fields is None or not rules:
+            return fields
+        managed = meta.managed_fields
+        return remove_ignored_fields(fields, rules, meta.ref, managed_fields=managed, obj=body)
+
+    return _Live(meta, body, rules, counted(base.owned_fields), counted(owned_fields(meta)))
+
+
 async def _seen(
     place: Workplace,
     kind: ApiKind,
-    live: Manifest,
+    body: Manifest,
     wanted: DesiredObject | None,
     base: LiveResource,
 ) -> LiveResource:
-    meta = meta_of(kind, live)
+    live = _live(place, kind, body, base)
+    value = value_sha256(live.meta, body, base.owned_fields, live.rules)
+    owned_before = live.owned_before if live.rules else base.owned
     verdict = judge(
-        desired_sha256=base.applied_sha256 if wanted is None else sha256_of(wanted.manifest),
-        recorded=base,
-        live=meta,
-        owned_now=ownership(meta).owned,
+        desired_sha256=_desired_sha256(wanted, base, live.rules),
+        recorded=replace(base, owned=owned_before),
+        live=live.meta,
+        owned_now=live.owned_now,
         value_before=base.value_sha256,
-        value_now=projection_sha256(live, base.owned_fields or {}),
+        value_now=value,
     )
-    taken = bool(base.owned) and base.owned != ownership(meta).owned
+    taken = bool(base.owned) and owned_before != live.owned_now
     drifted = taken or verdict.reason in (
         Reason.REPLACED,
         Reason.VALUE_CHANGED,
@@ -145,30 +206,42 @@ async def _seen(
     )
     seen = replace(
         base,
-        health=assess(live) if counts_for_application(live) else None,
-        resource_version=meta.resource_version,
-        uid=base.uid if base.in_inventory and base.uid else meta.uid,
-        images=images_of(live),
+        health=assess(body) if counts_for_application(body) else None,
+        resource_version=live.meta.resource_version,
+        uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
+        images=images_of(body),
     )
-    if not drifted or wanted is None:
+    if wanted is None:
+        message = kept_by_option(place, live.meta.annotations) or verdict.message
+        return replace(seen, sync=verdict.status, message=message, drift=())
+    if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
-    fields = await _fields(place, kind, live, meta, wanted, base)
-    if not fields and verdict.reason is Reason.NOT_APPLIED:
+    fields = await _fields(place, kind, live, wanted)
+    if fields == [] and verdict.reason is Reason.NOT_APPLIED:
         # what is there is what an apply would make of it: taken over without a write
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=())
+    if fields == [] and verdict.reason is Reason.VALUE_CHANGED and live.rules:
+        # the hash was made when other fields counted: from now on this one is compared with
+        return replace(seen, sync=SyncStatus.SYNCED, message="", drift=(), value_sha256=value)
+    if not fields:
+        fields = _owners(live, is_refused=fields is None)
     return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=verdict.message, drift=tuple(fields))
 
 
+def _desired_sha256(
+    wanted: DesiredObject | None, base: LiveResource, rules: Sequence[IgnoreDifference]
+) -> str:
+    """What ``base.applied_sha256`` would be if that was applied."""
+    if wanted is None or is_as_applied(base.applied_sha256, wanted.manifest, rules):
+        return base.applied_sha256
+    return sha256_of(wanted.manifest)
+
+
 async def _fields(
-    place: Workplace,
-    kind: ApiKind,
-    live: Manifest,
-    meta: LiveMeta,
-    wanted: DesiredObject,
-    base: LiveResource,
-) -> list[dict[str, Any]]:
-    """What an apply would change, masked, with who wrote the live values."""
-    wrote = writers(meta.managed_fields)
+    place: Workplace, kind: ApiKind, live: _Live, wanted: DesiredObject
+) -> list[dict[str, Any]] | None:
+    """What an apply would change, masked, with who wrote the live values; None when the
+    server would refuse it."""
     try:
         predicted = await apply(
             place.link.client, kind, wanted.manifest, force=True, dry_run=True, gate=place.gate
@@ -176,17 +249,23 @@ async def _fields(
     except INTERRUPTIONS:
         raise
     except FleetError:
-        # the server would refuse it: then ownership tells at least which fields are meant
-        taken = sorted(lost_fields(base.owned_fields, owned_fields(meta)))
-        return [
-            {"path": path, "type": "changed", "manager": wrote.get(path, "")}
-            for path in taken[:FIELDS_KEPT]
-        ]
-    changes = compare(live, predicted.object, salt=secrets.token_bytes(16), writers=wrote).changes
-    if not changes and base.applied_sha256:
-        taken = sorted(lost_fields(base.owned_fields, owned_fields(meta)))
-        return [
-            {"path": path, "type": "owner", "manager": wrote.get(path, "")}
-            for path in taken[:FIELDS_KEPT]
-        ] or [{"path": "metadata.managedFields", "type": "owner", "manager": ""}]
+        return None
+    changes = compare(
+        live.without_ignored(live.body),
+        live.without_ignored(predicted.object),
+        salt=secrets.token_bytes(16),
+        writers=writers(live.meta.managed_fields),
+    ).changes
     return [asdict(change) for change in changes[:FIELDS_KEPT]]
+
+
+def _owners(live: _Live, *, is_refused: bool) -> list[dict[str, Any]]:
+    """Which fields are meant, told by ownership alone: an apply would be refused, or would
+    write the values that are there."""
+    wrote = writers(live.meta.managed_fields)
+    taken = sorted(lost_fields(live.before, live.now))[:FIELDS_KEPT]
+    type = "changed" if is_refused else "owner"
+    found = [{"path": path, "type": type, "manager": wrote.get(path, "")} for path in taken]
+    if found or is_refused:
+        return found
+    return [{"path": "metadata.managedFields", "type": "owner", "manager": ""}]

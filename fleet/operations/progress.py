@@ -173,7 +173,7 @@ class Progress:
         """Where the application stands with these rows."""
         app, view = self.view.app, self.current
         sync = sync_status(view, rows.values())
-        is_known = bool(rows) or self.view.prepared is not None
+        is_known = not view.is_skipped and (bool(rows) or self.view.prepared is not None)
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
         conditions = conditions_of(view, self._failure())

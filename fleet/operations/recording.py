@@ -63,6 +63,9 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
         )
         for one in ours:
             _settle(one, started)
+        for one in asked:
+            if one.operation is not None and one.operation.attempt > 1:
+                await syncs.forget_results(tx, one.operation)
         kept = [one for one in begun if one.operation is not None]
         await syncs.put_results(
             tx, [(one.operation, one.operation.outcomes) for one in kept if one.operation]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fleet.model.applications import ApplicationSpec, LiveResource
+from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
@@ -39,6 +39,11 @@ class View:
     seen: Mapping[ObjectRef, str]
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Nothing of it is compared or synced; a deletion that somebody asks for is done."""
+        return self.app.deleting is None and skips_reconciling(self.app.document)
 
     @property
     def manifests_sha256(self) -> str:

@@ -17,7 +17,7 @@ from fleet.plan.auto import (
     SyncDecision,
     decide_sync,
 )
-from fleet.plan.desired import DesiredObject, Prepared, Problem, prepare
+from fleet.plan.desired import DesiredObject, Prepared, Problem, kinds_brought, prepare
 from fleet.plan.options import (
     Consent,
     ObjectOptions,
@@ -49,6 +49,7 @@ __all__ = [
     "decide_sync",
     "heal_at",
     "heal_delay",
+    "kinds_brought",
     "next_attempt",
     "next_tasks",
     "prepare",

@@ -13,7 +13,8 @@ wake-up changes nothing. The steps of a plan run one after another:
 - prunes follow the last apply without waiting for health: what is to go may be what blocks
   it. They go wave by wave, and the protected kinds last.
 
-A failure stops the sync before its next wave. Skips are not run; see ``skipped``.
+A failure stops the sync before its next wave. Skips are not run; see ``skipped``. A dry run
+goes the same way without waiting: what it makes nowhere never becomes Established or Healthy.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ class Advance:
 
 
 def next_tasks(
-    plan: Plan, outcomes: Iterable[Outcome], healths: Mapping[ObjectRef, Health | None]
+    plan: Plan,
+    outcomes: Iterable[Outcome],
+    healths: Mapping[ObjectRef, Health | None],
+    *,
+    dry_run: bool = False,
 ) -> Advance:
     """What may be done now.
 
@@ -66,12 +71,13 @@ def next_tasks(
                 return Advance(tasks=open_tasks)
             if _has_failed(step, done) and _stops_its_wave(step[0]):
                 return _failed(plan, done)
-            if _has_more(plan, done) and (verdict := _not_established(step, healths)):
+            is_needed = not dry_run and _has_more(plan, done)
+            if is_needed and (verdict := _not_established(step, healths)):
                 return verdict
         if _has_failed(wave, done):
             return _failed(plan, done)
         is_followed = index + 1 < len(waves) and waves[index + 1][0].step is not Step.PRUNE
-        if is_followed and (verdict := _not_healthy(wave, healths)):
+        if is_followed and not dry_run and (verdict := _not_healthy(wave, healths)):
             return verdict
     return _succeeded(plan, done)
 

@@ -35,6 +35,7 @@ from fleet.plan.order import apply_key, wave_of
 
 HOOK_ANNOTATION = "argocd.argoproj.io/hook"
 HELM_HOOK_ANNOTATION = "helm.sh/hook"
+COMPARE_OPTIONS_ANNOTATION = "argocd.argoproj.io/compare-options"
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
 
@@ -207,6 +208,12 @@ def _with_rendered_crds(scope: DiscoveryScope, manifests: Iterable[Manifest]) ->
     return served
 
 
+def kinds_brought(objects: Iterable[DesiredObject]) -> frozenset[tuple[GroupKind, str]]:
+    """Kinds, each in a version, that the CustomResourceDefinitions among the objects define."""
+    crds = [made.manifest for made in objects if made.ref.group_kind == CRD]
+    return frozenset(served for crd in crds for served in _served_by(crd))
+
+
 def _served_by(crd: Manifest) -> dict[tuple[GroupKind, str], bool]:
     """(kind, version) → namespaced, of a CustomResourceDefinition; empty for nonsense."""
     spec = crd.get("spec")
@@ -296,14 +303,26 @@ def _conditions(found: _Found) -> Iterable[Condition]:
         yield Condition("HookWarning", message)
     for warning in sorted(set(found.warnings)):
         yield Condition("SyncOptionWarning", warning)
-    yield from _option_conditions(found.objects.values())
+    yield from _option_conditions(tuple(found.objects.values()))
 
 
-def _option_conditions(objects: Iterable[DesiredObject]) -> Iterable[Condition]:
+def _option_conditions(objects: Sequence[DesiredObject]) -> Iterable[Condition]:
     idle = sorted({option for object in objects for option in object.options.idle})
     if idle:
         message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
         yield Condition("SyncOptionWarning", message)
+    extraneous = {object.ref for object in objects if _ignores_extraneous(object.manifest)}
+    if extraneous:
+        message = (
+            "the compare option IgnoreExtraneous has no effect in this version of Fleet; once out"
+            f" of Git, these make the application OutOfSync: {_list(extraneous)}"
+        )
+        yield Condition("CompareOptionWarning", message)
+
+
+def _ignores_extraneous(manifest: Manifest) -> bool:
+    options = annotations_of(manifest).get(COMPARE_OPTIONS_ANNOTATION, "").split(",")
+    return "IgnoreExtraneous" in {option.strip() for option in options}
 
 
 def _list(refs: Iterable[ObjectRef]) -> str:

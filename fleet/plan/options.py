@@ -18,8 +18,10 @@ SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
 HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
 
 #: What happens anyway: everything is applied server-side, checked by the API server, and
-#: only where it differs. Setting them so is no reason for a warning.
-_GIVEN = frozenset({"ServerSideApply=true", "ApplyOutOfSyncOnly=true", "Validate=true"})
+#: only where it differs; prunes follow all applies. Setting them so is no reason for a warning.
+_GIVEN = frozenset(
+    {"ServerSideApply=true", "ApplyOutOfSyncOnly=true", "Validate=true", "PruneLast=true"}
+)
 _ACTED_ON = frozenset({"Prune", "Delete", "CreateNamespace", "FailOnSharedResource"})
 
 

@@ -124,17 +124,16 @@ def build_deletion(
     *,
     gate: Gate,
     owners: Mapping[ObjectRef, str],
-    object_options: Mapping[ObjectRef, ObjectOptions],
 ) -> Plan:
     """The plan that deletes an application's objects with it: all of the inventory in reverse
-    order, but what carries ``Delete=false`` or belongs to another application."""
+    order, but what belongs to another application. ``Delete=false`` is asked of the live
+    object, above the application's options, just before it would go."""
     prunes: list[Task] = []
     kept: list[Task] = []
     for resource in inventory:
         if not resource.in_inventory:
             continue
-        options = object_options.get(resource.ref, ObjectOptions())
-        reason = _foreign(resource.ref, owners) or _without_consent(options.delete, "Delete")
+        reason = _foreign(resource.ref, owners)
         decision = gate(resource.ref, bool(resource.ref.namespace), DELETE)
         reason = reason or ("" if decision else decision.reason)
         (kept if reason else prunes).append(_prune(resource, reason))
@@ -188,7 +187,7 @@ def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
         return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
     if not situation.complete:
         return "is not pruned, because the render or a list of live objects was incomplete"
-    if refusal := _without_consent(situation.options_of(ref).prune, "Prune"):
+    if refusal := _without_consent(situation.options_of(ref).prune):
         return refusal
     decision = situation.gate(ref, bool(ref.namespace), DELETE)
     return "" if decision else decision.reason
@@ -199,14 +198,14 @@ def _foreign(ref: ObjectRef, owners: Mapping[ObjectRef, str]) -> str:
     return f"belongs to application {owner}, too (SharedResourceWarning)" if owner else ""
 
 
-def _without_consent(consent: Consent, option: str) -> str:
+def _without_consent(consent: Consent) -> str:
     match consent:
         case Consent.GIVEN:
             return ""
         case Consent.REFUSED:
-            return f"is kept by its sync option {option}=false"
+            return "is kept by its sync option Prune=false"
         case Consent.CONFIRM:
-            return f"waits for a confirmation ({option}=confirm)"
+            return "waits for a confirmation (Prune=confirm)"
 
 
 def _prune(resource: LiveResource, reason: str) -> Task:
@@ -254,7 +253,8 @@ def _refusal(
     if is_emptied and not situation.allow_empty:
         return (
             f"the sync would delete all {len(prunes)} objects, because Git holds none; "
-            "set syncPolicy.automated.allowEmpty: true if that is meant"
+            "set syncPolicy.automated.allowEmpty: true if that is meant (beside enabled: false"
+            " where auto-sync is to stay off), or delete the application"
         )
     return ""
 

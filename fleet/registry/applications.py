@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from fleet.errors import AlreadyExists, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
+from fleet.model.objects import Manifest
 from fleet.model.scope import Actor, Scope
 from fleet.registry.application_sources import (
     SOURCES,
@@ -198,6 +199,10 @@ async def replace_document(
     if before.cluster_id != cluster_id:
         values |= _UNSEEN
         await tx.execute(RESOURCES.delete().where(RESOURCES.c.application_id == id))
+    elif _ignored(before.document) != _ignored(document.document):
+        # what counts as a difference is another thing now: every object is read again
+        own = and_(RESOURCES.c.application_id == id, RESOURCES.c.in_inventory)
+        await tx.execute(update(RESOURCES).where(own).values(seen_version="refresh"))
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
     extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
     await tx.execute(SOURCES.delete().where(extra))
@@ -213,6 +218,10 @@ async def replace_document(
         after=document.document,
     )
     return True
+
+
+def _ignored(document: Manifest) -> Any:
+    return (document.get("spec") or {}).get("ignoreDifferences") or []
 
 
 #: Nothing is known of an application in a cluster where no pass has looked at it.
@@ -250,8 +259,14 @@ def _refuse_if_bound(before: AnyRow, cluster_id: ClusterId | None) -> None:
         )
 
 
-async def rename_application(tx: Tx, actor: Actor, id: ApplicationId, name: str) -> None:
+async def rename_application(
+    tx: Tx, actor: Actor, id: ApplicationId, name: str, *, releases: Sequence[int] = ()
+) -> None:
     """One UPDATE: identity, history and what is deployed stay.
+
+    Args:
+        releases: positions of sources whose Helm release keeps the name that it has had from
+            the application.
 
     Raises:
         AlreadyExists: the name is taken.
@@ -259,7 +274,8 @@ async def rename_application(tx: Tx, actor: Actor, id: ApplicationId, name: str)
     before = await _held(tx, id)
     if before.name == name:
         return
-    document = {**before.document, "metadata": {**before.document["metadata"], "name": name}}
+    pinned = _with_release_names(before.document, releases, before.name)
+    document = {**pinned, "metadata": {**pinned["metadata"], "name": name}}
     values = {"name": name, "document": document, **_next_generation(Urgency.PERSON)}
     try:
         async with tx.begin_nested():
@@ -273,8 +289,27 @@ async def rename_application(tx: Tx, actor: Actor, id: ApplicationId, name: str)
         "Application",
         name,
         before={"name": before.name},
-        after={"name": name},
+        after={"name": name} | ({"releaseName": before.name} if releases else {}),
     )
+
+
+def _with_release_names(document: Manifest, positions: Sequence[int], name: str) -> Manifest:
+    """The document with ``helm.releaseName`` in the sources at these positions."""
+    spec = dict(document["spec"])
+    if not positions:
+        return document
+
+    def named(source: dict[str, Any]) -> dict[str, Any]:
+        return {**source, "helm": {**(source.get("helm") or {}), "releaseName": name}}
+
+    if spec.get("sources"):
+        spec["sources"] = [
+            named(source) if position in positions else source
+            for position, source in enumerate(spec["sources"])
+        ]
+    else:
+        spec["source"] = named(spec["source"])
+    return {**document, "spec": spec}
 
 
 async def mark_deleting(

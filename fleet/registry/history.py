@@ -14,7 +14,11 @@ from uuid import uuid4
 from sqlalchemy import Row, Select, func, null, select, update
 
 from fleet.errors import NotFound, Refused
-from fleet.model.applications import Urgency
+from fleet.model.applications import (
+    SKIP_RECONCILE_ANNOTATION,
+    Urgency,
+    skips_reconciling,
+)
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.operations import (
     HistoryEntry,
@@ -188,7 +192,8 @@ async def create_operation(
 
     Raises:
         NotFound: the application was deleted meanwhile.
-        Refused: an operation runs already, or the application is being deleted.
+        Refused: an operation runs already, the application is being deleted, or is to be left
+            alone.
     """
     row = await _held(tx, request.application_id)
     if row.operation_id is not None:
@@ -196,6 +201,13 @@ async def create_operation(
     if row.deleting is not None and request.kind is not OperationKind.DELETE:
         raise Refused(
             f"application {row.name!r} is being deleted", object=f"Application/{row.name}"
+        )
+    if skips_reconciling(row.document) and request.kind is not OperationKind.DELETE:
+        raise Refused(
+            f"application {row.name!r} is neither compared nor synced: its annotation"
+            f" {SKIP_RECONCILE_ANNOTATION} says so",
+            hint="Remove the annotation once nobody else deploys it.",
+            object=f"Application/{row.name}",
         )
     values = _requested(request, actor, row, now)
     made = await tx.execute(OPERATIONS.insert().values(values).returning(*OPERATIONS.c))

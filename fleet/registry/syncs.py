@@ -299,6 +299,28 @@ async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Out
     )
 
 
+async def forget_results(tx: Tx, operation: Operation) -> None:
+    """Drop what became of the tasks of the plan in an earlier try: they are open again."""
+    if operation.plan is None:
+        return
+    await tx.execute(
+        text(
+            "delete from operation_results where operation_id = :id and created_at = :created"
+            " and (api_group, kind, namespace, name) in (select * from unnest("
+            "cast(:groups as text[]), cast(:kinds as text[]), cast(:namespaces as text[]),"
+            " cast(:names as text[])))"
+        ),
+        {
+            "id": operation.id,
+            "created": operation.created_at,
+            "groups": [task.ref.group for task in operation.plan.tasks],
+            "kinds": [task.ref.kind for task in operation.plan.tasks],
+            "namespaces": [task.ref.namespace for task in operation.plan.tasks],
+            "names": [task.ref.name for task in operation.plan.tasks],
+        },
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """A sync that succeeded: what runs from now on."""

@@ -66,6 +66,8 @@ def render(job: Job) -> None:
         folder = _edited_copy(job, real, options)
     if options.api_versions or options.kube_version:
         job.warn("kustomize.kubeVersion and apiVersions have no effect without Helm charts")
+    if options.version:
+        job.warn("kustomize.version has no effect: the kustomize of kubectl renders")
     job.manifests.extend(_build(job, folder))
 
 

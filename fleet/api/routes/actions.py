@@ -18,6 +18,7 @@ from fleet.model.diffs import FieldChange
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
 from fleet.operations import applications as operations
+from fleet.operations import renaming
 from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
 
 router = guarded_router("applications")
@@ -126,7 +127,7 @@ async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -
 @router.post("/applications/{name}/rename", summary="Call an application something else")
 async def post_rename(caller: Calling, name: str, body: RenameBody) -> dict[str, Any]:
     await found(caller, "update", name)
-    await operations.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
+    await renaming.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
     return application_document(await whole(caller, body.name))
 
 

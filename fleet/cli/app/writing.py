@@ -116,7 +116,10 @@ def _put(invocation: Invocation, name: str, document: Any, current: Any, output:
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def rename(invocation: Invocation, name: str, new_name: str, output: str) -> None:
-    """Give an application another name. Nothing in the cluster changes; history stays."""
+    """Give an application another name. Nothing in the cluster changes; history stays.
+
+    A Helm release that is named after the application keeps its name: helm.releaseName is
+    written into the application."""
     made = invocation.api.post("applications", name, "rename", body={"name": new_name})
     show_done(made, "application", new_name, f"renamed from {name}", output)
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fleet.model.ids import RepositoryId
+from fleet.model.parsing import new_application, parse_application
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
+from fleet.model.scope import EVERYTHING
+from fleet.model.secret import Secret
+from fleet.operations.desiring import poll_repository
+from fleet.operations.putting import put_application
 from fleet.registry import repositories
 from fleet.registry.repositories import NewRepository
 from fleet.source import parse_url
@@ -56,6 +61,46 @@ async def test_a_render_with_a_private_chart_stays_in_its_project(
         refused = (await there.app("b"))["render_error"]
         assert refused is not None
         assert refused["type"] == "AddressForbidden"
+
+
+async def test_a_chart_of_another_host_is_asked_for_with_credentials_when_that_is_said(
+    tmp_path: Path,
+    database: TestDatabase,
+    git_repo: GitRepo,
+    helm_repo: HelmRepo,
+    bare_clusters: list[TestCluster],
+) -> None:
+    with HelmRepo() as cdn:
+        cdn.add("api", "1.0.0")
+        helm_repo.add("api", "1.0.0", listed_url=f"{cdn.url}/api-1.0.0.tgz")
+        host = cdn.url.removeprefix("http://")
+        settings = settings_for(tmp_path, allowed_content_hosts=host)
+        (Path(settings.home) / "tools").symlink_to(tools_home() / "tools")
+        async with world(settings, database, git_repo, bare_clusters[0]) as there:
+            url = parse_url(helm_repo.url)
+            known = NewRepository(
+                url=str(url),
+                canonical_url=url.canonical,
+                type=RepositoryType.HELM,
+                auth=RepositoryAuth(username="ci", password=Secret("chart-password")),
+                options=RepositoryOptions(),
+            )
+            async with there.runtime.db.transaction() as tx:
+                added = await repositories.add_repository(tx, ADMIN, there.runtime.ring, known)
+            document = new_application(
+                "api",
+                repo_url=str(url),
+                chart="api",
+                revision="1.0.0",
+                dest_name="main",
+                dest_namespace=there.namespace,
+                helm={"passCredentials": True},
+            )
+            parsed = parse_application(document)
+            await put_application(there.runtime, ADMIN, EVERYTHING, parsed, upsert=False)
+            await poll_repository(there.runtime, added.id)
+            assert (await there.app("api"))["render_error"] is None
+        assert "authorization" in cdn.requests[-1].headers
 
 
 async def test_remote_bases_come_from_registered_hosts_alone(

@@ -268,6 +268,19 @@ async def test_an_object_may_refuse_to_go_with_its_application(bare: World) -> N
     assert await bare.rows("select 1 from applications") == []
 
 
+async def test_what_the_application_keeps_survives_its_deletion(bare: World) -> None:
+    await bare.add_app("web", sync_options=("CreateNamespace=true", "Delete=false"))
+    own = {"argocd.argoproj.io/sync-options": "Delete=true"}
+    await bare.deliver(web=(config_map("stays"), config_map("goes", own)))
+    await _delete(bare, cascade=True, propagation="background")
+    await bare.pass_()
+    bare.clock.forward(5)
+    await bare.pass_()
+    assert bare.read("stays") is not None
+    assert bare.read("goes") is None
+    assert await bare.rows("select 1 from applications") == []
+
+
 async def test_without_cascade_objects_stay(bare: World) -> None:
     await bare.add_app("web")
     await bare.deliver(web=(config_map("a"),))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -68,6 +68,72 @@ async def test_an_empty_folder_deletes_nothing_unless_that_is_allowed(bare: Worl
     await bare.poll()
     await bare.pass_()
     assert bare.is_going("a")
+
+
+async def test_an_empty_folder_deletes_nothing_when_somebody_asks_for_a_prune(bare: World) -> None:
+    await bare.add_app("web", auto=False)
+    bare.commit(web=(config_map("a"),))
+    await bare.poll()
+    await bare.sync("web")
+    await bare.pass_()
+    bare.repo.commit({"web/objects.yaml": None, "web/README": "empty"})
+    await bare.poll()
+    await bare.sync("web", SyncOptions(prune=True))
+    await bare.pass_()
+    last = (await bare.operations("web"))[-1]
+    assert last["phase"] == "Failed"
+    assert "allowEmpty" in last["message"]
+    assert not bare.is_going("a")
+
+
+Stage = Callable[[World], Awaitable[None]]
+
+
+async def _shared(world: World) -> None:
+    await world.add_app("first")
+    await world.deliver(first=(config_map("b", x="first"),))
+    await world.deliver(web=(config_map("a"), config_map("b")))
+
+
+async def _kept_by_the_application(world: World) -> None:
+    await world.deliver(web=(config_map("a"), config_map("b")))
+    await world.add_app("web", upsert=True, sync_options=("Prune=false",))
+    await world.deliver(web=(config_map("a"),))
+
+
+async def _forbidden(world: World) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    await world.deliver(web=(config_map("a"), secret))
+    await world.put_project("default", namespaceResourceBlacklist=[{"group": "", "kind": "Secret"}])
+    await world.deliver(web=(config_map("a"),))
+
+
+async def _hook(world: World) -> None:
+    hook = {"argocd.argoproj.io/hook": "PreSync"}
+    await world.deliver(web=(config_map("a"), config_map("b")))
+    await world.deliver(web=(config_map("a"), config_map("b", hook)))
+
+
+@pytest.mark.parametrize("stage", [_shared, _kept_by_the_application, _forbidden, _hook])
+async def test_what_no_sync_would_change_starts_none(bare: World, stage: Stage) -> None:
+    """Self-heal would otherwise do nothing every five minutes, with a row for each time."""
+    await bare.add_app("web")
+    await stage(bare)
+    await bare.pass_()
+    before = await bare.operations("web")
+    for _ in range(4):
+        bare.clock.forward(400)
+        await bare.pass_(look=True)
+    app = await bare.app("web")
+    assert (app["sync_status"], app["due_at"]) == ("OutOfSync", None)
+    assert await bare.operations("web") == before
+    # what can be put right still is
+    bare.edit("a", colour="red")
+    await bare.pass_(look=True)
+    live = bare.read("a")
+    assert live is not None
+    assert live["data"] == {"colour": "blue"}
+    assert len(await bare.operations("web")) == len(before) + 1
 
 
 @pytest.mark.parametrize("mark", ["", "someone:/ConfigMap:x/b"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fleet.model.operations import SyncOptions
 from fleet.model.scope import EVERYTHING
 from fleet.operations.applications import delete_application
 from tests.cluster.kube import ApiFailed
@@ -91,6 +92,26 @@ async def test_a_definition_and_its_object_arrive_in_one_sync(full: World, group
     assert (
         f"{group}/Widget/v1" in (await full.rows("select managed_kinds as k from clusters"))[0]["k"]
     )
+
+
+async def test_a_dry_run_ends_at_once_whatever_the_sync_would_wait_for(
+    full: World, group: str
+) -> None:
+    await full.add_app("web", auto=False)
+    objects = (_definition(group), _widget(group), deployment("db", wave=0))
+    full.commit(web=(*objects, in_wave(config_map("late"), 1)))
+    await full.poll()
+    await full.sync("web", SyncOptions(dry_run=True))
+    spent = await full.pass_()
+    assert not {verb for verb, _ in spent} & {"apply", "delete"}
+    (operation,) = await full.operations("web")
+    assert operation["phase"] == "Succeeded", operation["message"]
+    assert {action for action, _ in (await full.results("web")).values()} == {"created"}
+    assert len(await full.results("web")) == 5
+    # nothing is taken for done
+    await full.sync("web")
+    assert (await _finished(full, "web"))["phase"] == "Succeeded"
+    assert full.read("late") is not None
 
 
 async def test_a_wave_waits_for_the_one_before_to_be_healthy(full: World) -> None:

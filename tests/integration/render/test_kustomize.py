@@ -61,6 +61,13 @@ async def test_name_prefix_replaces_the_one_in_the_file(kitchen: Kitchen) -> Non
     assert made["Deployment"]["metadata"]["name"] == "x-web-y"
 
 
+async def test_another_version_of_kustomize_is_not_used_and_that_is_told(
+    kitchen: Kitchen,
+) -> None:
+    result = await kitchen.render(FILES, kustomize=KustomizeSource(version="v4.5.7"))
+    assert result.warnings == ("kustomize.version has no effect: the kustomize of kubectl renders",)
+
+
 async def test_namespace(kitchen: Kitchen) -> None:
     made = await build(kitchen, namespace="blue")
     assert {m["metadata"]["namespace"] for m in made.values()} == {"blue"}

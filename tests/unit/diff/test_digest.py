@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.diff import canonical, sha256_of, sha256_of_all, sorted_manifests
 from fleet.diff.values import same
+from fleet.model.objects import ref_of
 
 from .shapes import JSON, deep, nonsense_objects, objects
 
@@ -65,7 +66,10 @@ def test_an_absurd_number_has_an_address() -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(objects() | nonsense_objects(), max_size=5), st.randoms())
+@given(
+    st.lists(objects() | nonsense_objects(), max_size=5, unique_by=lambda found: ref_of(found).key),
+    st.randoms(),
+)
 def test_the_order_of_manifests_does_not_matter(found: list[Any], random: Any) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)
@@ -81,6 +85,15 @@ def test_manifests_sort_by_reference() -> None:
     ]
     names = [manifest["metadata"]["name"] for manifest in sorted_manifests(found)]
     assert names == ["a", "b", "z"]
+
+
+def test_of_an_object_that_is_there_twice_the_last_one_stays_last() -> None:
+    def one(color: str) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "d": color}
+
+    for colors in (["red", "blue"], ["blue", "red"]):
+        found = sorted_manifests([one(color) for color in colors])
+        assert [manifest["d"] for manifest in found] == colors
 
 
 def test_another_process_finds_the_same_address() -> None:

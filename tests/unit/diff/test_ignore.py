@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.diff import matches, remove_ignored, remove_ignored_fields
+from fleet.diff import (
+    applied_sha256,
+    is_as_applied,
+    matches,
+    remove_ignored,
+    remove_ignored_fields,
+    sha256_of,
+)
 from fleet.model.applications import IgnoreDifference
 from fleet.model.objects import ObjectRef
 
@@ -156,6 +163,67 @@ def test_a_field_that_may_be_taken_is_no_drift() -> None:
     assert remove_ignored_fields(OURS, [], REF) != remove_ignored_fields(TAKEN, [], REF)
 
 
+ITEMS: dict[str, Any] = {
+    "f:list": {
+        'k:{"name":"a"}': {".": {}, "f:name": {}, "f:image": {}},
+        'k:{"name":"b"}': {".": {}, "f:name": {}, "f:image": {}},
+    },
+    "f:set": {'v:"x"': {}, 'v:"y"': {}},
+}
+ITEMS_LIVE = {
+    "list": [{"name": "b", "image": 1}, {"name": "a", "image": 2}, {"name": "theirs"}],
+    "set": ["x", "y"],
+}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "gone"),
+    [
+        ("/list/1/image", ("f:list", 'k:{"name":"a"}', "f:image")),
+        ("/list/0", ("f:list", 'k:{"name":"b"}')),
+        ("/set/1", ("f:set", 'v:"y"')),
+        ("/list/2/image", ()),
+        ("/list/7/image", ()),
+        ("/list/x/image", ()),
+    ],
+)
+def test_positions_in_field_sets_are_those_of_the_object(
+    pointer: str, gone: tuple[str, ...]
+) -> None:
+    expected = deepcopy(ITEMS)
+    node = expected
+    for key in gone[:-1]:
+        node = node[key]
+    for key in gone[-1:]:
+        del node[key]
+    found = remove_ignored_fields(ITEMS, [rule(pointer)], REF, obj=ITEMS_LIVE)
+    assert found == expected
+    assert remove_ignored_fields(ITEMS, [rule(pointer)], REF) == ITEMS
+
+
+@pytest.mark.parametrize(
+    ("recorded_under", "now_under", "replicas", "expected"),
+    [
+        ((), (), 1, True),
+        ((), (), 2, False),
+        (("/spec/replicas",), ("/spec/replicas",), 2, True),
+        # a rule that comes brings no difference, one that goes may
+        ((), ("/spec/replicas",), 1, True),
+        (("/spec/replicas",), (), 1, False),
+        (("/spec/replicas",), ("/spec/other",), 1, False),
+    ],
+)
+def test_what_was_applied(
+    recorded_under: tuple[str, ...], now_under: tuple[str, ...], replicas: int, expected: bool
+) -> None:
+    manifest = {"kind": "X", "spec": {"replicas": 1, "paused": True}}
+    now = {"kind": "X", "spec": {"replicas": replicas, "paused": True}}
+    recorded = applied_sha256(manifest, [rule(*recorded_under)])
+    assert is_as_applied(recorded, now, [rule(*now_under)]) is expected
+    assert not is_as_applied(recorded, {**now, "more": 1}, [rule(*now_under)])
+    assert applied_sha256(manifest, ()) == sha256_of(manifest)
+
+
 TEXTS = st.text("/~01ab", max_size=12)
 
 
@@ -166,7 +234,7 @@ def test_nonsense_is_survived(obj: dict[str, Any], pointers: list[str], managed:
     once = remove_ignored(obj, rules, managed_fields=entries)
     assert isinstance(once, dict)
     fields = obj if isinstance(obj, dict) else {}
-    remove_ignored_fields(fields, rules, REF, managed_fields=entries)
+    remove_ignored_fields(fields, rules, REF, managed_fields=entries, obj=obj)
 
 
 def test_depth_does_not_matter() -> None:

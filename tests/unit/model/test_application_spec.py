@@ -199,7 +199,12 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("spec.source.chart", "web", "spec.source.chart", "together with path"),
         ("spec.source.ref", "x", "spec.source.ref", "spec.sources"),
         ("spec.source.targetRevision", 1.1, "spec.source.targetRevision", "not a number"),
-        ("spec.source.kustomize", {}, "spec.source.kustomize", "together with helm"),
+        (
+            "spec.source.kustomize",
+            {"namePrefix": "x-"},
+            "spec.source.kustomize",
+            "together with helm",
+        ),
         ("spec.source.helm.parameters", [{}], "spec.source.helm.parameters[0].name", "required"),
         ("spec.source.helm.valueFiles", [1], "spec.source.helm.valueFiles[0]", "a text"),
         ("spec.source.helm.skipCrds", "yes", "spec.source.helm.skipCrds", "true or false"),
@@ -262,6 +267,33 @@ def test_a_mistake_is_named_with_file_line_and_field(
 def test_a_destination_by_server_loses_its_slash() -> None:
     parsed = parse_application(application(destination={"server": "https://k8s.example:6443/"}))
     assert parsed.spec.destination.server == "https://k8s.example:6443"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "chosen"),
+    [
+        ({}, set()),
+        ({"helm": {}}, set()),
+        ({"kustomize": {}}, set()),
+        ({"directory": {"recurse": False}}, set()),
+        ({"directory": {"jsonnet": {}}}, set()),
+        ({"helm": {"releaseName": "", "valueFiles": [], "skipCrds": False}}, set()),
+        ({"helm": {}, "directory": {"recurse": False}, "kustomize": {"images": []}}, set()),
+        ({"helm": {}, "directory": {"recurse": True}}, {"directory"}),
+        ({"helm": {"valuesObject": {}}, "directory": {}}, {"helm"}),
+        ({"helm": {"version": "v3"}}, {"helm"}),
+        ({"directory": {"include": "*.yaml"}}, {"directory"}),
+        ({"kustomize": {"commonLabels": {"a": "b"}}, "helm": {}}, {"kustomize"}),
+    ],
+)
+def test_a_block_that_says_nothing_chooses_no_tool(
+    blocks: dict[str, Any], chosen: set[str]
+) -> None:
+    source = {"repoURL": "https://git.example/a", "path": "web", **blocks}
+    parsed = parse_application(application(source=source))
+    read = parsed.spec.sources[0]
+    assert {key for key in ("helm", "kustomize", "directory") if getattr(read, key)} == chosen
+    assert parsed.document["spec"]["source"] == source
 
 
 def test_two_sources_with_one_ref_and_only_refs_are_refused() -> None:

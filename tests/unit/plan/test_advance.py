@@ -141,6 +141,15 @@ def test_custom_resources_wait_until_their_definition_is_established() -> None:
     assert next_tasks(plan, done(crd, widget), {}).phase is OperationPhase.SUCCEEDED
 
 
+def test_a_dry_run_waits_for_nothing() -> None:
+    crd, widget, later = task("CustomResourceDefinition"), task("Widget"), task("ConfigMap", wave=1)
+    plan = Plan((crd, widget, later))
+    assert next_tasks(plan, done(crd), {}, dry_run=True).tasks == (widget,)
+    assert next_tasks(plan, done(crd, widget), {}, dry_run=True).tasks == (later,)
+    last = next_tasks(plan, done(crd, widget, later), {}, dry_run=True)
+    assert last.phase is OperationPhase.SUCCEEDED
+
+
 def test_prunes_follow_without_health_and_protected_kinds_last() -> None:
     apply = task("Deployment", "new")
     old = task("Deployment", "old", step=Step.PRUNE)

@@ -242,26 +242,21 @@ def test_the_project_is_asked_about_the_namespace() -> None:
     assert "no namespaces" in build_plan(situation(want("Secret"), gate=gate, **CREATES)).refused
 
 
-def test_a_deletion_takes_all_but_what_may_not_go() -> None:
+def test_a_deletion_takes_all_but_what_belongs_to_others() -> None:
     plan = build_deletion(
         [
             have("ConfigMap", "a"),
             have("Deployment", "b"),
-            have("PersistentVolumeClaim", "kept"),
             have("Secret", "shared"),
             have("Secret", "bad"),
             have("Secret", "stray", in_inventory=False),
         ],
         gate=nothing_bad,
         owners={ref("Secret", "shared"): "other"},
-        object_options={
-            ref("PersistentVolumeClaim", "kept"): ObjectOptions(delete=Consent.REFUSED)
-        },
     )
     assert told(plan) == [
         "prune Deployment/b",
         "prune ConfigMap/a",
-        "skip PersistentVolumeClaim/kept",
         "skip Secret/bad",
         "skip Secret/shared",
     ]
