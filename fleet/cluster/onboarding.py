@@ -151,7 +151,8 @@ async def rotate(
         raise ClusterAuthFailed(
             f"Cluster/{client.name}: the token of ServiceAccount {managed.namespace}/"
             f"{managed.service_account} can no longer renew itself",
-            hint="Add the cluster again with credentials that may make one.",
+            hint=f"Give it credentials that may make one: `fleet cluster rotate-auth {client.name}"
+            " --context CONTEXT`.",
             object=f"Cluster/{client.name}",
         ) from exc
 

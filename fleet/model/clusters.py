@@ -138,7 +138,7 @@ class Cluster:
     auth: str  # token | client-certificate | basic | exec | in-cluster
     managed_auth: ManagedAuth | None
     uid: str
-    confirmed_uid: str  # differs from uid while a changed identity waits for a person
+    confirmed_uid: str  # differs from uid while an identity waits for a person
     version: str
     api_versions: tuple[str, ...]
     status: ConnectionStatus
@@ -160,4 +160,5 @@ class Cluster:
 
     @property
     def identity_changed(self) -> bool:
-        return bool(self.uid and self.confirmed_uid and self.uid != self.confirmed_uid)
+        """Another cluster than the one that we know was seen, or one with another name."""
+        return bool(self.uid) and self.uid != self.confirmed_uid

@@ -40,6 +40,7 @@ from fleet.operations.judging import (
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View, gather, sources_of
@@ -57,16 +58,28 @@ RENDERING = timedelta(seconds=1)
 
 
 class Pass:
-    """A pass over one cluster, at one epoch."""
+    """A pass over one cluster, at one epoch.
+
+    Args:
+        recognized: whether it was asked just now who it is.
+    """
 
     def __init__(
-        self, runtime: Runtime, cluster: Cluster, link: Link, discovery: Discovery, epoch: int
+        self,
+        runtime: Runtime,
+        cluster: Cluster,
+        link: Link,
+        discovery: Discovery,
+        epoch: int,
+        *,
+        recognized: bool = False,
     ) -> None:
         self.runtime = runtime
         self.cluster = cluster
         self.link = link
         self.discovery = discovery
         self.epoch = epoch
+        self._recognized = recognized
         self._namespaces: dict[str, bool] = {}
         self._claims: dict[ObjectRef, str] = {}
 
@@ -75,10 +88,14 @@ class Pass:
 
         Raises:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
+            IdentityChanged: another cluster answers; nothing it said was recorded.
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
         batch = [Progress.of(view) for view in await self._gather(apps)]
         interrupted = await self._look(batch)
+        if not self._recognized:
+            await recognize(self.runtime, self.cluster, self.link.client)
+            self._recognized = True
         if interrupted is None:
             await self._begin(batch)
             interrupted = await self._advance(batch)
@@ -110,6 +127,7 @@ class Pass:
             self._place(one.view), refs, desired_of(one.view), one.view.rows
         )
         for look in looks:
+            self._recognized |= look.is_known
             one.looked.add(look.ref)
             one.note_drift(self.cluster.name, look.ref, look.row)
             if look.row is None:

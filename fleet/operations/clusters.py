@@ -12,6 +12,7 @@ from fleet.errors import FleetError, Place, SpecInvalid
 from fleet.model.clusters import Cluster, Connection
 from fleet.model.scope import Actor, Scope
 from fleet.operations.onboarding import check_labels, check_name
+from fleet.operations.recognizing import refuse_stranger, uid_of
 from fleet.operations.runtime import Runtime
 from fleet.registry import applications, clusters, destinations, queue
 from fleet.registry.clusters import ClusterChanges
@@ -176,6 +177,8 @@ async def _take_back(runtime: Runtime, cluster: Cluster, connection: Connection)
         return ("Fleet made no ServiceAccount there: nothing was removed from the cluster",)
     client = runtime.connections.open(cluster.name, connection)
     try:
+        if cluster.confirmed_uid:
+            refuse_stranger(cluster, await uid_of(client))
         await remove_service_account(
             client,
             namespace=managed.namespace,

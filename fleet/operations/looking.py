@@ -30,7 +30,7 @@ from fleet.model.applications import LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
-from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.objects import Manifest, ObjectRef, metadata_of
 from fleet.operations.applying import INTERRUPTIONS, Workplace, images_of, unknown_kind
 from fleet.plan import DesiredObject
 
@@ -41,10 +41,14 @@ MISSING = Health(HealthStatus.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """An object's row after its body was read; None when it is gone and not wanted."""
+    """An object's row after its body was read; None when it is gone and not wanted.
+
+    ``is_known``: it is the very object, by its UID, that was recorded from this cluster.
+    """
 
     ref: ObjectRef
     row: LiveResource | None
+    is_known: bool = False
 
 
 async def look_into(
@@ -96,7 +100,9 @@ async def _look(
         if wanted is None:
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
-    return Look(ref, await _seen(place, kind, live, wanted, _base(ref, wanted, row)))
+    seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+    is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
+    return Look(ref, seen, is_known)
 
 
 def _base(ref: ObjectRef, wanted: DesiredObject | None, row: LiveResource | None) -> LiveResource:

@@ -14,7 +14,6 @@ from fleet.cluster import checked_connection, create_service_account, probe, req
 from fleet.errors import (
     AlreadyExists,
     FleetError,
-    IdentityChanged,
     Place,
     Refused,
     SpecInvalid,
@@ -23,6 +22,7 @@ from fleet.errors import (
 from fleet.model.clusters import Cluster, ClusterFacts, Connection, ManagedAuth
 from fleet.model.names import is_label_key, is_label_value
 from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.operations.recognizing import refuse_stranger
 from fleet.operations.renewing import TOKEN_LIFE, renew_token
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, destinations, queue
@@ -192,7 +192,7 @@ async def _refuse_twin(
     runtime: Runtime, known: Cluster | None, name: str, facts: ClusterFacts
 ) -> None:
     if known is not None:
-        refuse_stranger(known, facts)
+        refuse_stranger(known, facts.uid)
     async with runtime.db.reading() as tx:
         twin = await clusters.find_by_uid(tx, EVERYTHING, facts.uid)
     if twin is not None and twin.name != name:
@@ -202,19 +202,6 @@ async def _refuse_twin(
             hint=f"Use {twin.name!r}, or rename it with"
             f" `fleet cluster set {twin.name} --name {name}`.",
             object=f"Cluster/{twin.name}",
-        )
-
-
-def refuse_stranger(known: Cluster, facts: ClusterFacts) -> None:
-    """Raises IdentityChanged when ``facts`` are those of another cluster than ``known``."""
-    if facts.uid and known.confirmed_uid and facts.uid != known.confirmed_uid:
-        raise IdentityChanged(
-            f"Cluster/{known.name}: another cluster answers there (its kube-system UID is"
-            f" {facts.uid}, not {known.confirmed_uid})",
-            hint="If it was rebuilt on purpose, run"
-            f" `fleet cluster test {known.name}` and then"
-            f" `fleet cluster confirm-identity {known.name}`.",
-            object=f"Cluster/{known.name}",
         )
 
 
@@ -306,7 +293,7 @@ async def test_cluster(runtime: Runtime, scope: Scope, name: str) -> Tested:
             await queue.wake(tx, "reconcile", [str(cluster.id)])
     if isinstance(answer, FleetError):
         raise answer
-    refuse_stranger(cluster, answer)
+    refuse_stranger(cluster, answer.uid)
     return Tested(cluster, answer, seconds)
 
 
@@ -329,6 +316,7 @@ async def rotate_credentials(
         Refused: there is no token that Fleet could renew.
         ClusterError: it did not answer or refused; the old credentials stay.
         IdentityChanged: the new address is that of another cluster.
+        ClusterAuthFailed: the new credentials may not know which cluster it is.
     """
     async with runtime.db.reading() as tx:
         known = await clusters.get_cluster(tx, scope, name)

@@ -19,6 +19,7 @@ from fleet.errors import (
     ClusterBusy,
     ClusterError,
     ClusterUnreachable,
+    IdentityChanged,
     LeaseLost,
     NotFound,
     RegistryError,
@@ -67,6 +68,9 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
         except LeaseLost as lost:
             metrics.PASSES.labels("lost").inc()
             log.info("%s", lost.message, extra=fields(cluster=cluster.name, epoch=epoch))
+        except IdentityChanged as changed:
+            metrics.PASSES.labels(changed.type).inc()
+            log.warning("%s", changed.message, extra=fields(cluster=cluster.name))
         except ClusterError as error:
             metrics.PASSES.labels(error.type).inc()
             await _note_failure(runtime, cluster, error)
@@ -74,10 +78,10 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
 
 async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
     started = monotonic()
-    if _is_due(runtime, cluster) and not await observe(runtime, cluster, link, epoch):
-        log.error("this is not the cluster that we know", extra=fields(cluster=cluster.name))
-        return
-    this = Pass(runtime, cluster, link, await link.discovery(), epoch)
+    is_due = _is_due(runtime, cluster)
+    if is_due:
+        await observe(runtime, cluster, link, epoch)
+    this = Pass(runtime, cluster, link, await link.discovery(), epoch, recognized=is_due)
     done: dict[ApplicationId, object] = {}
     while True:
         async with runtime.db.reading() as tx:
@@ -103,7 +107,7 @@ async def _reconcile(this: Pass, apps: Sequence[DirtyApplication]) -> None:
     """A batch; if one application breaks it, one by one, and that one is set aside."""
     try:
         await this.reconcile(apps)
-    except (ClusterUnreachable, ClusterAuthFailed, RegistryError):
+    except (ClusterUnreachable, ClusterAuthFailed, IdentityChanged, RegistryError):
         raise
     except Exception:
         if len(apps) > 1:
