@@ -103,6 +103,8 @@ async def add_cluster(
         cluster = await (
             _change(runtime, tx, actor, known, new) if known else _create(runtime, tx, actor, new)
         )
+        if known:
+            await destinations.follow(tx, actor, known, cluster)
         adopted, polled = await destinations.adopt(tx, actor, cluster)
         await queue.wake(tx, "poll", [str(id) for id in polled])
         await queue.wake(tx, "reconcile", [str(cluster.id)])
@@ -345,6 +347,7 @@ async def rotate_credentials(
             managed_auth=new.managed_auth,
             facts=facts,
         )
+        await destinations.follow(tx, actor, known, cluster)
         await queue.wake(tx, "reconcile", [str(known.id)])
     return cluster
 
