@@ -5,6 +5,11 @@ only and selects on our label; an event becomes a mark on the object's row and a
 nothing is cached. Events are gathered for a moment and written together. A watch that
 breaks is opened again after a LIST, with growing pauses; an error is never a deletion, and
 neither is what another cluster says that answers at the same address.
+
+A watch that the server ends in good order is resumed where it was. After anything else, and
+after a restart, its kind is listed again though its position is known: a LIST of metadata
+costs little, finds events that could not be recorded, and tells whether it is still the same
+cluster, which another cluster's events after an old position would not.
 """
 
 from __future__ import annotations

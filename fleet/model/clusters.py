@@ -14,11 +14,12 @@ from fleet.model.secret import Secret
 @dataclass(frozen=True, slots=True)
 class ExecCredential:
     """A credential plugin, already checked against the allow-list. Source: client-go
-    ``ExecConfig``; Argo CD ``execProviderConfig``."""
+    ``ExecConfig``; Argo CD ``execProviderConfig``. Its arguments and environment may hold
+    secrets anywhere."""
 
     command: str
-    args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     api_version: str = "client.authentication.k8s.io/v1"
     install_hint: str = ""
     provide_cluster_info: bool = False
@@ -37,7 +38,7 @@ class Connection:
     ca_pem: str = ""
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
-    proxy_url: str = ""
+    proxy_url: str = field(default="", repr=False)  # with a password, perhaps
     token: Secret | None = None
     client_cert_pem: str = ""
     client_key_pem: Secret | None = None

@@ -150,10 +150,7 @@ def check_labels(labels: object) -> None:
 
 async def _known(tx: Tx, scope: Scope, new: NewCluster, *, upsert: bool) -> Cluster | None:
     """The registered cluster of this name; refuses early what the insert would refuse."""
-    page, _ = await clusters.list_clusters(
-        tx, scope, clusters.ClusterFilter(name=new.name), limit=1000
-    )
-    found = next((cluster for cluster in page if cluster.name == new.name), None)
+    found = await clusters.find_by_name(tx, scope, new.name)
     if found is not None and not upsert:
         raise AlreadyExists(
             f"a cluster named {new.name!r} exists already",

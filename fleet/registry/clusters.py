@@ -196,6 +196,12 @@ async def get_cluster_by_id(tx: Tx, scope: Scope, id: ClusterId) -> Cluster:
     return cluster_of(row)
 
 
+async def find_by_name(tx: Tx, scope: Scope, name: str) -> Cluster | None:
+    """The cluster of exactly this name, if there is one to be seen."""
+    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
+    return None if row is None else cluster_of(row)
+
+
 async def find_by_server(tx: Tx, scope: Scope, server: str) -> Cluster | None:
     """The cluster at this URL (without a trailing slash), if there is one to be seen."""
     row = (await tx.execute(visible(scope).where(CLUSTERS.c.server == server))).one_or_none()
