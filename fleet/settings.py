@@ -17,20 +17,8 @@ from typing import Any, get_type_hints
 from platformdirs import user_data_dir
 
 from fleet.errors import SettingsInvalid
+from fleet.model.credential_plugins import WELL_KNOWN_EXEC
 from fleet.model.secret import Secret
-
-#: Credential plugins that a kubeconfig may name: the clouds' own and the OIDC helpers.
-WELL_KNOWN_EXEC = (
-    "aws",
-    "aws-iam-authenticator",
-    "az",
-    "doctl",
-    "gke-gcloud-auth-plugin",
-    "kubelogin",
-    "kubectl-oidc_login",
-    "oci",
-    "tsh",
-)
 
 
 def _default_home() -> Path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from fleet.cluster.argocd import connection_from_argocd
 from fleet.cluster.calls import Limits
 from fleet.cluster.checking import checked_connection
-from fleet.cluster.discovery import discover, facts, probe
+from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
 from fleet.cluster.metadata import meta_of
@@ -52,6 +52,7 @@ __all__ = [
     "Limits",
     "apply",
     "checked_connection",
+    "cluster_uid",
     "connection_from_argocd",
     "connection_of",
     "contexts_of",

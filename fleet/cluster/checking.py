@@ -9,7 +9,10 @@ from fleet.cluster.kubeconfig import exec_credential
 from fleet.errors import Place, SpecInvalid
 from fleet.model.applications import IN_CLUSTER_SERVER
 from fleet.model.clusters import Connection
+from fleet.model.secret import Secret
 
+#: Characters of certificates, keys, tokens and arguments, all together.
+LARGEST_CONNECTION = 64 << 10
 _ONE_PROOF = (
     "Give a token, a client certificate with its key, a user name with a password, exec, or"
     " inCluster."
@@ -23,10 +26,12 @@ def checked_connection(
 
     Raises:
         SpecInvalid: names the field: no https address, none or several ways to prove who we
-            are, half a client certificate, TLS options that exclude each other.
+            are, half a client certificate, TLS options that exclude each other, more than
+            ``LARGEST_CONNECTION`` in all.
         Forbidden: a credential plugin that may not run.
     """
     _check_proof(connection, field)
+    _check_size(connection, field)
     if connection.insecure_skip_tls_verify and connection.ca_pem:
         raise _wrong(f"{field}.insecure", "insecure and ca exclude each other")
     if connection.ca_pem and "-----BEGIN CERTIFICATE-----" not in connection.ca_pem:
@@ -50,6 +55,31 @@ def checked_connection(
         proxy_url=checked_proxy(connection.proxy_url, field=f"{field}.proxyUrl"),
         exec=plugin,
     )
+
+
+def _check_size(connection: Connection, field: str) -> None:
+    plugin = connection.exec
+    parts = (
+        connection.ca_pem,
+        connection.client_cert_pem,
+        connection.username,
+        connection.tls_server_name,
+        *(secret.reveal() for secret in _secrets(connection)),
+        *(plugin.args if plugin else ()),
+        *(value for _, value in (plugin.env if plugin else ())),
+    )
+    size = sum(len(part) for part in parts)
+    if size > LARGEST_CONNECTION:
+        raise _wrong(
+            field,
+            f"is larger than {LARGEST_CONNECTION >> 10} KiB",
+            hint="A CA is the one that signed the API server's certificate, not all there are.",
+        )
+
+
+def _secrets(connection: Connection) -> tuple[Secret, ...]:
+    found = (connection.token, connection.client_key_pem, connection.password)
+    return tuple(secret for secret in found if secret is not None)
 
 
 def _check_proof(connection: Connection, field: str) -> None:

@@ -152,7 +152,9 @@ async def facts(client: ClusterClient, discovery: Discovery | None = None) -> Cl
         discovery: when it was read just now; otherwise it is read here.
     """
     version, uid, found = await asyncio.gather(
-        _version(client), _uid(client), discover(client) if discovery is None else _same(discovery)
+        _version(client),
+        cluster_uid(client),
+        discover(client) if discovery is None else _same(discovery),
     )
     return ClusterFacts(uid=uid, version=version, api_versions=found.api_versions())
 
@@ -186,7 +188,9 @@ async def _version(client: ClusterClient) -> str:
     return version
 
 
-async def _uid(client: ClusterClient) -> str:
+async def cluster_uid(client: ClusterClient) -> str:
+    """The UID of the namespace ``kube-system``, by metadata alone; "" where our credentials
+    may not read it."""
     try:
         meta = await get_metadata(client, NAMESPACE, "", IDENTITY_NAMESPACE)
     except ObjectRejected as refused:

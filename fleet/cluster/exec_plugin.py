@@ -25,24 +25,13 @@ import orjson
 
 from fleet.errors import ClusterAuthFailed, Forbidden
 from fleet.model.clusters import Connection, ExecCredential
+from fleet.model.credential_plugins import CREDENTIAL_COMMANDS
 from fleet.model.secret import Secret
 
-#: The well-known helpers, and the one thing of each that prints a credential: most are a
-#: whole cloud's command line. () is a helper that does nothing else.
-_CREDENTIAL_COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "aws": (("eks", "get-token"),),
-    "aws-iam-authenticator": (("token",),),
-    "doctl": (("kubernetes", "cluster", "kubeconfig", "exec-credential"),),
-    "gke-gcloud-auth-plugin": ((),),
-    "kubectl-oidc_login": (("get-token",),),
-    "kubelogin": (("get-token",),),
-    "oci": (("ce", "cluster", "generate-token"),),
-    "rancher": (("token",),),
-    "scw": (("k8s", "exec-credential"),),
-    "tsh": (("kube", "credentials"),),
-    "yc": (("managed-kubernetes", "create-token"), ("k8s", "create-token")),
-}
-WELL_KNOWN_EXEC = frozenset(_CREDENTIAL_COMMANDS)
+WELL_KNOWN_EXEC = frozenset(CREDENTIAL_COMMANDS)
+#: Global flags that take a value and may stand in front of a command, as ``aws eks
+#: update-kubeconfig`` writes them.
+_VALUED = frozenset({"--region", "--profile", "--output"})
 EXEC_API_VERSIONS = frozenset(
     {"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
 )
@@ -91,7 +80,7 @@ def check_exec(plugin: ExecCredential, allowed: frozenset[str]) -> None:
             f"the credential plugin {plugin.command!r} is not on the allow-list",
             hint="Allowed are: " + ", ".join(sorted(allowed)) + ".",
         )
-    wanted = _CREDENTIAL_COMMANDS.get(plugin.command, ((),))
+    wanted = CREDENTIAL_COMMANDS.get(plugin.command, ((),))
     words = _words(plugin.args)
     if not any(words[: len(command)] == command for command in wanted):
         raise Forbidden(
@@ -107,13 +96,18 @@ def check_exec(plugin: ExecCredential, allowed: frozenset[str]) -> None:
 
 
 def _words(args: tuple[str, ...]) -> tuple[str, ...]:
-    """``args`` from the first that is no flag, and no value of one, on: global flags may
-    stand in front of a command, as ``aws eks update-kubeconfig`` writes them."""
+    """``args`` from the command on, without the flags in front of it.
+
+    Of a flag that we do not know nobody can say whether the next word is its value or the
+    command: behind one, no word counts.
+    """
     rest = list(args)
     while rest and rest[0].startswith("-"):
         flag = rest.pop(0)
-        has_value = "=" not in flag and not flag.startswith("--no-")
-        del rest[: int(has_value)]
+        if flag in _VALUED:
+            del rest[:1]
+        elif "=" not in flag and not flag.startswith("--no-"):
+            return ()
     return tuple(rest)
 
 

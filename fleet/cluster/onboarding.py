@@ -81,6 +81,9 @@ async def create_service_account(
         cluster_resources: with ``namespaces``: also the cluster-scoped kinds that the
             cluster serves now.
 
+    Rights in the whole cluster that it had and should not have are taken away; those in
+    other namespaces, which nobody names here, stay.
+
     Raises:
         ObjectRejected: the client's credentials may not do this (reason ``Forbidden``), or
             a binding of this name leads to another role.
@@ -101,6 +104,10 @@ async def create_service_account(
     )
     for grant in grants:
         await _give(client, grant, namespace, name)
+    kept = {grant.name for grant in grants if not grant.namespace}
+    for part in ("", "cluster"):
+        if _named(name, part) not in kept:
+            await _take(client, (CLUSTER_BINDING, CLUSTER_ROLE), "", _named(name, part))
 
 
 async def request_token(
@@ -151,7 +158,8 @@ async def rotate(
         raise ClusterAuthFailed(
             f"Cluster/{client.name}: the token of ServiceAccount {managed.namespace}/"
             f"{managed.service_account} can no longer renew itself",
-            hint="Add the cluster again with credentials that may make one.",
+            hint=f"Give it credentials that may make one: `fleet cluster rotate-auth {client.name}"
+            " --context CONTEXT`.",
             object=f"Cluster/{client.name}",
         ) from exc
 
@@ -174,10 +182,16 @@ async def remove_service_account(
         own = _named(name, "token")
         targets += [(BINDING, namespace, own), (ROLE, namespace, own)]
     for kind, where, called in [*targets, (SERVICE_ACCOUNT, namespace, name)]:
-        meta = await get_metadata(client, kind, where, called)
+        await _take(client, (kind,), where, called)
+
+
+async def _take(client: ClusterClient, kinds: Iterable[ApiKind], where: str, name: str) -> None:
+    """Remove objects of one name; what is gone already is passed over."""
+    for kind in kinds:
+        meta = await get_metadata(client, kind, where, name)
         if meta is not None:
             await delete(
-                client, kind, where, called, uid=meta.uid, gate=_by_hand, propagation="background"
+                client, kind, where, name, uid=meta.uid, gate=_by_hand, propagation="background"
             )
 
 

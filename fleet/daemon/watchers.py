@@ -3,7 +3,13 @@
 Each cluster is watched by one process, the one that holds its lease. A watch is metadata
 only and selects on our label; an event becomes a mark on the object's row and a wake-up,
 nothing is cached. Events are gathered for a moment and written together. A watch that
-breaks is opened again after a LIST, with growing pauses; an error is never a deletion.
+breaks is opened again after a LIST, with growing pauses; an error is never a deletion, and
+neither is what another cluster says that answers at the same address.
+
+A watch that the server ends in good order is resumed where it was. After anything else, and
+after a restart, its kind is listed again though its position is known: a LIST of metadata
+costs little, finds events that could not be recorded, and tells whether it is still the same
+cluster, which another cluster's events after an old position would not.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.model.scope import EVERYTHING
 from fleet.operations.connections import Link
 from fleet.operations.observing import changes
+from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, leases, queue, timetable, work
 
@@ -56,6 +63,14 @@ class ClusterWatch:
         self._events: asyncio.Queue[_Seen] = asyncio.Queue(maxsize=10_000)
         self._kinds: dict[GroupKind, asyncio.Task[None]] = {}
         self._writer = asyncio.create_task(self._write())
+
+    def fits(self, cluster: Cluster, link: Link) -> bool:
+        """Whether its watches are those that the cluster, as it is now, should have."""
+        held = self._cluster
+        return self.link is link and (held.namespaces, held.confirmed_uid) == (
+            cluster.namespaces,
+            cluster.confirmed_uid,
+        )
 
     async def follow(self, wanted: tuple[tuple[GroupKind, str], ...]) -> None:
         """Open watches for new kinds, close those of kinds that are managed no more."""
@@ -97,9 +112,13 @@ class ClusterWatch:
         if served is None:
             raise KindUnknown(f"{kind} is not served by {self._cluster.name}")
         spaces = self._cluster.namespaces if served.namespaced else ()
-        await asyncio.gather(
-            *(self._watch_in(self.link.client, served, space) for space in spaces or ("",))
-        )
+        try:
+            # one that breaks ends the others: all are opened again, none twice
+            async with asyncio.TaskGroup() as group:
+                for space in spaces or ("",):
+                    group.create_task(self._watch_in(self.link.client, served, space))
+        except BaseExceptionGroup as broken:
+            raise broken.exceptions[0] from None
 
     async def _watch_in(self, client: ClusterClient, kind: ApiKind, namespace: str) -> None:
         """LIST, mark what differs, then follow until the server ends the watch."""
@@ -133,7 +152,9 @@ class ClusterWatch:
         async with self._runtime.db.reading() as tx:
             known = await work.inventory(tx, self._cluster.id, kind)
         here = {r: row for r, row in known.items() if not namespace or r.namespace == namespace}
-        await self._mark(changes(here, listed))
+        if news := changes(here, listed):
+            await recognize(self._runtime, self._cluster, self.link.client)
+            await self._mark(news)
 
     async def _write(self) -> None:
         while True:
@@ -218,7 +239,7 @@ class Watchers:
             return
         link = await self._runtime.connections.link(id, cluster.name, connection)
         watching = self._held.get(id)
-        if watching is not None and watching.link is not link:
+        if watching is not None and not watching.fits(cluster, link):
             await self._drop(id)
             watching = None
         if watching is None:

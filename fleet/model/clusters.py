@@ -14,11 +14,12 @@ from fleet.model.secret import Secret
 @dataclass(frozen=True, slots=True)
 class ExecCredential:
     """A credential plugin, already checked against the allow-list. Source: client-go
-    ``ExecConfig``; Argo CD ``execProviderConfig``."""
+    ``ExecConfig``; Argo CD ``execProviderConfig``. Its arguments and environment may hold
+    secrets anywhere."""
 
     command: str
-    args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     api_version: str = "client.authentication.k8s.io/v1"
     install_hint: str = ""
     provide_cluster_info: bool = False
@@ -37,7 +38,7 @@ class Connection:
     ca_pem: str = ""
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
-    proxy_url: str = ""
+    proxy_url: str = field(default="", repr=False)  # with a password, perhaps
     token: Secret | None = None
     client_cert_pem: str = ""
     client_key_pem: Secret | None = None
@@ -138,7 +139,7 @@ class Cluster:
     auth: str  # token | client-certificate | basic | exec | in-cluster
     managed_auth: ManagedAuth | None
     uid: str
-    confirmed_uid: str  # differs from uid while a changed identity waits for a person
+    confirmed_uid: str  # differs from uid while an identity waits for a person
     version: str
     api_versions: tuple[str, ...]
     status: ConnectionStatus
@@ -160,4 +161,5 @@ class Cluster:
 
     @property
     def identity_changed(self) -> bool:
-        return bool(self.uid and self.confirmed_uid and self.uid != self.confirmed_uid)
+        """Another cluster than the one that we know was seen, or one with another name."""
+        return bool(self.uid) and self.uid != self.confirmed_uid

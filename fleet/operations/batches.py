@@ -46,6 +46,7 @@ from fleet.operations.judging import (
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View, gather, sources_of
@@ -72,10 +73,21 @@ RENDERING = timedelta(seconds=1)
 
 
 class Pass:
-    """A pass over one cluster, at one epoch."""
+    """A pass over one cluster, at one epoch.
+
+    Args:
+        recognized: whether it was asked just now who it is.
+    """
 
     def __init__(
-        self, runtime: Runtime, cluster: Cluster, link: Link, discovery: Discovery, epoch: int
+        self,
+        runtime: Runtime,
+        cluster: Cluster,
+        link: Link,
+        discovery: Discovery,
+        epoch: int,
+        *,
+        recognized: bool = False,
     ) -> None:
         self.runtime = runtime
         self.cluster = cluster
@@ -83,6 +95,7 @@ class Pass:
         self.discovery = discovery
         self.epoch = epoch
         self.fence = Fence(runtime.db, cluster.id, epoch)
+        self._recognized = recognized
         self._namespaces: dict[str, bool] = {}
         self._claims: dict[ObjectRef, str] = {}
 
@@ -91,11 +104,15 @@ class Pass:
 
         Raises:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
+            IdentityChanged: another cluster answers; nothing it said was recorded.
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
         await self.fence.ask()
         batch = [Progress.of(view) for view in await self._gather(apps)]
         interrupted = await self._look(batch)
+        if not self._recognized:
+            await recognize(self.runtime, self.cluster, self.link.client)
+            self._recognized = True
         if interrupted is None:
             await self._begin(batch)
             interrupted = await self._advance(batch)
@@ -127,6 +144,7 @@ class Pass:
             self._place(one.view), refs, desired_of(one.view), one.view.rows
         )
         for look in looks:
+            self._recognized |= look.is_known
             if look.failed:
                 one.wait(self.runtime.now() + UNREAD)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -10,12 +10,15 @@ from typing import Literal
 from fleet.cluster import remove_service_account
 from fleet.errors import FleetError, Place, SealBroken, SpecInvalid
 from fleet.model.clusters import Cluster, Connection
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.onboarding import check_labels, check_name
+from fleet.operations.recognizing import refuse_stranger, uid_of
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, clusters, destinations, queue
+from fleet.policy import may_deploy_to
+from fleet.registry import applications, clusters, destinations, projects, queue
 from fleet.registry.clusters import ClusterChanges
 from fleet.registry.database import Tx
+from fleet.registry.destinations import Follower
 
 #: What becomes of applications when their cluster goes: refuse, or keep or delete them.
 Fate = Literal["", "keep", "delete"]
@@ -30,6 +33,14 @@ class Marks:
     def over(self, held: Mapping[str, str]) -> dict[str, str]:
         merged = {**held, **self.changes}
         return {key: value for key, value in merged.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A cluster as it is now, and what whoever changed it has to know."""
+
+    cluster: Cluster
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,10 @@ async def describe_cluster(
     *,
     labels: Marks | None = None,
     annotations: Marks | None = None,
-) -> Cluster:
+) -> Described:
     """Change what people decide about a cluster.
+
+    Applications that name it as their destination name it anew after a rename.
 
     Raises:
         SpecInvalid: a name or label that cannot be.
@@ -68,10 +81,56 @@ async def describe_cluster(
         if annotations is not None:
             wanted["annotations"] = annotations.over(cluster.annotations)
         changed = await clusters.update_cluster(tx, actor, cluster.id, wanted)
+        followers = await destinations.follow(tx, actor, cluster, changed)
+        warnings = [
+            *_about_rights(cluster, changed),
+            *await _about_rename(tx, cluster, changed, followers),
+        ]
         _, polled = await destinations.adopt(tx, actor, changed)
         await queue.wake(tx, "poll", [str(id) for id in polled])
         await queue.wake(tx, "reconcile", [str(cluster.id)])
-    return changed
+    return Described(changed, tuple(warnings))
+
+
+def _about_rights(before: Cluster, after: Cluster) -> tuple[str, ...]:
+    """Fleet may not change its own rights in a cluster: a person has to."""
+    managed = after.managed_auth
+    scopes = [(one.namespaces, one.cluster_resources) for one in (before, after)]
+    if managed is None or scopes[0] == scopes[1]:
+        return ()
+    account = f"ServiceAccount {managed.namespace}/{managed.service_account}"
+    renew = f"`fleet cluster rotate-auth {after.name} --context CONTEXT`"
+    found = [f"{account} keeps the rights that it has: {renew} gives it those for what is managed"]
+    left = sorted(set(before.namespaces) - set(after.namespaces)) if after.namespaces else []
+    if left:
+        found.append(
+            f"{account} keeps its rights in {', '.join(left)} also then, until the RoleBinding"
+            f" {managed.service_account} there is removed"
+        )
+    return tuple(found)
+
+
+async def _about_rename(
+    tx: Tx, before: Cluster, after: Cluster, followers: Sequence[Follower]
+) -> tuple[str, ...]:
+    if before.name == after.name:
+        return ()
+    found = []
+    if followers:
+        found.append(
+            f"{len(followers)} application(s) name {after.name} as their destination now; files"
+            f" that say {before.name} have to be changed before they are applied again"
+        )
+    targets = {(app.project, app.namespace) for app in followers}
+    for name in sorted({project for project, _ in targets}):
+        spec = (await projects.get_project(tx, EVERYTHING, name)).spec
+        decisions = [
+            may_deploy_to(spec, server=after.server, cluster_name=after.name, namespace=namespace)
+            for project, namespace in sorted(targets)
+            if project == name
+        ]
+        found += [f"project {name}: {one.reason}" for one in decisions if not one][:1]
+    return tuple(found)
 
 
 async def pause_cluster(
@@ -189,6 +248,8 @@ async def _take_back(
         return (f"{left} and its roles are left in the cluster: {connection.message}",)
     client = runtime.connections.open(cluster.name, connection)
     try:
+        if cluster.confirmed_uid:
+            refuse_stranger(cluster, await uid_of(client))
         await remove_service_account(
             client,
             namespace=managed.namespace,

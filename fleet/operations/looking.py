@@ -42,7 +42,7 @@ from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
-from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.objects import Manifest, ObjectRef, metadata_of
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
@@ -61,11 +61,15 @@ MISSING = Health(HealthStatus.MISSING)
 @dataclass(frozen=True, slots=True)
 class Look:
     """An object's row after its body was read; None when it is gone and not wanted.
-    ``failed``: it could not be read, and stays marked."""
+
+    ``failed``: it could not be read, and stays marked. ``is_known``: it is the very object, by
+    its UID, that was recorded from this cluster.
+    """
 
     ref: ObjectRef
     row: LiveResource | None
     failed: bool = False
+    is_known: bool = False
 
 
 async def look_into(
@@ -117,7 +121,9 @@ async def _look(
         if wanted is None:
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
-    return Look(ref, await _seen(place, kind, live, wanted, _base(ref, wanted, row)))
+    seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+    is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
+    return Look(ref, seen, is_known=is_known)
 
 
 def _base(ref: ObjectRef, wanted: DesiredObject | None, row: LiveResource | None) -> LiveResource:

@@ -19,8 +19,9 @@ from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
+from fleet.operations.recognizing import accept
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, desired, queue, standings, work
+from fleet.registry import desired, queue, standings, work
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +42,17 @@ def changes(
     return tuple(found)
 
 
-async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> bool:
+async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
     """Read the whole cluster and mark what differs.
 
-    Returns False when it is not the cluster that we know: another one answers at its
-    address, or it is one that has another name already. Then nothing it says counts.
-
     Raises:
+        IdentityChanged: it is not the cluster that we know; nothing it says counts.
         ClusterError: it did not answer, or refused us; nothing was marked.
         LeaseLost: a newer pass owns the cluster.
     """
     discovery = await link.discovery()
     said = await facts(link.client, discovery)
-    if said.uid and said.uid != cluster.confirmed_uid:
-        async with runtime.db.transaction() as tx:
-            known = await clusters.record_probe(tx, cluster.id, said, runtime.now())
-        if known.confirmed_uid != said.uid:
-            return False
+    await accept(runtime, cluster, said)
     if said.version != cluster.version:
         discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
@@ -87,7 +82,6 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     for kind, answer in answers:
         if isinstance(answer, str):
             log.warning("%s", answer, extra=fields(cluster=cluster.name, kind=kind))
-    return True
 
 
 async def _list(

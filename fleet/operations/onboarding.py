@@ -14,7 +14,6 @@ from fleet.cluster import checked_connection, create_service_account, probe, req
 from fleet.errors import (
     AlreadyExists,
     FleetError,
-    IdentityChanged,
     Place,
     Refused,
     SealBroken,
@@ -24,6 +23,7 @@ from fleet.errors import (
 from fleet.model.clusters import Cluster, ClusterFacts, Connection, ManagedAuth
 from fleet.model.names import is_label_key, is_label_value
 from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.operations.recognizing import refuse_stranger
 from fleet.operations.renewing import TOKEN_LIFE, renew_token
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, destinations, queue
@@ -104,6 +104,8 @@ async def add_cluster(
         cluster = await (
             _change(runtime, tx, actor, known, new) if known else _create(runtime, tx, actor, new)
         )
+        if known:
+            await destinations.follow(tx, actor, known, cluster)
         adopted, polled = await destinations.adopt(tx, actor, cluster)
         await queue.wake(tx, "poll", [str(id) for id in polled])
         await queue.wake(tx, "reconcile", [str(cluster.id)])
@@ -149,10 +151,7 @@ def check_labels(labels: object) -> None:
 
 async def _known(tx: Tx, scope: Scope, new: NewCluster, *, upsert: bool) -> Cluster | None:
     """The registered cluster of this name; refuses early what the insert would refuse."""
-    page, _ = await clusters.list_clusters(
-        tx, scope, clusters.ClusterFilter(name=new.name), limit=1000
-    )
-    found = next((cluster for cluster in page if cluster.name == new.name), None)
+    found = await clusters.find_by_name(tx, scope, new.name)
     if found is not None and not upsert:
         raise AlreadyExists(
             f"a cluster named {new.name!r} exists already",
@@ -197,7 +196,7 @@ async def _refuse_twin(
     runtime: Runtime, known: Cluster | None, name: str, facts: ClusterFacts
 ) -> None:
     if known is not None:
-        refuse_stranger(known, facts)
+        refuse_stranger(known, facts.uid)
     async with runtime.db.reading() as tx:
         twin = await clusters.find_by_uid(tx, EVERYTHING, facts.uid)
     if twin is not None and twin.name != name:
@@ -207,19 +206,6 @@ async def _refuse_twin(
             hint=f"Use {twin.name!r}, or rename it with"
             f" `fleet cluster set {twin.name} --name {name}`.",
             object=f"Cluster/{twin.name}",
-        )
-
-
-def refuse_stranger(known: Cluster, facts: ClusterFacts) -> None:
-    """Raises IdentityChanged when ``facts`` are those of another cluster than ``known``."""
-    if facts.uid and known.confirmed_uid and facts.uid != known.confirmed_uid:
-        raise IdentityChanged(
-            f"Cluster/{known.name}: another cluster answers there (its kube-system UID is"
-            f" {facts.uid}, not {known.confirmed_uid})",
-            hint="If it was rebuilt on purpose, run"
-            f" `fleet cluster test {known.name}` and then"
-            f" `fleet cluster confirm-identity {known.name}`.",
-            object=f"Cluster/{known.name}",
         )
 
 
@@ -311,7 +297,7 @@ async def test_cluster(runtime: Runtime, scope: Scope, name: str) -> Tested:
             await queue.wake(tx, "reconcile", [str(cluster.id)])
     if isinstance(answer, FleetError):
         raise answer
-    refuse_stranger(cluster, answer)
+    refuse_stranger(cluster, answer.uid)
     return Tested(cluster, answer, seconds)
 
 
@@ -334,6 +320,7 @@ async def rotate_credentials(
         Refused: there is no token that Fleet could renew.
         ClusterError: it did not answer or refused; the old credentials stay.
         IdentityChanged: the new address is that of another cluster.
+        ClusterAuthFailed: the new credentials may not know which cluster it is.
     """
     async with runtime.db.reading() as tx:
         known = await clusters.get_cluster(tx, scope, name)
@@ -362,6 +349,7 @@ async def rotate_credentials(
             managed_auth=new.managed_auth,
             facts=facts,
         )
+        await destinations.follow(tx, actor, known, cluster)
         await queue.wake(tx, "reconcile", [str(known.id)])
     return cluster
 

@@ -19,6 +19,7 @@ from fleet.errors import (
     ClusterBusy,
     ClusterError,
     ClusterUnreachable,
+    IdentityChanged,
     LeaseLost,
     NotFound,
     RegistryError,
@@ -70,6 +71,9 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
             # if it only was slow, and there is no newer one
             async with runtime.db.transaction() as tx:
                 await queue.wake(tx, "reconcile", [str(id)])
+        except IdentityChanged as changed:
+            metrics.PASSES.labels(changed.type).inc()
+            log.warning("%s", changed.message, extra=fields(cluster=cluster.name))
         except ClusterError as error:
             metrics.PASSES.labels(error.type).inc()
             await _note_failure(runtime, cluster, error)
@@ -77,10 +81,10 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
 
 async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
     started = monotonic()
-    if _is_due(runtime, cluster) and not await observe(runtime, cluster, link, epoch):
-        log.error("this is not the cluster that we know", extra=fields(cluster=cluster.name))
-        return
-    this = Pass(runtime, cluster, link, await link.discovery(), epoch)
+    is_due = _is_due(runtime, cluster)
+    if is_due:
+        await observe(runtime, cluster, link, epoch)
+    this = Pass(runtime, cluster, link, await link.discovery(), epoch, recognized=is_due)
     async with this.fence.kept():
         await _work(runtime, cluster, this, started)
 
@@ -112,7 +116,7 @@ async def _reconcile(this: Pass, apps: Sequence[DirtyApplication]) -> None:
     """A batch; if one application breaks it, one by one, and that one is set aside."""
     try:
         await this.reconcile(apps)
-    except (ClusterUnreachable, ClusterAuthFailed, RegistryError):
+    except (ClusterUnreachable, ClusterAuthFailed, IdentityChanged, RegistryError):
         raise
     except Exception:
         if len(apps) > 1:

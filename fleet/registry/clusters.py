@@ -7,12 +7,12 @@ one that did. Credentials leave through ``connection_of`` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import FleetError, Refused
@@ -25,6 +25,7 @@ from fleet.model.clusters import (
 )
 from fleet.model.ids import ClusterId
 from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.model.secret import Secret
 from fleet.model.selectors import Selector
 from fleet.registry.audit import record_change
 from fleet.registry.cluster_rows import (
@@ -195,6 +196,12 @@ async def get_cluster_by_id(tx: Tx, scope: Scope, id: ClusterId) -> Cluster:
     return cluster_of(row)
 
 
+async def find_by_name(tx: Tx, scope: Scope, name: str) -> Cluster | None:
+    """The cluster of exactly this name, if there is one to be seen."""
+    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
+    return None if row is None else cluster_of(row)
+
+
 async def find_by_server(tx: Tx, scope: Scope, server: str) -> Cluster | None:
     """The cluster at this URL (without a trailing slash), if there is one to be seen."""
     row = (await tx.execute(visible(scope).where(CLUSTERS.c.server == server))).one_or_none()
@@ -235,8 +242,10 @@ async def record_probe(
     """What came of asking the cluster who it is.
 
     The first identity seen is confirmed, unless another name has it; a later one waits for
-    ``confirm_identity``. A probe reads no application, so it does not make older
-    observations fresh: ``observed_at`` is only set where there was none.
+    ``confirm_identity``, and everything that looks after the cluster has to notice
+    (``changed_at``). Who does not say who it is changes nothing about that. A probe reads no
+    application, so it does not make older observations fresh: ``observed_at`` is only set
+    where there was none.
     """
     if isinstance(answer, FleetError):
         values: dict[str, Any] = {
@@ -254,13 +263,23 @@ async def record_probe(
 
 async def _probed(tx: Tx, id: ClusterId, facts: ClusterFacts) -> dict[str, Any]:
     values = _fact_columns(facts)
+    if not facts.uid:
+        del values["uid"]
+        return values
+    is_new = CLUSTERS.c.uid != facts.uid
+    values["changed_at"] = case((is_new, func.clock_timestamp()), else_=CLUSTERS.c.changed_at)
     twin = select(CLUSTERS.c.name).where(CLUSTERS.c.confirmed_uid == facts.uid, CLUSTERS.c.id != id)
     other = (await tx.execute(twin)).scalar()
     if other is not None:
         message = f"this is the cluster registered as {other!r} (same kube-system UID)"
         return values | {"status": str(ConnectionStatus.FAILED), "message": message}
+    return values | {"confirmed_uid": _first_uid(facts)}
+
+
+def _first_uid(facts: ClusterFacts) -> ColumnElement[str]:
+    """``confirmed_uid`` after ``facts``: the first identity that was ever seen."""
     confirmed = CLUSTERS.c.confirmed_uid
-    return values | {"confirmed_uid": case((confirmed == "", facts.uid), else_=confirmed)}
+    return case((confirmed == "", facts.uid), else_=confirmed)
 
 
 async def update_cluster(tx: Tx, actor: Actor, id: ClusterId, changes: ClusterChanges) -> Cluster:
@@ -298,13 +317,37 @@ async def set_connection(
     values = {
         **_connection_columns(ring, id, connection, managed_auth),
         **_fact_columns(facts),
+        **({"confirmed_uid": _first_uid(facts)} if facts else {}),
     }
     try:
         async with tx.begin_nested():
             await _write(tx, id, values)
     except IntegrityError as error:
-        raise await taken(tx, error, before.name, connection.server, "") from error
+        uid = facts.uid if facts else ""
+        raise await taken(tx, error, before.name, connection.server, uid) from error
     return await _audited(tx, actor, "rotate-auth", before)
+
+
+async def replace_token(
+    tx: Tx,
+    actor: Actor,
+    ring: KeyRing,
+    id: ClusterId,
+    renewed_from: Connection,
+    token: Secret,
+    managed_auth: ManagedAuth,
+) -> bool:
+    """Put a renewed token in the place of the one by which it was asked for.
+
+    Asking takes a while, in which somebody may have given the cluster another address or
+    other credentials: those are newer. Then nothing is written, and the answer is False.
+    """
+    await _locked(tx, id)
+    if await connection_of(tx, ring, id) != renewed_from:
+        return False
+    connection = replace(renewed_from, token=token)
+    await set_connection(tx, actor, ring, id, connection, managed_auth=managed_auth)
+    return True
 
 
 async def pause(

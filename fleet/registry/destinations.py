@@ -1,4 +1,5 @@
-"""Applications whose cluster is taken away, and those that find it again.
+"""Applications whose cluster is taken away, or called something else, and those that find
+it again.
 
 An application without a cluster is kept as it was written; nothing is known of it, and
 nothing is done, until a cluster is registered that its destination names.
@@ -6,6 +7,7 @@ nothing is done, until a cluster is registered that its destination names.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
@@ -40,6 +42,30 @@ _ADOPT = """
 """
 
 
+# what is rendered does not depend on what its cluster is called
+_FOLLOW = """
+    update applications a
+    set document = jsonb_set(a.document, cast(:path as text[]), to_jsonb(cast(:new as text))),
+      generation = a.generation + 1,
+      rendered_generation =
+        a.rendered_generation + cast(a.rendered_generation = a.generation as integer),
+      changed_at = clock_timestamp()
+    from projects p
+    where p.id = a.project_id and a.cluster_id = :cluster
+      and rtrim(a.document #>> cast(:path as text[]), '/') = :old
+    returning a.name, a.document, a.namespace, p.name as project
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """An application whose document names its cluster anew."""
+
+    name: str
+    project: str
+    namespace: str
+
+
 async def detach(tx: Tx, actor: Actor, app: ApplicationRef, cluster: str, now: datetime) -> None:
     """Forget where the application is; what it has there stays and is no longer watched.
 
@@ -58,6 +84,36 @@ async def detach(tx: Tx, actor: Actor, app: ApplicationRef, cluster: str, now: d
     await close_all(tx, app.id, "cluster removed", now)
     before = {"cluster": cluster}
     await record_change(tx, actor, "detach", "Application", app.name, before=before)
+
+
+async def follow(tx: Tx, actor: Actor, before: Cluster, after: Cluster) -> tuple[Follower, ...]:
+    """Have applications name their cluster as it is called, and found, from now on.
+
+    Nothing else about them changes: nothing is rendered or applied because of it.
+    """
+    followers = []
+    for field, old, new in (
+        ("name", before.name, after.name),
+        ("server", before.server, after.server),
+    ):
+        if old == new:
+            continue
+        path = ["spec", "destination", field]
+        values = {"cluster": after.id, "path": path, "old": old, "new": new}
+        for row in (await tx.execute(text(_FOLLOW), values)).all():
+            spec = row.document["spec"]
+            was = {**spec, "destination": {**spec["destination"], field: old}}
+            await record_change(
+                tx,
+                actor,
+                "update",
+                "Application",
+                row.name,
+                before={**row.document, "spec": was},
+                after=row.document,
+            )
+            followers.append(Follower(row.name, row.project, row.namespace))
+    return tuple(sorted(followers, key=lambda app: app.name))
 
 
 async def adopt(

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,6 +50,23 @@ class TestCluster:
     def start(self) -> None:
         """Start it again on the same port, with the same objects; returns when it is ready."""
         self._tell("start")
+
+    def rebuild(self) -> None:
+        """Set it up anew: the same address, keys and tokens, another identity, no objects."""
+        self.stop()
+        # a range of keys ends before what follows the prefix
+        end = self.etcd_prefix[:-1] + chr(ord(self.etcd_prefix[-1]) + 1)
+        everything = {"key": f"{self.etcd_prefix}/", "range_end": end}
+        body = {name: b64encode(key.encode()).decode() for name, key in everything.items()}
+        delete = self.etcd_endpoint + "/v3/kv/deleterange"
+        with urllib.request.urlopen(delete, json.dumps(body).encode(), timeout=30) as answer:
+            answer.read()
+        self.start()
+
+    def uid(self) -> str:
+        """Who it is: the UID of its kube-system namespace."""
+        found: str = self.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+        return found
 
     def freeze(self) -> None:
         """Stop its process without ending it: connections open, nothing answers."""

@@ -309,7 +309,7 @@ async def get_cluster(caller: Calling, name: str) -> dict[str, Any]:
 @router.patch("/clusters/{name:path}", summary="Change what people decide about a cluster")
 async def patch_cluster(caller: Calling, name: str, body: ChangeBody) -> dict[str, Any]:
     await _found(caller, "update", name)
-    cluster = await operations.describe_cluster(
+    described = await operations.describe_cluster(
         caller.runtime,
         caller.actor,
         caller.scope,
@@ -318,7 +318,10 @@ async def patch_cluster(caller: Calling, name: str, body: ChangeBody) -> dict[st
         labels=None if body.labels is None else Marks(body.labels),
         annotations=None if body.annotations is None else Marks(body.annotations),
     )
-    return cluster_shape(caller, cluster)
+    return {
+        **cluster_shape(caller, described.cluster),
+        "warnings": list(described.warnings),
+    }
 
 
 @router.delete("/clusters/{name:path}", summary="Forget a cluster; nothing in it is deleted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -57,7 +58,8 @@ def add(invocation: Invocation, /, name: str, yes: bool, output: str, **flags: A
     connection = connection_from(invocation, name, flags)
     account = flags["service_account"] or ACCOUNT
     if making:
-        confirm(_question(connection, account, flags), yes=yes)
+        scope = flags["namespaces"], flags["cluster_resources"]
+        confirm(question(connection, f"{flags['system_namespace']}/{account}", *scope), yes=yes)
     body = {
         "name": name,
         "connection": connection,
@@ -95,14 +97,16 @@ def makes_account(flags: dict[str, Any]) -> bool:
     return bool(flags["service_account"]) or not (flags["keep_credentials"] or explicit)
 
 
-def _question(connection: dict[str, Any], account: str, flags: dict[str, Any]) -> str:
+def question(
+    connection: Mapping[str, Any], account: str, namespaces: Sequence[str], cluster_resources: bool
+) -> str:
+    """What a person agrees to when Fleet makes itself an account, with the rights it gets."""
     where = connection.get("server", "the cluster that Fleet runs in")
-    rights = (
-        f"with all rights in {', '.join(flags['namespaces'])}"
-        if flags["namespaces"]
-        else "with all rights in the cluster"
-    )
-    return f"Make ServiceAccount {flags['system_namespace']}/{account} {rights} on {where}?"
+    rights = "in the cluster"
+    if namespaces:
+        beside = " and to change cluster-scoped objects" if cluster_resources else ""
+        rights = f"in {', '.join(namespaces)}{beside}"
+    return f"Make ServiceAccount {account} with all rights {rights} on {where}?"
 
 
 @cluster.command(
@@ -132,7 +136,10 @@ def rotate_auth(invocation: Invocation, /, name: str, yes: bool, output: str, **
         body["connection"] = connection_from(invocation, name, flags)
         body["createServiceAccount"] = makes_account(flags)
         if body["createServiceAccount"]:
-            confirm(_question(body["connection"], account, {**flags, "namespaces": ()}), yes=yes)
+            known = invocation.api.get("clusters", name)
+            scope = known["namespaces"], known["clusterResources"]
+            whose = f"{flags['system_namespace']}/{account}"
+            confirm(question(body["connection"], whose, *scope), yes=yes)
             body["serviceAccountName"] = account
             body["serviceAccountNamespace"] = flags["system_namespace"]
     with spinner(f"Connecting to {name}"):

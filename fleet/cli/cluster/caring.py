@@ -45,11 +45,16 @@ from fleet.errors import UsageError
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def set_(invocation: Invocation, /, name: str, output: str, **flags: Any) -> None:
-    """Change a cluster's name, labels or scope. Only what is given is changed."""
+    """Change a cluster's name, labels or scope. Only what is given is changed.
+
+    Applications on it name it anew after a rename. Fleet's ServiceAccount keeps the rights that
+    it has when the scope changes: rotate-auth with a kubeconfig gives it others.
+    """
     body = _changes(flags)
     if not body:
         raise UsageError("nothing to change", hint="`fleet cluster set --help` lists what can be.")
     answer = invocation.api.patch("clusters", name, body=body)
+    tell_warnings(answer.pop("warnings", ()))
     show_done(answer, "cluster", answer["name"], "configured", output)
 
 
@@ -112,7 +117,11 @@ def rm(
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def pause(invocation: Invocation, name: str, reason: str, until: str | None, output: str) -> None:
-    """Leave a cluster alone: nothing is read or written there until it is resumed."""
+    """Leave a cluster alone: nothing is read or written there until it is resumed.
+
+    The token of Fleet's ServiceAccount is not renewed meanwhile. It ends within a day; after a
+    longer pause, rotate-auth with a kubeconfig gives Fleet another.
+    """
     body = {"reason": reason, "until": until}
     answer = invocation.api.post("clusters", name, "pause", body=body)
     show_done(answer, "cluster", name, f"paused{f' until {until}' if until else ''}", output)

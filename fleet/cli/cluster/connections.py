@@ -12,12 +12,14 @@ import click
 from fleet.cli.asking import secret_from_stdin
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function
+from fleet.cli.output import printable
 from fleet.cli.reading import text_of
 from fleet.errors import SpecInvalid, UsageError
 
 if TYPE_CHECKING:
     from fleet.model.clusters import Connection
 
+#: Hundreds of contexts with their CAs within. Of them one is kept, and that has to be small.
 LARGEST_KUBECONFIG = 4 << 20
 PRINT_ONE = "`kubectl config view --raw --flatten --minify` prints one."
 _KEYS = ("server", "token", "username", "client_cert", "client_key", "ca", "token_stdin")
@@ -77,6 +79,8 @@ def connection_from(invocation: Invocation, name: str, flags: Mapping[str, Any])
         found = _from_flags(flags)
     else:
         found = _from_kubeconfig(invocation, flags["context"] or name, flags["kubeconfig"])
+        for note in taken_over(found):
+            click.echo(f"From the kubeconfig: {note}", err=True)
     if flags["insecure_skip_tls_verify"]:
         found.pop("ca", None)
         found["insecure"] = True
@@ -85,6 +89,17 @@ def connection_from(invocation: Invocation, name: str, flags: Mapping[str, Any])
             found[key] = flags[flag]
     _warn_if_insecure(found)
     return found
+
+
+def taken_over(connection: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of a kubeconfig changes who is spoken to, and what runs here: nobody typed it."""
+    plugin = connection.get("exec") or {}
+    notes = (
+        ("everything goes through the proxy {}", connection.get("proxyUrl")),
+        ("the certificate has to be for {}", connection.get("tlsServerName")),
+        ("credentials come from the program {}", plugin.get("command")),
+    )
+    return tuple(printable(text.format(value)) for text, value in notes if value)
 
 
 def _warn_if_insecure(connection: Mapping[str, Any]) -> None:

@@ -158,6 +158,22 @@ async def test_one_cluster_has_one_name(api: Api, live: TestCluster, other: Test
     assert "kube-system UID" in error["message"]
 
 
+async def test_an_upsert_finds_its_cluster_among_any_number_of_like_names(
+    api: Api, live: TestCluster
+) -> None:
+    await add(api, live)
+    async with api.runtime.db.transaction() as tx:
+        await tx.execute(
+            text(
+                "insert into clusters (name, server) select '0-' || n || '-eu-1', 'https://' || n"
+                " from generate_series(1, 1001) n"
+            )
+        )
+    body = {"name": "eu-1", "connection": connection_to(live), "labels": {"env": "prod"}}
+    answer = await api.post("clusters", {**body, "upsert": True})
+    assert (answer["action"], answer["cluster"]["labels"]) == ("configured", {"env": "prod"})
+
+
 async def test_an_upsert_changes_what_differs_and_nothing_else(
     api: Api, live: TestCluster, other: TestCluster
 ) -> None:

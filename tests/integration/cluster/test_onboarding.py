@@ -126,6 +126,24 @@ async def test_confined_to_namespaces_it_reaches_nothing_else(
     full_cluster.request("DELETE", f"/api/v1/namespaces/{other}")
 
 
+async def test_confined_afterwards_it_loses_the_cluster(
+    full_cluster: TestCluster, admin: ClusterClient, account: str
+) -> None:
+    await create_service_account(admin, name=account)
+    await create_service_account(admin, name=account, namespaces=("default",))
+    for kind in (CLUSTER_BINDING, CLUSTER_ROLE):
+        assert await get_metadata(admin, kind, "", account) is None
+    assert await get_metadata(admin, BINDING, "default", account) is not None
+    await create_service_account(
+        admin, name=account, namespaces=("default",), cluster_resources=True
+    )
+    assert await get_metadata(admin, CLUSTER_BINDING, "", f"{account}-cluster") is not None
+    await create_service_account(admin, name=account)
+    assert await get_metadata(admin, CLUSTER_BINDING, "", f"{account}-cluster") is None
+    assert await get_metadata(admin, CLUSTER_BINDING, "", account) is not None
+    await remove_service_account(admin, name=account, namespaces=("default",))
+
+
 async def test_cluster_scoped_kinds_come_without_a_way_to_more(
     admin: ClusterClient, full_cluster: TestCluster, namespace: str, account: str
 ) -> None:

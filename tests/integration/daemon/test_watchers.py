@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from fleet import metrics
 from fleet.daemon.watchers import Watchers
 from fleet.daemon.worker import run_worker
-from fleet.registry import queue
+from fleet.model.scope import EVERYTHING
+from fleet.operations.clusters import confirm_cluster, describe_cluster
+from fleet.registry import queue, work
+from fleet.registry.clusters import ClusterChanges
 from tests.cluster.kube import TestCluster
 from tests.integration.daemon.conftest import Start
-from tests.integration.operations.harness import Object, World, config_map, until
+from tests.integration.operations.harness import ADMIN, Object, World, config_map, until
 
 
 async def _data(world: World, name: str, cluster: str = "main") -> Object | None:
@@ -153,6 +156,62 @@ async def test_a_watch_goes_on_after_the_api_server_was_away(
         return await _data(bare, "a", "far") == {"x": "1"}
 
     await until(healed, seconds=60)
+
+
+async def test_what_another_cluster_lists_is_not_believed_until_it_is_confirmed(
+    bare: World, throwaway: Callable[[], TestCluster], start: Start
+) -> None:
+    live = await asyncio.to_thread(throwaway)
+    await bare.add_cluster("far", live)
+    await bare.add_app("far", path="web", cluster="far")
+    await bare.deliver("far", web=(config_map("a", x="1"),))
+    await bare.run("delete from procrastinate_jobs")
+    await start(Watchers(bare.runtime, "me").run)
+    await until(lambda: _watching(bare))
+    await asyncio.to_thread(live.rebuild)
+
+    async def noticed() -> list[Object]:
+        return await bare.rows("select 1 from clusters where uid <> confirmed_uid")
+
+    await until(noticed, seconds=60)
+
+    async def closed() -> bool:
+        return metrics.WATCHES._value.get() == 0
+
+    await until(closed)
+    assert (await bare.resources("far"))["ConfigMap/a"]["seen_version"] == ""
+    assert await bare.rows("select 1 from procrastinate_jobs") == []
+    await confirm_cluster(bare.runtime, ADMIN, EVERYTHING, "far")
+
+    async def gone() -> bool:
+        return bool((await bare.resources("far"))["ConfigMap/a"]["seen_version"] == work.GONE)
+
+    await until(gone)
+
+
+async def test_watches_follow_the_namespaces_that_are_managed(bare: World, start: Start) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a", x="1"),))
+    await start(Watchers(bare.runtime, "me").run)
+
+    def opened(count: int) -> Callable[[], Awaitable[bool]]:
+        async def found() -> bool:
+            return bool(metrics.WATCHES._value.get() == count)
+
+        return found
+
+    await until(opened(1))
+    for namespaces in (["kube-system", "default", bare.namespace], [bare.namespace], []):
+        changes: ClusterChanges = {"namespaces": namespaces}
+        await describe_cluster(bare.runtime, ADMIN, EVERYTHING, "main", changes)
+        await until(opened(len(namespaces) or 1))
+    live = await asyncio.to_thread(bare.edit, "a", x="2")
+
+    async def marked() -> bool:
+        row = (await bare.resources("web"))["ConfigMap/a"]
+        return bool(row["seen_version"] == live["metadata"]["resourceVersion"])
+
+    await until(marked)
 
 
 async def test_each_cluster_is_watched_by_one_process(watched: World, start: Start) -> None:

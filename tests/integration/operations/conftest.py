@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ async def bare(
     """``main`` is an API server that stores objects and never acts on them."""
     async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as made:
         yield made
+
+
+@pytest.fixture
+def throwaway(bare_clusters: list[TestCluster]) -> Iterator[Callable[[], TestCluster]]:
+    """Makes bare clusters of this test's own."""
+    made: list[TestCluster] = []
+
+    def make() -> TestCluster:
+        made.append(bare_clusters[0].extra_apiserver(f"x-{secrets.token_hex(4)}"))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.remove()
 
 
 @pytest.fixture

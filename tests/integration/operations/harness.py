@@ -23,6 +23,7 @@ from fleet.cluster import ClusterClient
 from fleet.errors import FleetError
 from fleet.model.clusters import Cluster, Connection
 from fleet.model.ids import RepositoryId
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, SyncOptions
 from fleet.model.parsing import new_application, parse_application, parse_project
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
@@ -35,7 +36,7 @@ from fleet.operations.opening import open_runtime
 from fleet.operations.passes import reconcile_cluster
 from fleet.operations.putting import put_application
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, projects, repositories
+from fleet.registry import clusters, projects, repositories, work
 from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.settings import Settings, load_settings
@@ -248,6 +249,12 @@ class World:
         for cluster in folders_of or ("main",):
             await self.pass_(cluster)
         return sha
+
+    async def mark_seen(self, name: str, version: str, *, cluster: str = "main") -> None:
+        """Note that a ConfigMap was seen at a version, as a watch does."""
+        ref = ObjectRef("", "ConfigMap", self.namespace, name)
+        async with self.runtime.db.transaction() as tx:
+            await work.mark_seen(tx, self.clusters[cluster].id, [(ref, version)])
 
     def client(self, cluster: str = "main") -> ClusterClient:
         return self.runtime.connections._links[self.clusters[cluster].id].client

@@ -100,7 +100,21 @@ async def test_a_commit_renders_and_applies_what_it_affects_and_nothing_else(bar
     spent = await bare.pass_()
     assert counted("fleet_renders") - renders == FEW
     assert counted("fleet_fetches") - fetches == 1
-    assert spent == {("apply", "ConfigMap"): FEW}
+    # who answers is asked once a pass that writes
+    assert spent == {("get", "Namespace"): 1, ("apply", "ConfigMap"): FEW}
+
+
+async def test_a_heal_asks_nothing_but_what_it_needs(bare: World) -> None:
+    bare.create_namespace()
+    await put(bare, names(1))
+    await deliver(bare, names(1), "blue")
+    (name,) = names(1)
+    live = bare.edit(name, colour="red")
+    await bare.mark_seen(name, live["metadata"]["resourceVersion"])
+    spent = await bare.pass_()
+    # the object that was read is one that we know: that tells who answers
+    assert spent == {(verb, "ConfigMap"): 1 for verb in ("get", "dry-run", "apply")}
+    assert sum((await bare.pass_()).values()) == 0
 
 
 async def test_statements_of_a_pass_do_not_grow_with_its_applications(bare: World) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,12 +11,11 @@ import pytest
 from fleet.errors import AlreadyExists, LeaseLost
 from fleet.model.scope import EVERYTHING
 from fleet.operations.batches import Pass
-from fleet.operations.clusters import confirm_cluster, pause_cluster, resume_cluster
+from fleet.operations.clusters import pause_cluster, resume_cluster
 from fleet.operations.fencing import TRUST_SECONDS, Fence
 from fleet.operations.passes import reconcile_cluster
 from fleet.registry import standings, timetable, work
 from fleet.registry.application_views import Freshness, get_application
-from tests.cluster.kube import TestCluster
 from tests.faults.proxy import FaultProxy
 from tests.integration.operations.harness import ADMIN, World, config_map, port_of
 
@@ -91,56 +89,6 @@ async def test_the_same_cluster_under_two_names_is_refused(
     with pytest.raises(AlreadyExists, match="main"):
         await bare.add_cluster("again", bare.live["main"], server=f"https://127.0.0.1:{proxy.port}")
     assert len(await bare.rows("select * from clusters")) == 1
-
-
-@pytest.fixture
-def throwaway(bare_clusters: list[TestCluster]) -> Iterator[Callable[[], TestCluster]]:
-    """Makes bare clusters of this test's own."""
-    made: list[TestCluster] = []
-
-    def make() -> TestCluster:
-        made.append(bare_clusters[0].extra_apiserver(f"x-{secrets.token_hex(4)}"))
-        return made[-1]
-
-    yield make
-    for cluster in made:
-        cluster.remove()
-
-
-async def test_another_cluster_at_a_known_address_stops_everything_until_someone_confirms(
-    bare: World, throwaway: Callable[[], TestCluster]
-) -> None:
-    live = throwaway()
-    await bare.add_cluster("far", live)
-    await bare.add_app("far", path="web", cluster="far")
-    await bare.deliver("far", web=(config_map("a", x="1"),))
-    # the same address, keys and prefix, and another cluster behind it
-    namespace = live.request("GET", "/api/v1/namespaces/kube-system")
-    await bare.run(
-        "update clusters set confirmed_uid = 'of-the-one-before', uid = 'of-the-one-before'"
-        " where name = 'far'"
-    )
-    bare.commit(web=(config_map("a", x="2"),))
-    await bare.poll()
-    spent = await bare.pass_("far", look=True)
-    assert not {verb for verb, _ in spent} & {"apply", "delete", "list"}
-    await bare.pass_("far")
-    spent = await bare.pass_("far", look=True)
-    assert sum(spent.values()) == 0
-    (row,) = await bare.rows("select * from clusters where name = 'far'")
-    assert (row["uid"], row["confirmed_uid"]) == (
-        namespace["metadata"]["uid"],
-        "of-the-one-before",
-    )
-    object = bare.read("a", cluster="far")
-    assert object is not None
-    assert object["data"] == {"x": "1"}
-    assert (await bare.app("far"))["urgency"] < 100
-    await confirm_cluster(bare.runtime, ADMIN, EVERYTHING, "far")
-    await bare.pass_("far")
-    object = bare.read("a", cluster="far")
-    assert object is not None
-    assert object["data"] == {"x": "2"}
 
 
 async def test_a_paused_cluster_is_left_alone(bare: World) -> None:

@@ -110,6 +110,26 @@ def test_bare_clusters_are_three_different_clusters(bare_clusters: list[TestClus
     assert len(uids) == 3
 
 
+def test_rebuilt_cluster_is_another_at_the_same_address(bare_clusters: list[TestCluster]) -> None:
+    cluster = bare_clusters[0].extra_apiserver("rebuilt")
+    try:
+        path = "/api/v1/namespaces/default/configmaps/lost"
+        body: dict[str, object] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "lost"},
+        }
+        apply(cluster, path, body)
+        before, beside = cluster.uid(), bare_clusters[0].uid()
+        cluster.rebuild()
+        assert cluster.uid() != before
+        with pytest.raises(ApiFailed, match="404"):
+            cluster.request("GET", path)
+        assert bare_clusters[0].uid() == beside
+    finally:
+        cluster.remove()
+
+
 def test_stopped_cluster_comes_back_with_its_objects(bare_clusters: list[TestCluster]) -> None:
     cluster = bare_clusters[0].extra_apiserver("stopped")
     try:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
 from fleet.errors import FleetError, Forbidden, SpecInvalid, UsageError
 from fleet.model.clusters import Connection
+from fleet.model.credential_plugins import CREDENTIAL_COMMANDS
 from fleet.model.secret import Secret
+from fleet.settings import Settings
 
 NOWHERE = Path("/nonexistent")
 
@@ -149,6 +152,12 @@ def test_a_plugin_that_could_run_something_else_is_refused(changes: dict[str, An
         ("kubelogin", "get-token --login msi", True),
         ("yc", "k8s create-token", True),
         ("gke-gcloud-auth-plugin", "", True),
+        ("rancher", "token --server r", True),
+        ("scw", "k8s exec-credential id", True),
+        # a flag of which nobody knows whether it takes a value hides what runs
+        ("tsh", "--debug ssh kube credentials", False),
+        ("rancher", "--debug ssh token", False),
+        ("rancher", "--config token ssh node", False),
     ],
 )
 def test_a_clouds_command_line_may_only_print_a_credential(
@@ -161,6 +170,13 @@ def test_a_clouds_command_line_may_only_print_a_credential(
     else:
         with pytest.raises(Forbidden, match="only be asked for a credential"):
             read(asked)
+
+
+def test_what_may_run_by_default_was_looked_at() -> None:
+    assert set(Settings().allowed_exec_commands) == WELL_KNOWN_EXEC == set(CREDENTIAL_COMMANDS)
+    az = config(plugin(command="az", args=["vm", "run-command", "invoke"]))
+    with pytest.raises(Forbidden, match="not on the allow-list"):
+        read(az, allowed_exec=frozenset(Settings().allowed_exec_commands))
 
 
 def test_the_allow_list_is_the_callers() -> None:
