@@ -345,7 +345,12 @@ class TestActions:
         await bare.pass_()
         history = (await operator.get("applications/web/history"))["items"]
         await bare.pretend_worker()
-        asked = await operator.post("applications/web/rollback", {"id": history[0]["id"]}, code=202)
+        ids = [entry["id"] for entry in history]
+        assert ids == sorted(ids, reverse=True), "the newest first"
+        page = await operator.get("applications/web/history", limit=1)
+        rest = await operator.get("applications/web/history", after=page["next"])
+        assert [*page["items"], *rest["items"]] == history
+        asked = await operator.post("applications/web/rollback", {"id": ids[-1]}, code=202)
         assert asked["kind"] == "rollback"
         await bare.pass_()
         live = bare.read("a")
