@@ -49,12 +49,14 @@ class Table:
         noun: for ``-o name``: ``application/web``.
         name: what identifies an item.
         empty: what is said instead of an empty table; says how to make the first.
+        key: tells items apart where several have the same name.
     """
 
     noun: str
     columns: tuple[Column, ...]
     name: Callable[[Item], str]
     empty: str
+    key: Callable[[Item], str] | None = None
 
 
 def printable(text: str, *, lines: bool = False) -> str:
