@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -44,3 +47,12 @@ def bar(text: str) -> Iterator[Callable[[int, int, str], None]]:
             progress.update(task, completed=done, total=total or None, description=escape(new))
 
         yield update
+
+
+def in_steps(steps: Sequence[str], last: Callable[[], Answer]) -> Answer:
+    """The answer of ``last``, under a bar on which all steps but the last are done."""
+    with bar(steps[0]) as update:
+        update(len(steps) - 1, len(steps), steps[-1])
+        answer = last()
+        update(len(steps), len(steps), steps[-1])
+    return answer

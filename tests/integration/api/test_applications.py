@@ -9,7 +9,7 @@ import pytest
 
 from fleet.model.parsing import new_application
 from tests.integration.api.callers import Api
-from tests.integration.operations.harness import World, config_map
+from tests.integration.operations.harness import World, config_map, deployment
 
 
 def document(bare: World, name: str = "web", **fields: Any) -> dict[str, Any]:
@@ -135,9 +135,48 @@ class TestReading:
         assert status["operationState"]["phase"] == "Succeeded"
         assert status["operationState"]["operation"]["initiatedBy"] == {"automated": True}
         (entry,) = status["history"]
-        assert (entry["id"], entry["revision"]) == (0, sha) or entry["revision"] == sha
+        assert entry["revision"] == sha
         kinds = {(r["kind"], r["name"], r["status"]) for r in status["resources"]}
         assert ("ConfigMap", "a", "Synced") in kinds
+
+    async def test_status_has_the_fields_of_argo_cd(self, bare: World, operator: Api) -> None:
+        await bare.add_app("web", auto=False)
+        await bare.deliver(web=(deployment("web"),))
+        await bare.sync("web")
+        await bare.pass_()
+        app = await operator.get("applications/web")
+        status, sha = app["status"], bare.repo.sha()
+        source = app["spec"]["source"]
+        assert status["summary"] == {"images": ["registry.test/web:1"]}
+        state = status["operationState"]
+        assert state.keys() == {
+            "operation", "phase", "message", "startedAt", "finishedAt", "syncResult",
+        }  # fmt: skip
+        assert state["operation"].keys() == {"initiatedBy", "sync"}
+        assert state["operation"]["sync"].keys() <= {"prune", "revision"}
+        assert state["syncResult"].keys() == {"revision", "source", "resources"}
+        assert (state["syncResult"]["revision"], state["syncResult"]["source"]) == (sha, source)
+        results = {result["kind"]: result for result in state["syncResult"]["resources"]}
+        ours = {"action"}
+        assert results["Deployment"].keys() - ours == {
+            "group", "version", "kind", "namespace", "name", "status", "syncPhase", "hookPhase",
+        } | ({"message"} & results["Deployment"].keys())  # fmt: skip
+        assert results["Deployment"]["version"] == "v1"
+        assert results["Deployment"]["hookPhase"] == "Succeeded"
+        (entry,) = status["history"]
+        ours = {"deployedUntil", "healthyAt", "manifestsSha256"}
+        assert entry.keys() - ours == {
+            "id", "revision", "deployedAt", "deployStartedAt", "initiatedBy", "source",
+        }  # fmt: skip
+        assert entry["source"] == source
+        await bare.deliver(web=(deployment("web", replicas=2),))
+        await bare.sync("web")
+        await bare.pass_()
+        await bare.pretend_worker()
+        await operator.post("applications/web/rollback", {"id": entry["id"]}, code=202)
+        state = (await operator.get("applications/web"))["status"]["operationState"]
+        assert state["operation"].keys() == {"initiatedBy", "info", "sync"}
+        assert state["operation"]["info"] == [{"name": "kind", "value": "rollback"}]
 
     async def test_resources_history_and_operations(self, deployed: World, operator: Api) -> None:
         resources = (await operator.get("applications/web/resources"))["items"]
@@ -317,7 +356,9 @@ class TestActions:
             {"resources": ["ConfigMap"]},
             {"resources": ["!:ConfigMap:a"]},
             {"syncOptions": ["Prune"]},
-            {"retryLimit": -2},
+            {"syncOptions": ["Replace=true"]},
+            {"syncOptions": ["Replce=true"]},
+            {"retryLimit": 1},
         ],
     )
     async def test_a_sync_of_nothing_sensible_is_refused(
