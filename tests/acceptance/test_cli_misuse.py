@@ -108,7 +108,7 @@ def test_an_application_that_makes_no_sense(running: Machine) -> None:
 
 def test_documents_that_cannot_be_applied(running: Machine) -> None:
     failed(running.fleet("apply", "-f", "-", stdin="a: 1\n\tb: 2\n"), 2, "stdin:2")
-    failed(running.fleet("apply", "-f", "-", stdin="kind: Mystery\napiVersion: v1\n"), 3, "Mystery")
+    failed(running.fleet("apply", "-f", "-", stdin="kind: Mystery\napiVersion: v1\n"), 2, "Mystery")
 
 
 def test_two_fleets_on_one_home(running: Machine) -> None:

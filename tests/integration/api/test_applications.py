@@ -191,6 +191,17 @@ class TestReading:
         await operator.refused("GET", f"operations/{uuid4()}", code=404, type="NotFound")
         assert (await operator.get("operations", application="none"))["items"] == []
 
+    async def test_a_wrong_file_is_the_repositorys_and_not_the_requests(
+        self, deployed: World, operator: Api
+    ) -> None:
+        deployed.repo.commit({"web/bad.yaml": "a: 1\n\tb: 2\n"}, branch="bad")
+        for what in ("manifests", "diff"):
+            path = f"applications/web/{what}"
+            error = await operator.refused(
+                "GET", path, code=422, type="RenderError", revision="bad"
+            )
+            assert "web/bad.yaml:2" in error["message"]
+
     async def test_manifests_are_those_of_git_of_a_revision_and_of_the_cluster(
         self, deployed: World, operator: Api
     ) -> None:
