@@ -25,6 +25,7 @@ CERTIFICATES = Table(
     ),
     lambda it: f"{it['host']}/{it['kind']}/{it['subtype']}",
     "No certificates. Add one with `fleet cert add-ssh` or `fleet cert add-tls HOST`.",
+    key=lambda it: f"{it['host']}/{it['kind']}/{it['subtype']}/{it['fingerprint']}",
 )
 KINDS = click.Choice(["ssh", "https"])
 

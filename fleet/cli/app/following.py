@@ -65,13 +65,18 @@ def await_operation(
     """
     told: set[str] = set()
     name = str(operation["application"])
-    with bar(name) as update:
+    with bar(name) as shown:
         while True:
             results = (operation.get("syncResult") or {}).get("resources") or []
             done = [it for it in results if it.get("action")]
             for result in done if tell else ():
-                _tell_result(result, told)
-            update(len(done), len(results), f"{name}: {operation.get('message') or 'waiting'}")
+                line = _result_line(result)
+                if line not in told:
+                    shown.tell(line)
+                    told.add(line)
+            shown.update(
+                len(done), len(results), f"{name}: {operation.get('message') or 'waiting'}"
+            )
             if operation.get("phase") in FINAL:
                 return operation
             if patience.over:
@@ -86,14 +91,11 @@ def await_operation(
             operation = invocation.api.get("operations", str(operation["id"]))
 
 
-def _tell_result(result: Mapping[str, Any], told: set[str]) -> None:
+def _result_line(result: Mapping[str, Any]) -> str:
     """One line an object: it may change, when what failed is tried again."""
     message = result.get("message", "") if result["action"] in ("failed", "skipped") else ""
     said = f": {printable(message)}" if message else ""
-    line = f"{object_name(result)}  {word(result['action'])}{said}"
-    if line not in told:
-        click.echo(line)
-        told.add(line)
+    return f"{object_name(result)}  {word(result['action'])}{said}"
 
 
 def carry_out(

@@ -37,6 +37,7 @@ RESOURCES = Table(
     ),
     object_name,
     "No resources yet.",
+    key=lambda it: f"{it.get('group', '')}/{object_name(it)}",
 )
 
 

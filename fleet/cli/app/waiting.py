@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -45,7 +45,7 @@ def await_application(
         NotConverged: time is up, or nothing is known of it any more.
     """
     told: list[str] = []
-    with bar(f"Waiting for {name}") as update:
+    with bar(f"Waiting for {name}") as shown:
         while True:
             document: Mapping[str, Any] = invocation.api.get("applications", name)
             since = stale(document)
@@ -56,11 +56,13 @@ def await_application(
                     object=f"Application/{name}",
                 )
             left = outstanding(document, wanted)
-            update(*arrived(document, wanted), f"{name}: {left[0] if left else 'there'}")
+            shown.update(*arrived(document, wanted), f"{name}: {left[0] if left else 'there'}")
             if not left:
                 return document
             if left != told:
-                _tell(name, left, told)
+                for line in left:
+                    if line not in told:
+                        shown.tell(printable(f"{name}: {line}"), err=True)
                 told = left
             if patience.over:
                 raise NotConverged(
@@ -69,12 +71,6 @@ def await_application(
                     object=f"Application/{name}",
                 )
             invocation.api.pause(POLL_SECONDS)
-
-
-def _tell(name: str, left: Sequence[str], told: Sequence[str]) -> None:
-    for line in left:
-        if line not in told:
-            click.echo(printable(f"{name}: {line}"), err=True)
 
 
 def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
