@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from fleet.model.applications import Application, ApplicationSummary, LiveResource
 from fleet.model.health import Health
+from fleet.model.objects import GroupKind
 from fleet.model.operations import (
     Action,
     HistoryEntry,
     Operation,
+    OperationKind,
     Outcome,
 )
 
@@ -24,6 +27,9 @@ _RESULT_STATUS = {
     Action.SKIPPED: "PruneSkipped",
     Action.FAILED: "SyncFailed",
 }
+
+
+_NONE: Mapping[GroupKind, str] = MappingProxyType({})
 
 
 def time_text(moment: datetime | None) -> str | None:
@@ -80,7 +86,9 @@ def _status(app: Application) -> dict[str, Any]:
             "health": without_nothing(
                 {**health_shape(summary.health), "lastTransitionTime": time_text(app.health_since)}
             ),
-            "operationState": operation_state(app.operation) if app.operation else None,
+            "operationState": operation_state(app.operation, _versions(app))
+            if app.operation
+            else None,
             "history": [history_shape(entry) for entry in app.history],
             "resources": [resource_shape(resource) for resource in app.resources],
             "conditions": [
@@ -127,20 +135,32 @@ def resource_shape(resource: LiveResource) -> dict[str, Any]:
     )
 
 
-def operation_state(operation: Operation) -> dict[str, Any]:
-    """Argo CD's ``operationState``."""
+def _versions(app: Application) -> dict[GroupKind, str]:
+    """In which version each kind of the application's objects is asked for."""
+    return {resource.ref.group_kind: resource.version for resource in app.resources}
+
+
+def operation_state(
+    operation: Operation, versions: Mapping[GroupKind, str] = _NONE
+) -> dict[str, Any]:
+    """Argo CD's ``operationState``. It has no operations but syncs: that it is a rollback or
+    a deletion is said in ``info``.
+
+    Args:
+        versions: of the objects in the results; those of other kinds come without one.
+    """
+    kind = operation.kind
     return without_nothing(
         {
-            "operation": {
-                str(operation.kind): without_nothing(
-                    {
-                        "revision": operation.revision,
-                        "prune": operation.options.prune or None,
-                        "dryRun": operation.options.dry_run or None,
-                    }
-                ),
-                "initiatedBy": _initiated_by(operation.initiated_by),
-            },
+            "operation": without_nothing(
+                {
+                    "initiatedBy": _initiated_by(operation.initiated_by),
+                    "info": []
+                    if kind is OperationKind.SYNC
+                    else [{"name": "kind", "value": str(kind)}],
+                }
+            )
+            | {"sync": _asked(operation)},
             "phase": str(operation.phase),
             "message": operation.message,
             "startedAt": time_text(operation.started_at),
@@ -148,34 +168,80 @@ def operation_state(operation: Operation) -> dict[str, Any]:
             "retryCount": max(operation.attempt - 1, 0) or None,
             "syncResult": without_nothing(
                 {
-                    "revision": operation.revision,
-                    "sources": list(operation.sources),
-                    "resources": [outcome_shape(outcome) for outcome in operation.outcomes],
+                    **sources_shape(operation.revision, operation.sources),
+                    "resources": [
+                        outcome_shape(outcome, versions.get(outcome.ref.group_kind, ""))
+                        for outcome in operation.outcomes
+                    ],
                 }
             ),
         }
     )
 
 
+def _asked(operation: Operation) -> dict[str, Any]:
+    """Argo CD's ``operation.sync``."""
+    options = operation.options
+    return without_nothing(
+        {
+            "revision": operation.revision,
+            "prune": options.prune or None,
+            "dryRun": options.dry_run or None,
+            "syncOptions": list(options.sync_options),
+            "resources": [
+                without_nothing(
+                    {
+                        "group": ref.group,
+                        "kind": ref.kind,
+                        "namespace": ref.namespace,
+                        "name": ref.name,
+                    }
+                )
+                for ref in options.resources
+            ],
+        }
+    )
+
+
+def sources_shape(revision: str, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was applied and from where: ``source`` of one, ``sources`` and ``revisions`` of
+    several, as Argo CD has it."""
+    plain = [without_nothing({**source, "revision": None}) for source in sources]
+    if len(plain) == 1:
+        return {"revision": revision, "source": plain[0]}
+    revisions = [source.get("revision", "") for source in sources]
+    return {"revision": revision, "revisions": revisions, "sources": plain}
+
+
 def _initiated_by(name: str) -> dict[str, Any]:
     return {"automated": True} if name.startswith("fleet:") else {"username": name}
 
 
-def outcome_shape(outcome: Outcome) -> dict[str, Any]:
-    ref = outcome.ref
+def outcome_shape(outcome: Outcome, version: str = "") -> dict[str, Any]:
+    """One of ``syncResult.resources``; ``action`` and ``error`` are ours."""
+    ref, done = outcome.ref, outcome.action
     return without_nothing(
         {
             "group": ref.group,
+            "version": version,
             "kind": ref.kind,
             "namespace": ref.namespace,
             "name": ref.name,
-            "status": _RESULT_STATUS.get(outcome.action) if outcome.action else None,
-            "action": str(outcome.action) if outcome.action else None,
+            "status": _RESULT_STATUS.get(done) if done else None,
+            "action": str(done) if done else None,
             "message": outcome.message,
             "error": outcome.error,
             "syncPhase": "Sync",
+            "hookPhase": _hook_phase(done),
         }
     )
+
+
+def _hook_phase(done: Action | None) -> str:
+    """Argo CD says of every object, hook or not, how far it is."""
+    if done is None:
+        return "Running"
+    return "Failed" if done is Action.FAILED else "Succeeded"
 
 
 def history_shape(entry: HistoryEntry) -> dict[str, Any]:
@@ -183,13 +249,12 @@ def history_shape(entry: HistoryEntry) -> dict[str, Any]:
     return without_nothing(
         {
             "id": entry.id,
-            "revision": entry.revision,
+            **sources_shape(entry.revision, entry.sources),
             "deployedAt": time_text(entry.deployed_at),
             "deployStartedAt": time_text(entry.started_at),
             "deployedUntil": time_text(entry.deployed_until),
             "healthyAt": time_text(entry.healthy_at),
             "initiatedBy": _initiated_by(entry.initiated_by),
-            "sources": list(entry.sources),
             "manifestsSha256": entry.manifests_sha256,
         }
     ) | {"id": entry.id}

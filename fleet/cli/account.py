@@ -7,9 +7,10 @@ import click
 from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option, yes_option
-from fleet.cli.output import Column, Item, Table, show_done, show_items, to_json, to_yaml
+from fleet.cli.options import output_option, watch_option, yes_option
+from fleet.cli.output import Column, Item, Table, show_done, to_json, to_yaml
 from fleet.cli.times import Span, age
+from fleet.cli.watching import show_list
 
 ACCOUNTS = Table(
     "account",
@@ -42,6 +43,7 @@ TOKENS = Table(
     ),
     lambda it: str(it["name"]),
     "No tokens. Create one with `fleet account create-token ACCOUNT`.",
+    key=lambda it: str(it["id"]),
 )
 
 
@@ -72,11 +74,12 @@ def create(invocation: Invocation, name: str, role: str, output: str) -> None:
 
 
 @account.command("list", examples=("fleet account list",))
+@watch_option()
 @output_option()
 @click.pass_obj
-def list_(invocation: Invocation, output: str) -> None:
+def list_(invocation: Invocation, watch: bool, output: str) -> None:
     """List the accounts."""
-    show_items(invocation.api.items("accounts"), ACCOUNTS, output)
+    show_list(invocation, lambda: invocation.api.items("accounts"), ACCOUNTS, output, watch=watch)
 
 
 @account.command(
@@ -106,11 +109,18 @@ def create_token(
 
 @account.command("list-tokens", examples=("fleet account list-tokens ci -o wide",))
 @click.argument("account_name", metavar="ACCOUNT")
+@watch_option()
 @output_option()
 @click.pass_obj
-def list_tokens(invocation: Invocation, account_name: str, output: str) -> None:
+def list_tokens(invocation: Invocation, account_name: str, watch: bool, output: str) -> None:
     """List the tokens of an account; not the tokens themselves, which nobody has."""
-    show_items(invocation.api.items("accounts", account_name, "tokens"), TOKENS, output)
+    show_list(
+        invocation,
+        lambda: invocation.api.items("accounts", account_name, "tokens"),
+        TOKENS,
+        output,
+        watch=watch,
+    )
 
 
 @account.command("revoke-token", examples=("fleet account revoke-token ci pipeline -y",))

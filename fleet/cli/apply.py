@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,7 @@ from fleet.cli.failures import tell_error, tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option
 from fleet.cli.output import show_done, to_json, to_yaml
-from fleet.errors import FleetError
+from fleet.errors import FleetError, SpecInvalid
 
 
 @click.command(
@@ -43,7 +43,7 @@ def apply(
     """Create or change Applications, AppProjects, and cluster and repository Secrets.
 
     The documents are Argo CD's. Order does not matter. One that fails keeps none of the others
-    back; the exit code is 3 then.
+    back; the exit code is 2 then if all that failed are wrong in themselves, else 3.
     """
     body = {
         "documents": documents_of(names, recursive=recursive),
@@ -56,8 +56,16 @@ def apply(
     else:
         for result in results:
             _show(result, output, " (dry run)" if dry_run else "")
-    if any(result["action"] == "failed" for result in results):
-        ctx.exit(FleetError.exit_code)
+    ctx.exit(exit_code(results))
+
+
+def exit_code(results: Sequence[Mapping[str, Any]]) -> int:
+    """0, 2 when whatever failed is a wrong document, or 3."""
+    failed = [result for result in results if result["action"] == "failed"]
+    wrong = [it for it in failed if (it.get("error") or {}).get("type") == SpecInvalid.__name__]
+    if not failed:
+        return 0
+    return SpecInvalid.exit_code if wrong == failed else FleetError.exit_code
 
 
 def _show(result: Mapping[str, Any], output: str, suffix: str) -> None:

@@ -10,9 +10,10 @@ import click
 
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option
-from fleet.cli.output import Column, Table, show_items, to_json, to_yaml
+from fleet.cli.options import output_option, watch_option
+from fleet.cli.output import Column, Table, to_json, to_yaml
 from fleet.cli.times import Moment
+from fleet.cli.watching import show_list
 from fleet.errors import FleetError, UsageError
 
 CHANGES = Table(
@@ -56,13 +57,22 @@ def audit() -> None:
 @click.option("--since", type=Moment(ahead=False), help="Only after: 24h ago, or a time.")
 @click.option("--until", type=Moment(ahead=False), help="Only before: 1h ago, or a time.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
+@watch_option()
 @output_option()
 @click.pass_obj
-def changes(invocation: Invocation, /, limit: int, output: str, **wanted: str | None) -> None:
+def changes(
+    invocation: Invocation, /, limit: int, watch: bool, output: str, **wanted: str | None
+) -> None:
     """List accepted changes, denied attempts and sign-ins, newest first."""
     wanted["object"] = wanted.pop("name")
-    found = invocation.api.items("audit", "changes", query=wanted, most=limit)
-    show_items(found, CHANGES, output)
+    show_list(
+        invocation,
+        lambda: invocation.api.items("audit", "changes", query=wanted, most=limit),
+        CHANGES,
+        output,
+        watch=watch,
+        log=True,
+    )
 
 
 @audit.command(examples=("fleet audit verify", "fleet audit verify --head head.json"))

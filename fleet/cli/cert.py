@@ -9,9 +9,10 @@ import click
 from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option, yes_option
+from fleet.cli.options import output_option, watch_option, yes_option
 from fleet.cli.output import Column, Table, show_items, to_json, to_yaml
 from fleet.cli.reading import text_of
+from fleet.cli.watching import show_list
 from fleet.errors import NotFound
 
 CERTIFICATES = Table(
@@ -24,6 +25,7 @@ CERTIFICATES = Table(
     ),
     lambda it: f"{it['host']}/{it['kind']}/{it['subtype']}",
     "No certificates. Add one with `fleet cert add-ssh` or `fleet cert add-tls HOST`.",
+    key=lambda it: f"{it['host']}/{it['kind']}/{it['subtype']}/{it['fingerprint']}",
 )
 KINDS = click.Choice(["ssh", "https"])
 
@@ -75,12 +77,19 @@ def _show_added(answer: Any, output: str) -> None:
 @cert.command("list", examples=("fleet cert list", "fleet cert list --cert-type ssh"))
 @click.option("--hostname-pattern", "--host", "host", default="", help="Only this host.")
 @click.option("--cert-type", "--type", "kind", type=KINDS, help="Only these.")
+@watch_option()
 @output_option()
 @click.pass_obj
-def list_(invocation: Invocation, host: str, kind: str | None, output: str) -> None:
+def list_(invocation: Invocation, host: str, kind: str | None, watch: bool, output: str) -> None:
     """List what is trusted."""
     query = {"host": host, "kind": kind}
-    show_items(invocation.api.items("certificates", query=query), CERTIFICATES, output)
+    show_list(
+        invocation,
+        lambda: invocation.api.items("certificates", query=query),
+        CERTIFICATES,
+        output,
+        watch=watch,
+    )
 
 
 @cert.command(examples=("fleet cert rm git.example --cert-type ssh -y",))

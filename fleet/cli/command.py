@@ -13,7 +13,8 @@ from fleet.cli.invocation import Invocation
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Keep the option for whoever asks later; a later one wins (``fleet --x a app list --x b``)."""
+    """Keep the option for whoever asks later; a later one wins: of
+    ``fleet --server a app list --server b`` that is b."""
     if value not in (None, False) and param.name is not None:
         setattr(ctx.ensure_object(Invocation), param.name, value)
 

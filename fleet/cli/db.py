@@ -10,7 +10,7 @@ from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option
 from fleet.cli.output import NOTHING, aligned, printable, to_json, to_yaml
-from fleet.errors import RegistryUnavailable
+from fleet.errors import RegistryUnavailable, SettingsInvalid
 
 if TYPE_CHECKING:
     from fleet.cli.serving import Databases
@@ -66,9 +66,19 @@ def check(ctx: click.Context) -> None:
 @click.option("--read-only", is_flag=True, help="As the role that sees the schema audit only.")
 @click.pass_obj
 def url(invocation: Invocation, read_only: bool) -> None:
-    """Print the URL of the database, with its password."""
+    """Print the URL of the database, with its password.
+
+    With a PostgreSQL of your own, --read-only prints what the setting audit_reader_url says.
+    """
     urls = _standing(invocation)
-    click.echo((urls.reader if read_only else urls.application).reveal())
+    found = urls.reader if read_only else urls.application
+    if found is None:
+        raise SettingsInvalid(
+            "audit_reader_url is not set, and database_url may do more than read",
+            hint="Make a login in the role fleet_audit_reader, as docs/sql.md shows, and set"
+            " FLEET_AUDIT_READER_URL to its URL.",
+        )
+    click.echo(found.reveal())
 
 
 def _standing(invocation: Invocation) -> Databases:
@@ -94,12 +104,16 @@ def _standing(invocation: Invocation) -> Databases:
 @output_option("table", "json", "yaml", "csv")
 @click.pass_obj
 def sql(invocation: Invocation, statement: str, output: str) -> None:
-    """Ask in SQL, where there is no psql. Reads only; docs/sql.md says what there is."""
+    """Ask in SQL, where there is no psql. Reads only; docs/sql.md says what there is.
+
+    One statement, in a read-only transaction: as the role that sees the schema audit only, or
+    as that of database_url where no other is set.
+    """
     from fleet.cli import serving
     from fleet.registry.console import ask
 
     with serving.databases(invocation.settings) as urls:
-        answer = ask(urls.reader, statement)
+        answer = ask(urls.reader or urls.application, statement)
     _show_answer(answer, output)
 
 

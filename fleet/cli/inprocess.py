@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -27,8 +27,8 @@ POOL_SIZE = 4
 def local_actor() -> Actor:
     """Who calls where there is nothing to sign in to: whoever runs the program, named."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
+        user = pwd.getpwuid(os.getuid()).pw_name  # not by variables, which say what they are told
+    except KeyError:
         user = str(os.getuid())
     return Actor(f"local:{user}", role="admin")
 

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,14 @@ class Table:
         noun: for ``-o name``: ``application/web``.
         name: what identifies an item.
         empty: what is said instead of an empty table; says how to make the first.
+        key: tells items apart where several have the same name.
     """
 
     noun: str
     columns: tuple[Column, ...]
     name: Callable[[Item], str]
     empty: str
+    key: Callable[[Item], str] | None = None
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -155,6 +158,30 @@ def show_done(item: Item, noun: str, name: str, action: str, output: str) -> Non
         click.echo(f"{noun}/{printable(name)}")
     else:
         click.echo(f"{noun}/{printable(name)} {word(action)}")
+
+
+def show_documents(items: Sequence[Item], output: str, *, many: bool) -> None:
+    """What a command answers with as JSON or YAML: always one document, a list where
+    several things were asked for."""
+    shown: Any = list(items) if many or len(items) != 1 else items[0]
+    click.echo(to_json(shown) if output == "json" else to_yaml(shown))
+
+
+@contextmanager
+def shown_together(
+    noun: str, output: str, *, many: bool
+) -> Iterator[Callable[[Item, str, str], None]]:
+    """Says what became of each of several things: a line at once, or as JSON or YAML one
+    document at the end, which has those that were done before one failed."""
+    if output not in ("json", "yaml"):
+        yield lambda item, name, action: show_done(item, noun, name, action, output)
+        return
+    found: list[Item] = []
+    try:
+        yield lambda item, name, action: found.append(item)  # noqa: ARG005
+    finally:
+        if found:
+            show_documents(found, output, many=many)
 
 
 def page_of(pairs: Iterable[tuple[str, str]]) -> str:

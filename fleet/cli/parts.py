@@ -6,9 +6,10 @@ import click
 
 from fleet.cli.command import Command, Group
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option
-from fleet.cli.output import Column, Table, show_items
+from fleet.cli.options import output_option, watch_option
+from fleet.cli.output import Column, Table
 from fleet.cli.times import age
+from fleet.cli.watching import show_list
 from fleet.errors import UsageError
 from fleet.settings import Settings
 
@@ -87,6 +88,7 @@ JOBS = Table(
     ),
     lambda job: str(job["name"]),
     "No jobs. Register a cluster with `fleet cluster add`; a leader (`fleet up`) schedules it.",
+    key=lambda job: str(job["key"]),
 )
 
 
@@ -99,8 +101,9 @@ def _ago(moment: str | None) -> str:
 
 
 @daemon.command(examples=("fleet daemon jobs", "fleet daemon jobs -o json"))
+@watch_option()
 @output_option()
 @click.pass_obj
-def jobs(invocation: Invocation, output: str) -> None:
+def jobs(invocation: Invocation, watch: bool, output: str) -> None:
     """Show what the leader has scheduled: next and last run of each job."""
-    show_items(invocation.api.items("jobs"), JOBS, output)
+    show_list(invocation, lambda: invocation.api.items("jobs"), JOBS, output, watch=watch)

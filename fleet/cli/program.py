@@ -81,7 +81,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = fleet.main(list(arguments), prog_name="fleet", standalone_mode=False, obj=invocation)
         return code if isinstance(code, int) else 0
-    except click.Abort:
+    except click.Abort as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return INTERRUPTED  # click makes one of the other
         click.echo("Aborted: nothing was changed.", err=True)
         return 1
     except KeyboardInterrupt:

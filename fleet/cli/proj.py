@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -255,21 +256,49 @@ def close(invocation: Invocation, name: str, yes: bool, output: str) -> None:
     show_done(answer["project"], "project", name, "closed", output)
 
 
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What an entry is, and how it is written; with ``separator`` also as two arguments,
+    which is how argocd has it."""
+
+    metavar: str
+    separator: str = ""
+
+    def entry(self, parts: tuple[str, ...]) -> str:
+        """One argument as it is, two with the separator between them.
+
+        Raises:
+            UsageError: another number of arguments.
+        """
+        most = 2 if self.separator else 1
+        if not 1 <= len(parts) <= most:
+            raise UsageError(f"expected {self.usage}, not {' '.join(parts) or 'nothing'}")
+        return self.separator.join(parts)
+
+    @property
+    def usage(self) -> str:
+        two = self.metavar.replace(self.separator, " ") if self.separator else ""
+        return f"{{{self.metavar}|{two}}}" if two else self.metavar
+
+
 def _entry_verb(
     verb: str,
-    noun: str,
-    example: str,
+    noun: Noun,
+    examples: tuple[str, ...],
     change: Callable[[Document, str], Document | None],
     text: str,
 ) -> None:
     """A verb that puts one entry into a list of a project, or takes one out."""
 
-    @proj.command(verb, help=text, examples=(f"fleet proj {verb} shop {example}",))
+    shown = tuple(f"fleet proj {verb} shop {example}" for example in examples)
+
+    @proj.command(verb, help=text, examples=shown)
     @click.argument("name")
-    @click.argument("entry", metavar=noun)
+    @click.argument("parts", nargs=-1, metavar=noun.usage)
     @output_option("table", "json", "yaml", "name")
     @click.pass_obj
-    def command(invocation: Invocation, name: str, entry: str, output: str) -> None:
+    def command(invocation: Invocation, name: str, parts: tuple[str, ...], output: str) -> None:
+        entry = noun.entry(parts)
         _put(invocation, name, lambda document: change(document, entry), output)
 
 
@@ -281,32 +310,35 @@ def _removes(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], 
     return lambda document, entry: without_entry(document, key, read(entry))
 
 
-_DEST, _KIND = "CLUSTER,NAMESPACE", "GROUP/KIND"
+_URL, _DEST, _KIND = Noun("URL"), Noun("CLUSTER,NAMESPACE", ","), Noun("GROUP/KIND", "/")
+_URLS = ("'https://git.example/*'",)
+_DESTS = ("'eu-*,shop'", "https://10.0.0.3:6443 shop")
+_DAEMON_SETS = ("apps/DaemonSet", "apps DaemonSet")
 _entry_verb(
     "add-source",
-    "URL",
-    "'https://git.example/*'",
+    _URL,
+    _URLS,
     _adds("sourceRepos", str),
     "Allow a repository, or a glob of them.",
 )
 _entry_verb(
     "remove-source",
-    "URL",
-    "'https://git.example/*'",
+    _URL,
+    _URLS,
     _removes("sourceRepos", str),
     "Take a repository off the list.",
 )
 _entry_verb(
     "add-destination",
     _DEST,
-    "'eu-*,shop'",
+    _DESTS,
     _adds("destinations", destination),
     "Allow a cluster and namespace.",
 )
 _entry_verb(
     "remove-destination",
     _DEST,
-    "'eu-*,shop'",
+    _DESTS,
     _removes("destinations", destination),
     "Take a cluster and namespace off the list.",
 )
@@ -340,28 +372,28 @@ def _denies(allow: str, deny: str) -> Callable[[Document, str], Document | None]
 _entry_verb(
     "allow-cluster-resource",
     _KIND,
-    "rbac.authorization.k8s.io/ClusterRole",
+    ("rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io ClusterRole"),
     _allows(CLUSTER_ALLOW, CLUSTER_DENY),
     "Allow a cluster-scoped kind.",
 )
 _entry_verb(
     "deny-cluster-resource",
     _KIND,
-    "/Namespace",
+    ("/Namespace", "'' Namespace"),
     _denies(CLUSTER_ALLOW, CLUSTER_DENY),
     "Forbid a cluster-scoped kind.",
 )
 _entry_verb(
     "allow-namespace-resource",
     _KIND,
-    "apps/DaemonSet",
+    _DAEMON_SETS,
     _allows(NAMESPACE_ALLOW, NAMESPACE_DENY),
     "Allow a namespaced kind again.",
 )
 _entry_verb(
     "deny-namespace-resource",
     _KIND,
-    "apps/DaemonSet",
+    _DAEMON_SETS,
     _denies(NAMESPACE_ALLOW, NAMESPACE_DENY),
     "Forbid a namespaced kind.",
 )

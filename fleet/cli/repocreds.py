@@ -9,9 +9,10 @@ import click
 from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import given, output_option, yes_option
-from fleet.cli.output import Column, Table, show_done, show_items
+from fleet.cli.options import given, output_option, watch_option, yes_option
+from fleet.cli.output import Column, Table, show_done
 from fleet.cli.repo_auth import TYPES, auth_body, auth_options
+from fleet.cli.watching import show_list
 
 CREDENTIALS = Table(
     "repocreds",
@@ -55,11 +56,14 @@ def add(invocation: Invocation, /, url: str, kind: str, output: str, **flags: An
 
 
 @repocreds.command("list", examples=("fleet repocreds list",))
+@watch_option()
 @output_option()
 @click.pass_obj
-def list_(invocation: Invocation, output: str) -> None:
+def list_(invocation: Invocation, watch: bool, output: str) -> None:
     """List them; never the secrets in them."""
-    show_items(invocation.api.items("repocreds"), CREDENTIALS, output)
+    show_list(
+        invocation, lambda: invocation.api.items("repocreds"), CREDENTIALS, output, watch=watch
+    )
 
 
 @repocreds.command(examples=("fleet repocreds rm https://git.example/shop -y",))

@@ -44,11 +44,12 @@ ADMIN_FILE = "admin.token"
 
 @dataclass(frozen=True)
 class Databases:
-    """URLs by role. With a database of one's own all three may be the same."""
+    """URLs by role. With a database of one's own the first two are the same, and the third,
+    which sees the schema audit only, is there if a setting gives it."""
 
     application: Secret
     owner: Secret
-    reader: Secret
+    reader: Secret | None
 
 
 def external_databases(settings: Settings) -> Databases | None:
@@ -56,7 +57,7 @@ def external_databases(settings: Settings) -> Databases | None:
     if settings.database_url is None:
         return None
     url = settings.database_url
-    return Databases(url, url, settings.audit_reader_url or url)
+    return Databases(url, url, settings.audit_reader_url)
 
 
 def embedded_databases(server: EmbeddedPostgres) -> Databases:

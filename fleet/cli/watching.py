@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from fleet.cli.invocation import Invocation
-from fleet.cli.output import Item, Table, aligned, rows_of, show_items, to_json
+from fleet.cli.output import Item, Table, aligned, printable, rows_of, show_items, to_json, to_yaml
 
 WATCH_SECONDS = 2.0
 REMOVED = "deleted"
@@ -20,18 +20,26 @@ def show_list(
     output: str,
     *,
     watch: bool = False,
+    log: bool = False,
 ) -> None:
-    """Print the list; with ``watch`` go on with each row that changed since the last look."""
+    """Print the list; with ``watch`` go on with each row that changed since the last look.
+
+    Args:
+        log: the list only grows, newest first: what a limit cuts off was not deleted.
+    """
     items = ask()
     show_items(items, table, output)
-    known = {table.name(item): item for item in items}
+    key = table.key or table.name
+    known = {key(item): item for item in items}
     while watch:
         invocation.api.pause(WATCH_SECONDS)
-        now = {table.name(item): item for item in ask()}
-        for item in changed(known, now):
+        now = {key(item): item for item in ask()}
+        found = changed(known, now)
+        for item in reversed(found) if log else found:
             _show_change(item, table, output)
-        for name in known.keys() - now.keys():
-            click.echo(f"{table.noun}/{name} {REMOVED}", err=output == "json")
+        for item in () if log else [known[gone] for gone in known if gone not in now]:
+            text = f"{table.noun}/{printable(table.name(item))} {REMOVED}"
+            click.echo(text, err=output in ("json", "yaml"))
         known = now
 
 
@@ -41,9 +49,11 @@ def changed(before: dict[str, Item], now: dict[str, Item]) -> list[Item]:
 
 
 def _show_change(item: Item, table: Table, output: str) -> None:
-    """One row under the table that is there already; as JSON, one document."""
-    if output in ("json", "yaml"):
+    """One row under the table that is there already; as JSON or YAML, one document."""
+    if output == "json":
         click.echo(to_json(item))
+    elif output == "yaml":
+        click.echo(f"---\n{to_yaml(item)}")
     elif output == "name":
         show_items([item], table, output)
     else:

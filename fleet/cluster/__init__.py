@@ -10,7 +10,7 @@ secret in a message.
 
 from __future__ import annotations
 
-from fleet.cluster.argocd import connection_from_argocd
+from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
 from fleet.cluster.calls import Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
@@ -51,6 +51,7 @@ __all__ = [
     "Gate",
     "Limits",
     "apply",
+    "aws_token_arguments",
     "checked_connection",
     "cluster_uid",
     "connection_from_argocd",

@@ -85,19 +85,21 @@ def _aws(aws: Mapping[str, Any], allowed_exec: frozenset[str]) -> ExecCredential
     name = _text(aws, "clusterName")
     if not name:
         raise _wrong("awsAuthConfig.clusterName", "is missing")
-    args = ["eks", "get-token", "--output", "json", "--cluster-name", name]
-    if role := _text(aws, "roleARN"):
-        args += ["--role-arn", role]
-    if profile := _text(aws, "profile"):
-        args += ["--profile", profile]
     return exec_credential(
         "aws",
-        tuple(args),
+        aws_token_arguments(name, _text(aws, "roleARN"), _text(aws, "profile")),
         (),
         api_version=V1BETA1,
         allowed_exec=allowed_exec,
         field="data.config.awsAuthConfig",
     )
+
+
+def aws_token_arguments(cluster: str, role: str = "", profile: str = "") -> tuple[str, ...]:
+    """What ``aws`` is asked with for a token of an EKS cluster."""
+    pairs = (("--cluster-name", cluster), ("--role-arn", role), ("--profile", profile))
+    flags = [word for pair in pairs if pair[1] for word in pair]
+    return ("eks", "get-token", "--output", "json", *flags)
 
 
 def _plugin(plugin: Mapping[str, Any], allowed_exec: frozenset[str]) -> ExecCredential:

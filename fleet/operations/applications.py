@@ -5,6 +5,7 @@ Each is one transaction that checks, writes, audits and wakes; the passes do the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fleet.errors import NoWorker, Place, Refused, SpecInvalid
@@ -15,7 +16,9 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.scope import Actor, Scope
+from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.runtime import Runtime
+from fleet.plan import read_application_options
 from fleet.registry import (
     applications,
     history,
@@ -28,6 +31,11 @@ from fleet.registry.history import OperationRequest
 
 RefreshMode = Literal["normal", "hard"]
 
+_REMAKE = (
+    "An object that cannot be changed in place is made anew by a sync once it is deleted:"
+    " `kubectl delete`, then `fleet app sync`."
+)
+
 
 async def sync_application(
     runtime: Runtime, actor: Actor, scope: Scope, name: str, options: SyncOptions
@@ -36,9 +44,11 @@ async def sync_application(
 
     Raises:
         NotFound: no such application.
+        SpecInvalid: a sync option that this version does not act on.
         Refused: an operation runs already, or nothing could be rendered yet.
         NoWorker: no worker is alive to do it.
     """
+    _refuse_idle(options.sync_options)
     async with runtime.db.transaction() as tx:
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
@@ -170,6 +180,24 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
         await _wake(tx, app)
+
+
+def _refuse_idle(given: Sequence[str]) -> None:
+    """An application may carry options that do nothing yet, and says so; who asks for one
+    sync with them expects them to be acted upon."""
+    read = read_application_options(given)
+    if read.idle:
+        raise SpecInvalid(
+            f"{', '.join(read.idle)}: not acted on yet",
+            place=Place(field="syncOptions"),
+            hint=_REMAKE if {"Replace=true", "Force=true"} & set(read.idle) else "",
+        )
+    if read.unknown:
+        raise SpecInvalid(
+            f"{', '.join(read.unknown)}: no such sync option",
+            place=Place(field="syncOptions"),
+            hint=f"Known are {', '.join(sorted(SYNC_OPTION_VALUES))}.",
+        )
 
 
 async def _require_worker(tx: Tx) -> None:

@@ -155,7 +155,7 @@ async def _known(tx: Tx, scope: Scope, new: NewCluster, *, upsert: bool) -> Clus
     if found is not None and not upsert:
         raise AlreadyExists(
             f"a cluster named {new.name!r} exists already",
-            hint="Add --upsert to change it, or choose another --name.",
+            hint="Add --upsert to change it, or choose another name.",
             object=f"Cluster/{new.name}",
         )
     other = await clusters.find_by_server(tx, EVERYTHING, new.connection.server)

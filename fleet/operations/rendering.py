@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fleet.errors import FleetError, NotFound, RevisionNotFound
+from fleet.errors import (
+    FleetError,
+    NotFound,
+    RenderError,
+    RevisionNotFound,
+    SpecInvalid,
+)
 from fleet.model.applications import followed
 from fleet.model.ids import ApplicationId
 from fleet.model.objects import Manifest
@@ -38,7 +44,8 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
     Raises:
         NotFound: the application was deleted meanwhile.
         RevisionNotFound: the repository has no such revision.
-        FleetError: as a render fails: SourceError, RenderError, Forbidden.
+        RenderError: it does not render, or a file in it is wrong.
+        FleetError: as a render fails otherwise: SourceError, Forbidden.
     """
     async with runtime.db.reading() as tx:
         entry = await desired.inputs_of(tx, application)
@@ -54,10 +61,17 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
     answers = await work.render(jobs)
     for answer in answers:
         if isinstance(answer, FleetError):
-            raise answer
+            raise _of_repository(answer)
     rendered = work.combine(entry, jobs, answers)
     objects = tuple(work.sets[rendered.manifests_sha256].objects)
     return RenderedAt(objects, rendered.revisions, rendered.warnings)
+
+
+def _of_repository(error: FleetError) -> FleetError:
+    """A wrong file in the repository is no wrong request of whoever asks to render it."""
+    if isinstance(error, SpecInvalid):
+        return RenderError(error.message, hint=error.hint, object=error.object)
+    return error
 
 
 async def _resolved(runtime: Runtime, remote: Remote, source: FollowedSource, revision: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,13 @@ from fleet.model.ids import AccountId, TokenId
 from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx, constraint_of
+from fleet.registry.selection import (
+    DEFAULT_LIMIT,
+    before_cursor,
+    cut_page,
+    page_size,
+    time_cursor,
+)
 from fleet.registry.tables import Base
 
 ACCOUNTS = Base.metadata.tables["accounts"]
@@ -62,6 +70,19 @@ async def list_accounts(tx: Tx, scope: Scope) -> tuple[Account, ...]:
     """All accounts, by name."""
     rows = await tx.execute(sa.select(ACCOUNTS).where(_seen(scope)).order_by(ACCOUNTS.c.name))
     return tuple(_account(row) for row in rows)
+
+
+async def accounts_page(
+    tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
+) -> tuple[tuple[Account, ...], str]:
+    """A page by name, and the cursor for the next ("" after the last)."""
+    size = page_size(limit)
+    query = (
+        sa.select(ACCOUNTS).where(ACCOUNTS.c.name > after, _seen(scope)).order_by(ACCOUNTS.c.name)
+    )
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    return tuple(_account(row) for row in page), cursor
 
 
 async def get_account(tx: Tx, scope: Scope, name: str) -> Account:
@@ -133,15 +154,36 @@ async def create_token(
 
 async def list_tokens(tx: Tx, scope: Scope, account: str | None = None) -> tuple[ApiToken, ...]:
     """Tokens of one account or of all, newest first, the revoked and expired included."""
-    query = (
-        sa.select(TOKENS, ACCOUNTS.c.name.label("account"))
-        .join(ACCOUNTS, ACCOUNTS.c.id == TOKENS.c.account_id)
-        .where(_seen(scope))
-        .order_by(TOKENS.c.created_at.desc(), TOKENS.c.id)
-    )
+    query = _tokens().where(_seen(scope))
     if account is not None:
         query = query.where(ACCOUNTS.c.name == account)
     return tuple(_token(row, row.account) for row in await tx.execute(query))
+
+
+async def tokens_page(
+    tx: Tx, scope: Scope, account: str, *, limit: int = DEFAULT_LIMIT, after: str = ""
+) -> tuple[tuple[ApiToken, ...], str]:
+    """A page of an account's tokens, newest first, and the cursor for the next.
+
+    Raises:
+        UsageError: ``after`` is not a cursor of this list.
+    """
+    size = page_size(limit)
+    query = _tokens().where(ACCOUNTS.c.name == account, _seen(scope))
+    query = query.where(before_cursor(TOKENS.c.created_at, TOKENS.c.id, after))
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    cursors = [time_cursor(row.created_at, row.id) for row in rows]
+    page, cursor = cut_page(rows, size, cursors)
+    return tuple(_token(row, row.account) for row in page), cursor
+
+
+def _tokens() -> sa.Select[Any]:
+    """Tokens with the names of their accounts, newest first."""
+    return (
+        sa.select(TOKENS, ACCOUNTS.c.name.label("account"))
+        .join(ACCOUNTS, ACCOUNTS.c.id == TOKENS.c.account_id)
+        .order_by(TOKENS.c.created_at.desc(), TOKENS.c.id.desc())
+    )
 
 
 async def revoke_token(tx: Tx, actor: Actor, id: TokenId) -> None:

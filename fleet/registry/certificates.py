@@ -14,6 +14,13 @@ from fleet.model.repositories import KnownCertificate
 from fleet.model.scope import Actor, Scope
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.selection import (
+    DEFAULT_LIMIT,
+    after_parts,
+    cut_page,
+    page_size,
+    parts_cursor,
+)
 from fleet.registry.tables import TABLES
 
 CERTIFICATES = TABLES["known_certificates"]
@@ -45,19 +52,33 @@ async def add_certificates(
 
 
 async def list_certificates(
-    tx: Tx, scope: Scope, *, host: str = "", kind: str = ""
-) -> tuple[KnownCertificate, ...]:
-    """By host. They are public keys of no project: whoever sees any project sees them."""
+    tx: Tx,
+    scope: Scope,
+    *,
+    host: str = "",
+    kind: str = "",
+    limit: int = DEFAULT_LIMIT,
+    after: str = "",
+) -> tuple[tuple[KnownCertificate, ...], str]:
+    """A page by host, and the cursor for the next. They are public keys of no project:
+    whoever sees any project sees them.
+
+    Raises:
+        UsageError: ``after`` is not a cursor of this list.
+    """
     if scope.projects is not None and not scope.projects:
-        return ()
-    query = select(CERTIFICATES).order_by(
-        CERTIFICATES.c.host, CERTIFICATES.c.kind, CERTIFICATES.c.subtype, CERTIFICATES.c.fingerprint
-    )
+        return (), ""
+    size, c = page_size(limit), CERTIFICATES.c
+    columns = (c.host, c.kind, c.subtype, c.fingerprint)
+    query = select(CERTIFICATES).where(after_parts(columns, after)).order_by(*columns)
     if host:
         query = query.where(CERTIFICATES.c.host == host)
     if kind:
         query = query.where(CERTIFICATES.c.kind == kind)
-    return tuple(_certificate_of(row) for row in await tx.execute(query))
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    cursors = [parts_cursor(row.host, row.kind, row.subtype, row.fingerprint) for row in rows]
+    page, cursor = cut_page(rows, size, cursors)
+    return tuple(_certificate_of(row) for row in page), cursor
 
 
 async def remove_certificates(

@@ -12,6 +12,8 @@ from fleet.model.secret import Secret
 from fleet.registry.database import connect_arguments, parse_url, session_settings
 from fleet.registry.faults import translated
 
+_SETTINGS = {**session_settings(), "default_transaction_read_only": "on"}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -22,20 +24,24 @@ class Answer:
 
 
 def ask(url: Secret, query: str) -> Answer:
-    """What ``query`` returns. It runs in a read-only transaction that is rolled back.
+    """What ``query`` returns: one statement, in a read-only transaction that is rolled back.
+
+    It goes by the extended protocol, which takes one statement only: a second could end the
+    transaction and start one that writes.
 
     Raises:
-        UsageError: PostgreSQL does not understand the query, or it would change something.
+        UsageError: PostgreSQL does not understand the query, it would change something, or it
+            is more than one.
         RegistryUnavailable: there is no server.
     """
     parsed = parse_url(url)
-    arguments = connect_arguments(parsed, "fleet db sql", session_settings())
+    arguments = connect_arguments(parsed, "fleet db sql", _SETTINGS)
     plain = parsed.difference_update_query(["options"]).set(drivername="postgresql")
     conninfo = plain.render_as_string(hide_password=False)
     try:
         with psycopg.connect(conninfo, **arguments) as connection:
             connection.read_only = True
-            cursor = connection.execute(query.encode())
+            cursor = connection.execute(query.encode(), prepare=True)
             columns = tuple(column.name for column in cursor.description or ())
             rows = tuple(cursor.fetchall()) if columns else ()
             connection.rollback()
@@ -47,6 +53,6 @@ def ask(url: Secret, query: str) -> Answer:
 def _explained(error: psycopg.Error) -> FleetError:
     """What the person wrote is theirs to mend; the rest is the database's."""
     diagnostic = error.diag.message_primary
-    if error.sqlstate and error.sqlstate[:2] in ("42", "22", "25", "0A"):
+    if error.sqlstate and error.sqlstate[:2] in ("42", "22", "25", "2D", "0A"):
         return UsageError(f"SQL: {diagnostic}", hint=error.diag.message_hint or "")
     return translated(error) or RegistryError(f"SQL: {diagnostic or 'the query failed'}")

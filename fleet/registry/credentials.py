@@ -30,7 +30,7 @@ from fleet.registry.database import Tx
 from fleet.registry.envelopes import opened, sealed
 from fleet.registry.keyring import KeyRing
 from fleet.registry.sealing import Place
-from fleet.registry.selection import missing
+from fleet.registry.selection import DEFAULT_LIMIT, cut_page, missing, page_size
 from fleet.registry.tables import TABLES
 
 CREDENTIALS = TABLES["repo_credentials"]
@@ -236,6 +236,19 @@ async def list_credentials(tx: Tx, scope: Scope) -> tuple[RepoCredential, ...]:
         return ()
     rows = await tx.execute(select(CREDENTIALS).order_by(CREDENTIALS.c.url))
     return tuple(_credential_of(row) for row in rows)
+
+
+async def credentials_page(
+    tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
+) -> tuple[tuple[RepoCredential, ...], str]:
+    """A page by URL, and the cursor for the next; seen by whom ``list_credentials`` says."""
+    if not scope.sees_everything:
+        return (), ""
+    size = page_size(limit)
+    query = select(CREDENTIALS).where(CREDENTIALS.c.url > after).order_by(CREDENTIALS.c.url)
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    page, cursor = cut_page(rows, size, [row.url for row in rows])
+    return tuple(_credential_of(row) for row in page), cursor
 
 
 async def remove_credential(tx: Tx, actor: Actor, canonical_url: str) -> None:

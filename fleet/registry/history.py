@@ -36,6 +36,7 @@ from fleet.registry.selection import (
     before_cursor,
     cut_page,
     in_scope,
+    number_cursor,
     page_size,
     time_cursor,
 )
@@ -133,6 +134,28 @@ async def history_of(
     )
     rows = (await tx.execute(query)).all()
     return tuple(_entry_of(row) for row in reversed(rows))
+
+
+async def list_deployments(
+    tx: Tx,
+    scope: Scope,
+    application: ApplicationId,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    after: str = "",
+) -> tuple[tuple[HistoryEntry, ...], str]:
+    """A page of an application's deployments, the newest first, and the cursor for the next.
+
+    Raises:
+        UsageError: ``after`` is not a cursor of this list.
+    """
+    size, c = page_size(limit), DEPLOYMENTS.c
+    query = select(DEPLOYMENTS).where(c.application_id == application, in_scope(scope, c.project))
+    if after:
+        query = query.where(c.number < number_cursor(after))
+    rows = (await tx.execute(query.order_by(c.number.desc()).limit(size + 1))).all()
+    page, cursor = cut_page(rows, size, [str(row.number) for row in rows])
+    return tuple(_entry_of(row) for row in page), cursor
 
 
 async def deployment_by_number(

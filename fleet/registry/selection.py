@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -35,6 +36,7 @@ MAX_LIMIT = 1000
 #: thousand does not make a typing error slow.
 _MAX_CANDIDATES = 1000
 _MAX_SUGGESTIONS = 3
+_INTEGER_DIGITS = 10  # of an integer column, which holds a little more than two billion
 _MAX_NAME_LENGTH = 300  # characters; comparing takes their square
 
 T = TypeVar("T")
@@ -125,6 +127,43 @@ def before_cursor(
     except ValueError:
         raise UsageError("the cursor does not belong to this list") from None
     return tuple_(at, id) < tuple_(*position)
+
+
+def number_cursor(cursor: str) -> int:
+    """Where a list that goes by a number continues.
+
+    Raises:
+        UsageError: it is no number that a column could hold.
+    """
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < _INTEGER_DIGITS):
+        raise UsageError("the cursor does not belong to this list")
+    return int(cursor)
+
+
+def parts_cursor(*parts: str) -> str:
+    """Where a list that goes by several texts continues."""
+    return json.dumps(parts, ensure_ascii=False)
+
+
+def after_parts(columns: Sequence[ColumnElement[str]], cursor: str) -> ColumnElement[bool]:
+    """Rows that come after ``parts_cursor`` in such a list.
+
+    Raises:
+        UsageError: it is no such cursor.
+    """
+    if not cursor:
+        return true()
+    try:
+        parts = json.loads(cursor)
+    except ValueError:
+        parts = None
+    if not (
+        isinstance(parts, list)
+        and len(parts) == len(columns)
+        and all(isinstance(part, str) for part in parts)
+    ):
+        raise UsageError("the cursor does not belong to this list")
+    return tuple_(*columns) > tuple_(*parts)
 
 
 async def missing(tx: Tx, kind: str, name: str, visible: Select[str]) -> NotFound:

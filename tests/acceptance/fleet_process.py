@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +53,46 @@ class Machine:
             cwd=self.home,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def on_terminal(self, *arguments: str) -> Done:
+        """The same with a terminal for stderr; ``err`` is what was drawn on it."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fleet", *arguments],
+            env={**self.environment, "TERM": "xterm", "COLUMNS": "160"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            cwd=self.home,
+        )
+        os.close(theirs)
+        drawn = bytearray()
+        with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+            while part := terminal.read(1 << 16):  # a terminal ends with EIO
+                drawn += part
+        out, _ = process.communicate()
+        return Done(process.returncode, out.decode(), drawn.decode(errors="replace"))
+
+    @contextlib.contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """The command while it runs; ended by an interrupt, as by Ctrl-C."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fleet", *arguments],
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+        )
+        try:
+            yield process
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
     def ok(self, *arguments: str, stdin: str = "") -> Done:
         """The same, where anything but exit code 0 fails the test."""

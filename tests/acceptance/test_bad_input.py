@@ -194,7 +194,7 @@ def test_a_sync_window_that_cannot_be(
     document = {**kind, "metadata": {"name": "odd"}, "spec": {"syncWindows": [window]}}
     path = files / "project.yaml"
     path.write_text(f"# a project\n---\n{json.dumps(document)}\n")
-    stage.refuses(("apply", "-f", str(path)), 3, f"{path}:3", *said)
+    stage.refuses(("apply", "-f", str(path)), 2, f"{path}:3", *said)
 
 
 def test_what_is_no_yaml(stage: Stage, files: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from tests.acceptance.fleet_process import Done, Machine, machine
 from tests.cluster.kube import TestCluster
 from tests.ports import free_port
+from tests.servers.postgres import TestDatabase
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def test_an_application_that_makes_no_sense(running: Machine) -> None:
 
 def test_documents_that_cannot_be_applied(running: Machine) -> None:
     failed(running.fleet("apply", "-f", "-", stdin="a: 1\n\tb: 2\n"), 2, "stdin:2")
-    failed(running.fleet("apply", "-f", "-", stdin="kind: Mystery\napiVersion: v1\n"), 3, "Mystery")
+    failed(running.fleet("apply", "-f", "-", stdin="kind: Mystery\napiVersion: v1\n"), 2, "Mystery")
 
 
 def test_two_fleets_on_one_home(running: Machine) -> None:
@@ -120,6 +123,30 @@ def test_sql_only_reads(running: Machine) -> None:
     failed(
         running.fleet("db", "sql", "-c", "select * from public.clusters"), 2, "permission denied"
     )
+
+
+def test_a_database_of_ones_own_is_only_read(database: TestDatabase) -> None:
+    own = {"DATABASE_URL": database.url, "ALLOW_UNSAFE_DATABASE": "true"}
+    with machine(**own) as alone:
+        failed(alone.fleet("db", "url", "--read-only"), 2, "FLEET_AUDIT_READER_URL")
+        assert alone.ok("db", "url").out.strip() == database.url
+        reader = alone.fleet("db", "url", "--read-only", FLEET_AUDIT_READER_URL=database.reader_url)
+        assert reader.out.strip() == database.reader_url
+        escape = "commit; create table escaped ()"
+        failed(alone.fleet("db", "sql", "-c", escape), 2, "SQL:", "multiple")
+        failed(alone.fleet("db", "sql", "-c", "create table escaped ()"), 2, "read-only")
+        there = "select to_regclass('escaped') is null as safe"
+        assert alone.ok("db", "sql", "-c", there, "-o", "csv").out == "safe\nTrue\n"
+
+        done = alone.fleet("proj", "create", "mine", LOGNAME="somebody", USER="somebody")
+        assert done.code == 0, done
+        asked = "select distinct actor from audit.changes where object = 'mine'"
+        actor = alone.ok("db", "sql", "-c", asked, "-o", "json").json()
+        assert actor == [{"actor": f"local:{pwd.getpwuid(os.getuid()).pw_name}"}]
+
+
+def test_only_its_owner_reads_the_administrators_token(running: Machine) -> None:
+    assert (running.home / "admin.token").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_url_is_for_psql(running: Machine) -> None:

@@ -134,7 +134,7 @@ def test_from_an_empty_machine_to_a_rollback(
     other["spec"]["source"] = {**other["spec"]["source"], "path": "other"}
     file.write_text(json.dumps(other) + "\n---\n" + json.dumps({**other, "kind": "Mystery"}))
     applied = running.fleet("apply", "-f", str(file))
-    assert applied.code == 3, applied
+    assert applied.code == 2, applied
     assert applied.out == "application/web-2 created\n"
     assert "Mystery" in applied.err
     assert (

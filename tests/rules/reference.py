@@ -38,8 +38,10 @@ a server that it was not given for.
 ## Output and exit codes
 
 `-o table|wide|json|yaml|name`. Data goes to stdout; progress, warnings, errors and empty states go
-to stderr. Colour only on terminals, never where `NO_COLOR` is set. With `-o json`, errors are JSON
-on stderr, too: `{"error": {"type", "message", "hint", "object"}}`.
+to stderr. Colour only on terminals, never where `NO_COLOR` is set. With `-o json` or `yaml`, an
+answer is one document: a list where several names or a selector were given. With `-o json`, errors
+are JSON on stderr, too: `{"error": {"type", "message", "hint", "object"}}`. With `--watch`, each
+change is a document of its own.
 
 | Code | Meaning |
 |---|---|

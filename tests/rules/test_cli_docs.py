@@ -66,6 +66,24 @@ def test_what_can_be_listed_can_be_printed_in_every_form(path: str) -> None:
     assert tuple(output.type.choices) == ("table", "wide", "json", "yaml", "name")
 
 
+#: What is printed as a table of many rows, beside everything called ``list``.
+LISTS = {
+    "fleet account list-tokens",
+    "fleet app events",
+    "fleet app history",
+    "fleet app resources",
+    "fleet audit changes",
+    "fleet daemon jobs",
+}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in LEAVES if p in LISTS or p.split()[-1] == "list"], ids=str
+)
+def test_what_can_be_listed_can_be_watched(path: str) -> None:
+    assert any("--watch" in it.opts for it in LEAVES[path].params)
+
+
 @pytest.mark.parametrize("path", LEAVES, ids=str)
 def test_the_options_of_every_command_may_stand_at_its_end(path: str) -> None:
     command: Command = LEAVES[path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from fleet.cli.program import fleet
 from fleet.render.yaml import load_one
 from fleet.settings import Settings, describe, load_settings
+from tests.rules.reference import commands as all_commands
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -121,6 +123,36 @@ def test_command_exists_with_its_flags(document: Path, command: str) -> None:
 )
 def test_the_check_would_notice(command: str) -> None:
     assert wrong(command)
+
+
+def told(module: Path) -> Iterator[str]:
+    """Every command in backticks, or after a colon, in the texts of a module; a value that is
+    filled in is ``X``."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            parts = (it.value if isinstance(it, ast.Constant) else "X" for it in node.values)
+            text = "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        yield from (code for code in INLINE.findall(text) if code.startswith("fleet "))
+        yield from re.findall(r": (fleet [a-z][^`\n]*)$", text)
+
+
+MODULES = sorted((ROOT / "fleet").rglob("*.py"))
+
+
+def test_commands_that_hints_and_messages_name_exist() -> None:
+    named = [(shown(module), command) for module in MODULES for command in told(module)]
+    assert len(named) > 100
+    assert [(module, command, wrong(command)) for module, command in named if wrong(command)] == []
+
+
+def test_examples_of_commands_work() -> None:
+    examples = [it for _, command in all_commands() for it in command.examples]
+    assert len(examples) > 100
+    assert [(example, wrong(example)) for example in examples if wrong(example)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)

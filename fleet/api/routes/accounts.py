@@ -11,7 +11,7 @@ from pydantic import Field
 from fleet.api.answers import created
 from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
-from fleet.api.requests import Body, Nothing
+from fleet.api.requests import PAGE, After, Body, Limit, Nothing
 from fleet.api.shapes import page, time_text
 from fleet.model.accounts import Account, ApiToken
 from fleet.operations import accounts as operations
@@ -61,11 +61,11 @@ def token_shape(caller: Caller, token: ApiToken) -> dict[str, Any]:
 
 
 @router.get("/accounts", summary="Accounts, by name")
-async def list_accounts(caller: Calling) -> dict[str, Any]:
+async def list_accounts(caller: Calling, limit: Limit = PAGE, after: After = "") -> dict[str, Any]:
     await caller.require("get", "accounts")
     async with caller.runtime.db.reading() as tx:
-        found = await accounts.list_accounts(tx, caller.scope)
-    return page(map(account_shape, found), "")
+        found, cursor = await accounts.accounts_page(tx, caller.scope, limit=limit, after=after)
+    return page(map(account_shape, found), cursor)
 
 
 @router.post("/accounts", summary="Create an account")
@@ -90,12 +90,14 @@ async def post_disable(caller: Calling, name: str, _: Nothing | None = None) -> 
 
 
 @router.get("/accounts/{name}/tokens", summary="Its tokens, the newest first")
-async def list_tokens(caller: Calling, name: str) -> dict[str, Any]:
+async def list_tokens(
+    caller: Calling, name: str, limit: Limit = PAGE, after: After = ""
+) -> dict[str, Any]:
     await caller.require("get", "accounts", name)
     async with caller.runtime.db.reading() as tx:
         await accounts.get_account(tx, caller.scope, name)
-        found = await accounts.list_tokens(tx, caller.scope, name)
-    return page((token_shape(caller, token) for token in found), "")
+        found, cursor = await accounts.tokens_page(tx, caller.scope, name, limit=limit, after=after)
+    return page((token_shape(caller, token) for token in found), cursor)
 
 
 @router.post(

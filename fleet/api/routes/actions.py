@@ -35,7 +35,6 @@ class SyncBody(Body):
     force_conflicts: bool = False
     resources: Annotated[tuple[str, ...], Field(max_length=MANY)] = ()
     sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
-    retry_limit: Annotated[int, Field(ge=-1, le=1000)] = 0
 
 
 class RollbackBody(Body):
@@ -92,7 +91,6 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
         force_conflicts=body.force_conflicts,
         resources=tuple(object_ref(text) for text in body.resources),
         sync_options=body.sync_options,
-        retry_limit=body.retry_limit,
     )
     operation = await operations.sync_application(
         caller.runtime, caller.actor, caller.scope, name, options

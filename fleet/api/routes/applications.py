@@ -140,7 +140,7 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
         raise SpecInvalid(
             f"is {document.name!r}, not {name!r}",
             place=Place(field="document.metadata.name"),
-            hint=f"Rename it with `fleet app set {name} --name {document.name}`.",
+            hint=f"Rename it with `fleet app rename {name} {document.name}`.",
             object=f"Application/{name}",
         )
     await caller.require("update", "applications", name, document.spec.project)
@@ -188,6 +188,7 @@ async def delete_application(
 
 @router.get("/applications/{name}/resources", summary="Its objects, with sync and health")
 async def get_resources(caller: Calling, name: str) -> dict[str, Any]:
+    """One page: the objects of one application are compared, and answered, together."""
     await found(caller, "get", name)
     return page(map(resource_shape, (await whole(caller, name)).resources), "")
 
@@ -199,6 +200,7 @@ async def get_manifests(
     source: Literal["git", "live"] = "git",
     revision: Annotated[str, Query(max_length=1024)] = "",
 ) -> dict[str, Any]:
+    """One page: manifests are rendered, and stored, as a whole."""
     await found(caller, "get", name)
     if source == "live" and revision:
         raise SpecInvalid("live objects have no revision", place=Place(field="revision"))
@@ -210,12 +212,16 @@ async def get_manifests(
     return {"source": source, "revision": at, **page(shown.items, "")}
 
 
-@router.get("/applications/{name}/history", summary="What it ran, and from when to when")
-async def get_history(caller: Calling, name: str, limit: Limit = PAGE) -> dict[str, Any]:
+@router.get("/applications/{name}/history", summary="What it ran from when to when, newest first")
+async def get_history(
+    caller: Calling, name: str, limit: Limit = PAGE, after: After = ""
+) -> dict[str, Any]:
     app = await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
-        entries = await history.history_of(tx, caller.scope, app.id, limit)
-    return page(map(history_shape, entries), "")
+        entries, cursor = await history.list_deployments(
+            tx, caller.scope, app.id, limit=limit, after=after
+        )
+    return page(map(history_shape, entries), cursor)
 
 
 @router.get("/applications/{name}/events", summary="What changed without Fleet, newest first")

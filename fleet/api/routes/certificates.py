@@ -10,7 +10,7 @@ from pydantic import Field
 from fleet.api.answers import created
 from fleet.api.caller import Calling
 from fleet.api.guarded import guarded_router
-from fleet.api.requests import Body
+from fleet.api.requests import PAGE, After, Body, Limit
 from fleet.api.shapes import page
 from fleet.model.repositories import KnownCertificate
 from fleet.operations import sources
@@ -49,12 +49,19 @@ def certificate_shape(entry: KnownCertificate, *, data: bool = False) -> dict[st
 
 @router.get("/certificates", summary="Host keys and authorities, by host")
 async def list_certificates(
-    caller: Calling, host: str = "", kind: Kind = "", data: bool = False
+    caller: Calling,
+    host: str = "",
+    kind: Kind = "",
+    data: bool = False,
+    limit: Limit = PAGE,
+    after: After = "",
 ) -> dict[str, Any]:
     await caller.require("get", "certificates")
     async with caller.runtime.db.reading() as tx:
-        found = await certificates.list_certificates(tx, caller.scope, host=host, kind=kind)
-    return page((certificate_shape(entry, data=data) for entry in found), "")
+        found, cursor = await certificates.list_certificates(
+            tx, caller.scope, host=host, kind=kind, limit=limit, after=after
+        )
+    return page((certificate_shape(entry, data=data) for entry in found), cursor)
 
 
 @router.post("/certificates/ssh", summary="Trust the host keys of a known_hosts text")

@@ -258,11 +258,13 @@ async def post_test(caller: Calling, url: Url) -> dict[str, Any]:
 
 
 @router.get("/repocreds", summary="Credential templates, by URL")
-async def list_repocreds(caller: Calling) -> dict[str, Any]:
+async def list_repocreds(caller: Calling, limit: Limit = PAGE, after: After = "") -> dict[str, Any]:
     await caller.require("get", "repocreds")
     async with caller.runtime.db.reading() as tx:
-        found = await credentials.list_credentials(tx, caller.scope)
-    return page(map(credential_shape, found), "")
+        found, cursor = await credentials.credentials_page(
+            tx, caller.scope, limit=limit, after=after
+        )
+    return page(map(credential_shape, found), cursor)
 
 
 @router.post("/repocreds", summary="Keep credentials for every repository below a URL")

@@ -44,6 +44,7 @@ async def version(caller: Calling) -> dict[str, Any]:
 
 @router.get("/jobs", summary="What the leader's timetable holds, with next and last run")
 async def jobs(caller: Calling) -> dict[str, Any]:
+    """One page: there are as many as clusters and repositories, each a short line."""
     await caller.require("get", "jobs")
     async with caller.runtime.db.reading() as tx:
         rows = await timetable.shown(tx, caller.scope)
@@ -65,6 +66,7 @@ async def jobs(caller: Calling) -> dict[str, Any]:
 
 @router.get("/workers", summary="Which workers are alive, and who leads")
 async def workers(caller: Calling) -> dict[str, Any]:
+    """One page: workers are few."""
     await caller.require("get", "jobs")
     async with caller.runtime.db.reading() as tx:
         rows = await queue.list_workers(tx, caller.scope)

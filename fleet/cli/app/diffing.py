@@ -12,7 +12,8 @@ import click
 
 from fleet.cli.app.group import app
 from fleet.cli.app.page import object_name
-from fleet.cli.failures import tell_error, tell_warnings
+from fleet.cli.app.waiting import refreshed
+from fleet.cli.failures import show, tell_error, tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option
 from fleet.cli.output import printable, styled, to_json, to_yaml
@@ -36,6 +37,8 @@ NARROWEST = 80
 @click.option(
     "--local-repo-root", metavar="DIR", help="Root of its repository.  [default: where .git is]"
 )
+@click.option("--refresh", is_flag=True, help="Look at Git and at the cluster first.")
+@click.option("--hard-refresh", is_flag=True, help="Render again, too.")
 @click.option("--side-by-side", is_flag=True, help="Live on the left, wanted on the right.")
 @click.option(
     "--exit-code", type=bool, default=True, show_default=True, help="Exit 1 on differences."
@@ -48,6 +51,8 @@ def diff(
     revision: str,
     local: str | None,
     local_repo_root: str | None,
+    refresh: bool,
+    hard_refresh: bool,
     side_by_side: bool,
     exit_code: bool,
     output: str,
@@ -60,16 +65,28 @@ def diff(
     if local and revision:
         raise UsageError("--local and --revision exclude each other")
     invocation = ctx.ensure_object(Invocation)
+    if refresh or hard_refresh:
+        refreshed(invocation, name, hard=hard_refresh)
     with spinner(f"Comparing {name}"):
         answer = _ask(invocation, name, revision, local, local_repo_root)
     tell_warnings(answer.get("warnings"))
     _show(answer, output, side_by_side=side_by_side)
-    for error in answer.get("errors") or ():
-        tell_error(f"{error['object']}: {error['message']}")
     if answer.get("errors"):
+        _tell(answer["errors"], output)
         ctx.exit(FleetError.exit_code)
     if answer["different"] and exit_code:
         ctx.exit(DIFFERENT)
+
+
+def _tell(errors: Sequence[Mapping[str, Any]], output: str) -> None:
+    """What could not be compared: a line each; as JSON one error for all."""
+    told = [f"{error['object']}: {error['message']}" for error in errors]
+    if output == "json":
+        only = str(errors[0]["object"]) if len(errors) == 1 else ""
+        show(FleetError("; ".join(told), object=only), output)
+        return
+    for line in told:
+        tell_error(line)
 
 
 def _ask(

@@ -16,18 +16,24 @@ def app() -> None:
     """What runs where, from which source."""
 
 
-def chosen_names(invocation: Invocation, names: Sequence[str], selector: str) -> list[str]:
-    """The applications that a command is about: those named, or those with the labels.
+def chosen_names(
+    invocation: Invocation, names: Sequence[str], selector: str, projects: Sequence[str] = ()
+) -> list[str]:
+    """The applications that a command is about: those named, or those with the labels and in
+    one of the projects.
 
     Raises:
         UsageError: neither, or both.
-        NotFound: no application has the labels.
+        NotFound: no application has the labels, or is in the projects.
     """
-    if bool(names) == bool(selector):
+    selecting = bool(selector or projects)
+    if bool(names) == selecting:
         raise UsageError("name applications, or select them with -l; one of the two")
     if names:
         return list(dict.fromkeys(names))
-    found = invocation.api.items("applications", query={"selector": selector})
+    query = {"selector": selector, "project": tuple(projects)}
+    found = invocation.api.items("applications", query=query)
     if not found:
-        raise NotFound(f"no application matches {selector}")
+        wanted = [*([selector] if selector else ()), *(f"project {name}" for name in projects)]
+        raise NotFound(f"no application matches {', '.join(wanted)}")
     return [str(it["name"]) for it in found]

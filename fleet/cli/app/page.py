@@ -37,6 +37,7 @@ RESOURCES = Table(
     ),
     object_name,
     "No resources yet.",
+    key=lambda it: f"{it.get('group', '')}/{object_name(it)}",
 )
 
 
@@ -130,10 +131,16 @@ def _sync_text(status: Mapping[str, Any]) -> str:
     return f"{sync.get('status', 'Unknown')}" + (f" to {revision}" if revision else "")
 
 
+def operation_kind(state: Mapping[str, Any]) -> str:
+    """sync, rollback or delete: Argo CD knows only the first, so the others are in ``info``."""
+    info = (state.get("operation") or {}).get("info") or ()
+    return next((str(it["value"]) for it in info if it.get("name") == "kind"), "sync")
+
+
 def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not state:
         return
-    kind = next((key for key in state.get("operation") or {} if key != "initiatedBy"), "sync")
+    kind = operation_kind(state)
     at = state.get("finishedAt") or state.get("startedAt", "")
     yield "Last operation", f"{state.get('phase', '')} ({kind}, {at})"
     yield "Message", state.get("message", "")

@@ -2,106 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from fleet.cli.app.following import Following, Retries, carry_out, conclude
 from fleet.cli.app.group import app, chosen_names
-from fleet.cli.app.page import object_name, short
-from fleet.cli.app.waiting import FINAL, POLL_SECONDS, Patience, refreshed
+from fleet.cli.app.objects import METAVAR, chosen, labelled, object_pattern, reference
+from fleet.cli.app.waiting import refreshed
 from fleet.cli.asking import confirm
-from fleet.cli.failures import tell_error
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import given, output_option, selector_option, yes_option
-from fleet.cli.output import printable, show_done, to_json, to_yaml, word
-from fleet.cli.progress import bar
-from fleet.errors import FleetError, NotConverged
+from fleet.cli.options import (
+    Function,
+    Pairs,
+    given,
+    mapping_of,
+    output_option,
+    selector_option,
+    yes_option,
+)
+from fleet.cli.output import show_done, shown_together
+from fleet.cli.times import Span
+from fleet.errors import NotFound, UsageError
+
+#: Flags of argocd that are sync options by another name.
+OPTION_FLAGS = {
+    "replace": "Replace=true",
+    "force": "Force=true",
+    "server_side": "ServerSideApply=true",
+    "only_different": "ApplyOutOfSyncOnly=true",
+}
+
+_SYNC_OPTIONS = (
+    click.option("-p", "--project", "projects", multiple=True, help="All of this project."),
+    click.option("--revision", default="", help="Refused: the application says which."),
+    click.option("--prune", is_flag=True, help="Delete what is not in Git any more."),
+    click.option("--dry-run", is_flag=True, help="Ask the cluster without changing it."),
+    click.option("--force-conflicts", is_flag=True, help="Take fields that other managers own."),
+    click.option(
+        "--resource",
+        "resources",
+        multiple=True,
+        metavar=METAVAR,
+        help="Only this object; * stands for anything, ! excludes; repeatable.",
+    ),
+    click.option(
+        "--label", "labels", type=Pairs(), multiple=True, help="Only objects with this label."
+    ),
+    click.option(
+        "--sync-option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="For this sync; repeatable.",
+    ),
+    click.option("--replace", is_flag=True, help="Sync option Replace=true. Not yet: refused."),
+    click.option("--force", is_flag=True, help="Sync option Force=true. Not yet: refused."),
+    click.option("--server-side", is_flag=True, help="What is done anyway."),
+    click.option(
+        "--apply-out-of-sync-only", "only_different", is_flag=True, help="What is done anyway."
+    ),
+    click.option(
+        "--retry-limit",
+        type=click.IntRange(0, 1000),
+        default=0,
+        help="Ask again this often when it fails.",
+    ),
+    click.option(
+        "--retry-backoff-duration",
+        "retry_first",
+        type=Span(),
+        default="5s",
+        show_default=True,
+        help="Pause before the first retry.",
+    ),
+    click.option(
+        "--retry-backoff-max-duration",
+        "retry_longest",
+        type=Span(),
+        default="3m",
+        show_default=True,
+        help="Longest pause.",
+    ),
+    click.option(
+        "--retry-backoff-factor",
+        "retry_factor",
+        type=click.IntRange(1),
+        default=2,
+        show_default=True,
+        help="By how much each pause is longer than the one before.",
+    ),
+)
 
 
-def await_operation(
-    invocation: Invocation, operation: Mapping[str, Any], patience: Patience, *, tell: bool
-) -> Mapping[str, Any]:
-    """The operation once it ended. Prints each object's result as it comes.
-
-    Raises:
-        NotConverged: time is up; the operation goes on.
-    """
-    told: set[str] = set()
-    name = str(operation["application"])
-    with bar(name) as update:
-        while True:
-            results = (operation.get("syncResult") or {}).get("resources") or []
-            done = [it for it in results if it.get("action")]
-            for result in done if tell else ():
-                _tell_result(result, told)
-            update(len(done), len(results), f"{name}: {operation.get('message') or 'waiting'}")
-            if operation.get("phase") in FINAL:
-                return operation
-            if patience.over:
-                raise NotConverged(
-                    f"Application/{name}: the {operation['kind']} still runs:"
-                    f" {operation.get('message') or operation.get('phase')}",
-                    hint=f"`fleet app wait {name} --operation` waits on;"
-                    f" `fleet app terminate-op {name}` ends it.",
-                    object=f"Application/{name}",
-                )
-            invocation.api.pause(POLL_SECONDS)
-            operation = invocation.api.get("operations", str(operation["id"]))
-
-
-def _tell_result(result: Mapping[str, Any], told: set[str]) -> None:
-    """One line an object: it may change, when what failed is tried again."""
-    message = result.get("message", "") if result["action"] in ("failed", "skipped") else ""
-    said = f": {printable(message)}" if message else ""
-    line = f"{object_name(result)}  {word(result['action'])}{said}"
-    if line not in told:
-        click.echo(line)
-        told.add(line)
-
-
-def conclude(operation: Mapping[str, Any], output: str) -> bool:
-    """Say how an operation ended; whether it ended well."""
-    if output in ("json", "yaml"):
-        click.echo(to_json(operation) if output == "json" else to_yaml(operation))
-    name, phase = operation["application"], operation.get("phase", "")
-    good = bool(phase == "Succeeded")
-    if not good:
-        tell_error(
-            f"Application/{name}: {operation['kind']} {phase}: {operation.get('message', '')}"
-        )
-    elif output in ("table", "name"):
-        revision = short((operation.get("syncResult") or {}).get("revision", ""))
-        done = f"{operation['kind']} {phase}{f' at {revision}' if revision else ''}"
-        show_done(operation, "application", name, done, output)
-    return good
-
-
-def _carry_out(
-    ctx: click.Context,
-    operations: list[Mapping[str, Any]],
-    *,
-    wait: bool,
-    timeout: int,
-    output: str,
-) -> None:
-    """Follow started operations to their end; exits 3 when one failed."""
-    invocation, patience = ctx.ensure_object(Invocation), Patience(timeout)
-    good = True
-    for operation in operations:
-        if wait:
-            ended = await_operation(invocation, operation, patience, tell=output == "table")
-            good = conclude(ended, output) and good
-        else:
-            show_done(
-                operation,
-                "application",
-                operation["application"],
-                f"{operation['kind']} started ({operation['id']})",
-                output,
-            )
-    if not good:
-        ctx.exit(FleetError.exit_code)
+def _sync_options(function: Function) -> Function:
+    for option in reversed(_SYNC_OPTIONS):
+        function = option(function)
+    return function
 
 
 @app.command(
@@ -109,29 +106,13 @@ def _carry_out(
         "fleet app sync web",
         "fleet app sync web --prune --timeout 120",
         "fleet app sync web --resource apps:Deployment:shop/web --force-conflicts",
+        "fleet app sync web --retry-limit 5 --retry-backoff-duration 10s",
         "fleet app sync -l team=web --async",
     )
 )
 @click.argument("names", nargs=-1, metavar="NAME...")
 @selector_option("applications")
-@click.option("--prune", is_flag=True, help="Delete what is not in Git any more.")
-@click.option("--dry-run", is_flag=True, help="Ask the cluster without changing it.")
-@click.option("--force-conflicts", is_flag=True, help="Take fields that other managers own.")
-@click.option(
-    "--resource",
-    "resources",
-    multiple=True,
-    metavar="GROUP:KIND:[NAMESPACE/]NAME",
-    help="Only this object; repeatable.",
-)
-@click.option(
-    "--sync-option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="For this sync; repeatable.",
-)
-@click.option("--retry-limit", type=int, default=0, help="Try again this often when it fails.")
+@_sync_options
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
 @output_option("table", "json", "yaml", "name")
@@ -148,27 +129,82 @@ def sync(
 ) -> None:
     """Make clusters be as Git says, now, and wait until it is done.
 
-    Exits 3 when the sync failed, 4 when no worker runs that could do it.
+    Exits 3 when the sync failed, 4 when no worker runs that could do it. Retries are asked for
+    by this command, each a sync of its own; auto-sync has retries of its own.
     """
+    _refuse(flags, detached=detached)
     invocation = ctx.ensure_object(Invocation)
     body = given(
         prune=flags["prune"] or None,
         dryRun=flags["dry_run"] or None,
         forceConflicts=flags["force_conflicts"] or None,
-        resources=list(flags["resources"]),
-        syncOptions=list(flags["options"]),
-        retryLimit=flags["retry_limit"] or None,
+        syncOptions=[
+            *flags["options"],
+            *(option for flag, option in OPTION_FLAGS.items() if flags[flag]),
+        ],
     )
-    started = [
-        invocation.api.post("applications", name, "sync", body=body)
-        for name in chosen_names(invocation, names, selector)
-    ]
-    _carry_out(ctx, started, wait=not detached, timeout=timeout, output=output)
+    patterns, labels = flags["resources"], mapping_of(flags["labels"])
+    bodies = {
+        name: {**body, **given(resources=_objects(invocation, name, patterns, labels))}
+        for name in chosen_names(invocation, names, selector, flags["projects"])
+    }
+
+    def start(name: str) -> Any:
+        return invocation.api.post("applications", name, "sync", body=bodies[name])
+
+    retries = Retries(
+        flags["retry_limit"], flags["retry_first"], flags["retry_factor"], flags["retry_longest"]
+    )
+    how = Following(
+        wait=not detached,
+        timeout=timeout,
+        output=output,
+        many=len(names) != 1,
+        retries=retries,
+        again=lambda failed: start(str(failed["application"])),
+    )
+    failed = carry_out(invocation, [start(name) for name in bodies], how)
+    conclude(ctx, failed, output)
 
 
-@app.command(examples=("fleet app rollback web 3", "fleet app rollback web 3 --prune -y"))
+def _refuse(flags: dict[str, Any], *, detached: bool) -> None:
+    """Raises UsageError for what cannot be done, rather than do something else."""
+    if flags["revision"]:
+        raise UsageError(
+            "--revision: a sync goes to the application's own target revision, not yet to another",
+            hint=f"`fleet app set NAME --revision {flags['revision']}` names another;"
+            f" `fleet app diff NAME --revision {flags['revision']}` shows what it would change.",
+        )
+    if detached and flags["retry_limit"]:
+        raise UsageError("--async and --retry-limit exclude each other: nobody would ask again")
+
+
+def _objects(
+    invocation: Invocation, name: str, texts: tuple[str, ...], labels: dict[str, str]
+) -> list[str]:
+    """What ``--resource`` and ``--label`` choose of an application; [] is everything.
+
+    Raises:
+        NotFound: nothing of it.
+    """
+    patterns = [object_pattern(text) for text in texts]
+    if not labels and all(pattern.is_exact for pattern in patterns):
+        return list(texts)
+    found = chosen(invocation.api.items("applications", name, "resources"), patterns)
+    if labels:
+        found = labelled(found, invocation.api.items("applications", name, "manifests"), labels)
+    if not found:
+        raise NotFound(
+            f"Application/{name}: has no such object",
+            hint=f"`fleet app resources {name}` lists what it has.",
+            object=f"Application/{name}",
+        )
+    return [reference(resource) for resource in found]
+
+
+@app.command(examples=("fleet app rollback web", "fleet app rollback web 3 --prune -y"))
 @click.argument("name")
-@click.argument("number", type=click.IntRange(0), metavar="ID")
+@click.argument("number", type=click.IntRange(0), required=False, metavar="[ID]")
 @click.option("--prune", is_flag=True, help="Delete what was not there then.")
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
@@ -178,22 +214,42 @@ def sync(
 def rollback(
     ctx: click.Context,
     name: str,
-    number: int,
+    number: int | None,
     prune: bool,
     detached: bool,
     timeout: int,
     yes: bool,
     output: str,
 ) -> None:
-    """Apply what was deployed earlier (an ID of `fleet app history`).
+    """Apply what was deployed earlier: an ID of `fleet app history`, or what ran before.
 
     It is the stored manifests that are applied: the repository is not asked, and need not be
     there any more. Refused while auto-sync is on, which would undo it.
     """
+    invocation = ctx.ensure_object(Invocation)
+    if number is None:
+        number = _previous(invocation, name)
     confirm(f"Roll {name} back to deployment {number}?", yes=yes)
     body = {"id": number, "prune": prune}
-    started = ctx.ensure_object(Invocation).api.post("applications", name, "rollback", body=body)
-    _carry_out(ctx, [started], wait=not detached, timeout=timeout, output=output)
+    started = invocation.api.post("applications", name, "rollback", body=body)
+    how = Following(wait=not detached, timeout=timeout, output=output)
+    conclude(ctx, carry_out(invocation, [started], how), output)
+
+
+def _previous(invocation: Invocation, name: str) -> int:
+    """The deployment before the one that runs.
+
+    Raises:
+        NotFound: there is none.
+    """
+    newest = invocation.api.items("applications", name, "history", most=2)
+    if len(newest) < 2:
+        raise NotFound(
+            f"Application/{name}: nothing was deployed before what runs",
+            hint=f"`fleet app history {name}` lists what was deployed.",
+            object=f"Application/{name}",
+        )
+    return int(newest[1]["id"])
 
 
 @app.command(examples=("fleet app refresh web", "fleet app refresh web --hard"))
@@ -212,14 +268,13 @@ def refresh(
     output: str,
 ) -> None:
     """Look at Git and at the cluster now, instead of when it is due."""
-    for name in chosen_names(invocation, names, selector):
-        if detached:
-            answer = invocation.api.post("applications", name, "refresh", body={"hard": hard})
-            show_done(answer, "application", name, "refresh requested", output)
-        else:
-            show_done(
-                refreshed(invocation, name, hard=hard), "application", name, "refreshed", output
-            )
+    with shown_together("application", output, many=len(names) != 1) as show:
+        for name in chosen_names(invocation, names, selector):
+            if detached:
+                answer = invocation.api.post("applications", name, "refresh", body={"hard": hard})
+                show(answer, name, "refresh requested")
+            else:
+                show(refreshed(invocation, name, hard=hard), name, "refreshed")
 
 
 @app.command("terminate-op", examples=("fleet app terminate-op web -y",))

@@ -17,7 +17,6 @@ from fleet.cli.output import (
     Table,
     pairs_text,
     show_item,
-    show_items,
     to_json,
     to_yaml,
 )
@@ -178,11 +177,18 @@ HISTORY = Table(
 
 @app.command(examples=("fleet app history web", "fleet app history web -o json"))
 @click.argument("name")
+@watch_option()
 @output_option()
 @click.pass_obj
-def history(invocation: Invocation, name: str, output: str) -> None:
-    """List what was deployed when. The ID is what `fleet app rollback` takes."""
-    show_items(invocation.api.items("applications", name, "history"), HISTORY, output)
+def history(invocation: Invocation, name: str, watch: bool, output: str) -> None:
+    """List what was deployed when, the newest last. The ID is what `fleet app rollback` takes."""
+    show_list(
+        invocation,
+        lambda: invocation.api.items("applications", name, "history")[::-1],
+        HISTORY,
+        output,
+        watch=watch,
+    )
 
 
 def _fields(it: Item) -> str:
@@ -203,15 +209,23 @@ EVENTS = Table(
     ),
     lambda it: str(it["object"]),
     "No drift was seen.",
+    key=lambda it: f"{it['firstSeen']} {it['cluster']} {it['object']}",
 )
 
 
 @app.command(examples=("fleet app events web", "fleet app events web --limit 10"))
 @click.argument("name")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
+@watch_option()
 @output_option()
 @click.pass_obj
-def events(invocation: Invocation, name: str, limit: int, output: str) -> None:
+def events(invocation: Invocation, name: str, limit: int, watch: bool, output: str) -> None:
     """List the drift of an application: which fields, who wrote them, what became of it."""
-    found = invocation.api.items("applications", name, "events", most=limit)
-    show_items(found, EVENTS, output)
+    show_list(
+        invocation,
+        lambda: invocation.api.items("applications", name, "events", most=limit),
+        EVENTS,
+        output,
+        watch=watch,
+        log=True,
+    )

@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
+from fleet.cli.app.convergence import Wanted, arrived, outstanding, stale
 from fleet.cli.app.group import app, chosen_names
-from fleet.cli.app.page import object_name, page
+from fleet.cli.app.objects import METAVAR, object_pattern
+from fleet.cli.app.page import operation_kind, page
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, selector_option
-from fleet.cli.output import printable, to_json, to_yaml, word
-from fleet.cli.progress import spinner
-from fleet.errors import NotConverged
+from fleet.cli.output import printable, show_documents, word
+from fleet.cli.progress import bar, spinner
+from fleet.errors import FleetError, NotConverged, NotFound, UsageError
 
 POLL_SECONDS = 0.5
 REFRESH_SECONDS = 60.0
-FINAL = ("Succeeded", "Failed", "Error")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What has to hold."""
-
-    sync: bool
-    health: bool
-    operation: bool
-
-
-def outstanding(document: Mapping[str, Any], wanted: Wanted) -> list[str]:
-    """What an application is still waited for: which object, and why. Empty: converged."""
-    status = document.get("status") or {}
-    found: list[str] = []
-    operation = status.get("operationState") or {}
-    if wanted.operation and operation and operation.get("phase") not in FINAL:
-        message = operation.get("message", "")
-        found.append(f"operation {operation.get('phase')}: {message}".rstrip(": "))
-    sync = (status.get("sync") or {}).get("status", "Unknown")
-    health = (status.get("health") or {}).get("status", "Unknown")
-    if wanted.sync and sync != "Synced":
-        found += list(_unsynced(status)) or [f"sync status is {sync}"]
-    if wanted.health and health != "Healthy":
-        found += list(_unhealthy(status)) or [f"health is {health}"]
-    if (wanted.sync or wanted.health) and status.get("pending") and not found:
-        found.append("what was changed or asked for last was not compared yet")
-    elif found:
-        found += [
-            f"{condition['type']}: {condition.get('message', '')}"
-            for condition in status.get("conditions") or ()
-        ]
-    return found
-
-
-def _unsynced(status: Mapping[str, Any]) -> Iterator[str]:
-    for resource in status.get("resources") or ():
-        if resource.get("status") not in ("Synced", None):
-            yield _about(resource, resource["status"], resource.get("message", ""))
-
-
-def _unhealthy(status: Mapping[str, Any]) -> Iterator[str]:
-    for resource in status.get("resources") or ():
-        health = resource.get("health") or {}
-        if health.get("status") not in ("Healthy", None):
-            yield _about(resource, health["status"], health.get("message", ""))
-
-
-def _about(resource: Mapping[str, Any], state: str, message: str) -> str:
-    return f"{object_name(resource)} is {state}" + (f": {message}" if message else "")
-
-
-def stale(document: Mapping[str, Any]) -> str:
-    """Since when nothing is known of the application; "" while it is."""
-    return str((document.get("status") or {}).get("staleSince") or "")
+#: Flag → the health that it waits for; several flags: any of them.
+HEALTHS = {"health": "Healthy", "suspended": "Suspended", "degraded": "Degraded"}
 
 
 class Patience:
@@ -98,7 +45,7 @@ def await_application(
         NotConverged: time is up, or nothing is known of it any more.
     """
     told: list[str] = []
-    with spinner(f"Waiting for {name}") as say:
+    with bar(f"Waiting for {name}") as shown:
         while True:
             document: Mapping[str, Any] = invocation.api.get("applications", name)
             since = stale(document)
@@ -109,11 +56,13 @@ def await_application(
                     object=f"Application/{name}",
                 )
             left = outstanding(document, wanted)
+            shown.update(*arrived(document, wanted), f"{name}: {left[0] if left else 'there'}")
             if not left:
                 return document
             if left != told:
-                _tell(name, left, told)
-                say(f"Waiting for {name}: {left[0]}")
+                for line in left:
+                    if line not in told:
+                        shown.tell(printable(f"{name}: {line}"), err=True)
                 told = left
             if patience.over:
                 raise NotConverged(
@@ -124,16 +73,54 @@ def await_application(
             invocation.api.pause(POLL_SECONDS)
 
 
-def _tell(name: str, left: Sequence[str], told: Sequence[str]) -> None:
-    for line in left:
-        if line not in told:
-            click.echo(printable(f"{name}: {line}"), err=True)
+def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
+    """Return when there is no such application any more.
+
+    Raises:
+        FleetError: it could not be deleted.
+        NotConverged: time is up.
+    """
+    with spinner(f"Deleting {name}") as say:
+        while True:
+            try:
+                document = invocation.api.get("applications", name)
+            except NotFound:
+                return
+            state = (document.get("status") or {}).get("operationState") or {}
+            message = str(state.get("message", ""))
+            if operation_kind(state) == "delete" and state.get("phase") in ("Failed", "Error"):
+                raise FleetError(f"Application/{name}: could not be deleted: {message}")
+            if patience.over:
+                raise NotConverged(
+                    f"Application/{name}: is not gone yet: {message}", object=f"Application/{name}"
+                )
+            say(f"Deleting {name}: {message}")
+            invocation.api.pause(POLL_SECONDS)
+
+
+def _wanted(flags: Mapping[str, Any]) -> Wanted:
+    """What the flags ask for; without any, all that is usual.
+
+    Raises:
+        UsageError: --delete with something else, or no object.
+    """
+    objects = tuple(object_pattern(text) for text in flags["resources"])
+    health = frozenset(state for flag, state in HEALTHS.items() if flags[flag])
+    asked = bool(health or flags["sync"] or flags["operation"])
+    if flags["gone"] and (asked or objects):
+        raise UsageError("--delete excludes what else could be waited for")
+    if not asked:
+        healthy = frozenset({"Healthy"})
+        # of single objects, an operation says nothing
+        return Wanted(sync=True, health=healthy, operation=not objects, objects=objects)
+    return Wanted(flags["sync"], health, flags["operation"], objects)
 
 
 @app.command(
     examples=(
         "fleet app wait web --sync --health --timeout 60",
         "fleet app wait web api --operation",
+        "fleet app wait web --resource apps:Deployment:shop/web --health",
         "fleet app wait -l team=web",
     )
 )
@@ -141,7 +128,17 @@ def _tell(name: str, left: Sequence[str], told: Sequence[str]) -> None:
 @selector_option("applications")
 @click.option("--sync", is_flag=True, help="Until it is Synced.")
 @click.option("--health", is_flag=True, help="Until it is Healthy.")
+@click.option("--suspended", is_flag=True, help="Until it is Suspended, or what else is allowed.")
+@click.option("--degraded", is_flag=True, help="Until it is Degraded, or what else is allowed.")
 @click.option("--operation", is_flag=True, help="Until no operation runs.")
+@click.option("--delete", "gone", is_flag=True, help="Until it is gone.")
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar=METAVAR,
+    help="Only look at this object; * stands for anything, ! excludes; repeatable.",
+)
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
 @output_option("table", "wide", "json", "yaml", "name")
 @click.pass_obj
@@ -152,23 +149,23 @@ def wait(
     selector: str,
     timeout: int,
     output: str,
-    **flags: bool,
+    **flags: Any,
 ) -> None:
     """Wait until applications are synced and healthy (or what the flags say).
 
     Says what it waits for. Exits 1 when the time is up, and at once when an application is
     Unknown because its cluster was not read.
     """
-    either = any(flags.values())
-    wanted = Wanted(**flags) if either else Wanted(sync=True, health=True, operation=True)
-    patience = Patience(timeout)
-    found = [
-        await_application(invocation, name, wanted, patience)
-        for name in chosen_names(invocation, names, selector)
-    ]
+    wanted, patience = _wanted(flags), Patience(timeout)
+    asked = chosen_names(invocation, names, selector)
+    if flags["gone"]:
+        for name in asked:
+            await_gone(invocation, name, patience)
+            click.echo(f"application/{name} deleted", err=output in ("json", "yaml"))
+        return
+    found = [await_application(invocation, name, wanted, patience) for name in asked]
     if output in ("json", "yaml"):
-        shown: Any = found[0] if len(found) == 1 else found
-        click.echo(to_json(shown) if output == "json" else to_yaml(shown))
+        show_documents(found, output, many=len(names) != 1)
         return
     for document in found:
         _show_converged(document, output)

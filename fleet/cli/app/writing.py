@@ -9,16 +9,15 @@ import click
 from fleet.cli.app.group import app, chosen_names
 from fleet.cli.app.spec_flags import anything_given, spec_options
 from fleet.cli.app.spec_overlay import with_flags
-from fleet.cli.app.waiting import POLL_SECONDS, Patience
+from fleet.cli.app.waiting import Patience, await_gone
 from fleet.cli.asking import confirm_by_name
 from fleet.cli.documents import one_document
 from fleet.cli.editing import desired_part, edited
 from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, selector_option, yes_option
-from fleet.cli.output import show_done
-from fleet.cli.progress import spinner
-from fleet.errors import FleetError, NotConverged, NotFound, UsageError
+from fleet.cli.output import show_done, shown_together
+from fleet.errors import UsageError
 
 
 @app.command(
@@ -167,27 +166,11 @@ def delete(
         what = "and every object it applied" if cascade else "and not its objects"
         confirm_by_name(f"Application {name} {what} will be deleted", name, yes=yes)
     query = {"cascade": str(cascade).lower(), "propagationPolicy": propagation}
-    for name in chosen:
-        answer = invocation.api.delete("applications", name, query=query)
-        gone = answer["operation"] is None
-        if wait and not gone:
-            _await_gone(invocation, name, Patience(timeout))
-            gone = True
-        show_done(answer, "application", name, "deleted" if gone else "deleting", output)
-
-
-def _await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
-    with spinner(f"Deleting {name}") as say:
-        while True:
-            try:
-                document = invocation.api.get("applications", name)
-            except NotFound:
-                return
-            state = (document.get("status") or {}).get("operationState") or {}
-            message = str(state.get("message", ""))
-            if state.get("phase") in ("Failed", "Error"):
-                raise FleetError(f"Application/{name}: could not be deleted: {message}")
-            if patience.over:
-                raise NotConverged(f"Application/{name}: is not gone yet: {message}")
-            say(f"Deleting {name}: {message}")
-            invocation.api.pause(POLL_SECONDS)
+    with shown_together("application", output, many=len(names) != 1) as show:
+        for name in chosen:
+            answer = invocation.api.delete("applications", name, query=query)
+            gone = answer["operation"] is None
+            if wait and not gone:
+                await_gone(invocation, name, Patience(timeout))
+                gone = True
+            show(answer, name, "deleted" if gone else "deleting")

@@ -10,11 +10,12 @@ import click
 from fleet.cli.asking import confirm
 from fleet.cli.cluster.connections import connection_from, connection_options
 from fleet.cli.cluster.group import cluster
+from fleet.cli.cluster.plugins import names_plugin
 from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Pairs, given, mapping_of, output_option, yes_option
 from fleet.cli.output import show_done
-from fleet.cli.progress import spinner
+from fleet.cli.progress import in_steps
 from fleet.errors import UsageError
 
 NAMESPACE, ACCOUNT = "kube-system", "fleet-manager"
@@ -27,6 +28,7 @@ NAMESPACE, ACCOUNT = "kube-system", "fleet-manager"
         "fleet cluster add eu-2 --keep-credentials --namespace shop --namespace web",
         "fleet cluster add eu-3 --server https://10.0.0.3:6443 --ca ca.pem --token-stdin < token",
         "fleet cluster add in-cluster --in-cluster",
+        "fleet cluster add eks --context eks --aws-cluster-name shop --aws-role-arn ARN",
     )
 )
 @click.argument("name")
@@ -52,7 +54,8 @@ def add(invocation: Invocation, /, name: str, yes: bool, output: str, **flags: A
 
     From a context of the kubeconfig (the one called NAME unless --context says otherwise), Fleet
     makes itself a ServiceAccount in the cluster, whose token it renews; it asks before. With
-    --keep-credentials, --server or --in-cluster the given credentials are used as they are.
+    --keep-credentials, --server, --in-cluster or a plugin (--exec-command, --aws-cluster-name)
+    the given credentials are used as they are. A plugin has to be on the server's allow-list.
     """
     making = makes_account(flags)
     connection = connection_from(invocation, name, flags)
@@ -66,8 +69,8 @@ def add(invocation: Invocation, /, name: str, yes: bool, output: str, **flags: A
         "createServiceAccount": making,
         **_description(flags, account),
     }
-    with spinner(f"Connecting to {name}"):
-        answer = invocation.api.post("clusters", body=body)
+    steps = _steps(name, account if making else "")
+    answer = in_steps(steps, lambda: invocation.api.post("clusters", body=body))
     tell_warnings(answer.get("warnings"))
     show_done(answer["cluster"], "cluster", name, answer["action"], output)
 
@@ -85,6 +88,12 @@ def _description(flags: dict[str, Any], account: str) -> dict[str, Any]:
     )
 
 
+def _steps(name: str, account: str) -> tuple[str, ...]:
+    """What is done already when a request is sent, and what the server does with it."""
+    makes = f", making ServiceAccount {account}" if account else ""
+    return f"{name}: its credentials are read", f"{name}: asking it who it is{makes}"
+
+
 def makes_account(flags: dict[str, Any]) -> bool:
     """Whether Fleet makes itself an account there: by default only out of a kubeconfig.
 
@@ -93,7 +102,7 @@ def makes_account(flags: dict[str, Any]) -> bool:
     """
     if flags["keep_credentials"] and flags["service_account"]:
         raise UsageError("--keep-credentials and --service-account exclude each other")
-    explicit = bool(flags["server"] or flags["in_cluster"])
+    explicit = bool(flags["server"] or flags["in_cluster"]) or names_plugin(flags)
     return bool(flags["service_account"]) or not (flags["keep_credentials"] or explicit)
 
 
@@ -131,8 +140,9 @@ def rotate_auth(invocation: Invocation, /, name: str, yes: bool, output: str, **
     replaces address and credentials by those; another cluster there is refused.
     """
     body: dict[str, Any] = {}
-    if any(flags[key] for key in ("kubeconfig", "context", "server", "in_cluster")):
-        account = flags["service_account"] or ACCOUNT
+    account = flags["service_account"] or ACCOUNT
+    reached = ("kubeconfig", "context", "server", "in_cluster", "exec_command", "aws_cluster_name")
+    if any(flags[key] for key in reached):
         body["connection"] = connection_from(invocation, name, flags)
         body["createServiceAccount"] = makes_account(flags)
         if body["createServiceAccount"]:
@@ -142,6 +152,8 @@ def rotate_auth(invocation: Invocation, /, name: str, yes: bool, output: str, **
             confirm(question(body["connection"], whose, *scope), yes=yes)
             body["serviceAccountName"] = account
             body["serviceAccountNamespace"] = flags["system_namespace"]
-    with spinner(f"Connecting to {name}"):
-        answer = invocation.api.post("clusters", name, "rotate-auth", body=body)
+    steps = _steps(name, account if body.get("createServiceAccount") else "")
+    answer = in_steps(
+        steps, lambda: invocation.api.post("clusters", name, "rotate-auth", body=body)
+    )
     show_done(answer, "cluster", name, "rotated", output)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.asking import secret_from_stdin
+from fleet.cli.cluster.plugins import PLUGIN_OPTIONS, names_plugin, plugin_from
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function
 from fleet.cli.output import printable
@@ -51,7 +52,10 @@ _OPTIONS = (
     ),
     click.option("--tls-server-name", metavar="NAME", help="Name that the certificate is for."),
     click.option("--proxy-url", metavar="URL", help="HTTP proxy towards the cluster."),
+    *PLUGIN_OPTIONS,
 )
+#: The parts of a connection that prove who we are.
+_PROOFS = ("token", "clientCertificate", "clientKey", "username", "password", "exec")
 
 
 def connection_from(invocation: Invocation, name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +77,9 @@ def connection_from(invocation: Invocation, name: str, flags: Mapping[str, Any])
         raise UsageError("--in-cluster, --server and --kubeconfig/--context exclude each other")
     if not flags["server"] and any(flags[key] for key in _KEYS):
         raise UsageError("--ca, --token, --client-cert and --username go with --server URL")
+    plugin = plugin_from(flags)
+    if flags["in_cluster"] and plugin:
+        raise UsageError("--in-cluster has credentials of its own, and needs no plugin")
     if flags["in_cluster"]:
         found: dict[str, Any] = {"inCluster": True}
     elif flags["server"]:
@@ -81,6 +88,9 @@ def connection_from(invocation: Invocation, name: str, flags: Mapping[str, Any])
         found = _from_kubeconfig(invocation, flags["context"] or name, flags["kubeconfig"])
         for note in taken_over(found):
             click.echo(f"From the kubeconfig: {note}", err=True)
+    if plugin:
+        found = {key: value for key, value in found.items() if key not in _PROOFS}
+        found["exec"] = plugin
     if flags["insecure_skip_tls_verify"]:
         found.pop("ca", None)
         found["insecure"] = True
@@ -124,12 +134,13 @@ def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
         bool(flags["token"] or flags["token_stdin"]),
         bool(flags["client_cert"]),
         bool(flags["username"]),
+        names_plugin(flags),
     ]
     if sum(proofs) != 1:
         raise UsageError(
             "--server needs one way to prove who we are",
             hint="Give --token-stdin, or --client-cert and --client-key, or --username and"
-            " --password-stdin.",
+            " --password-stdin, or --exec-command.",
         )
     if flags["token_stdin"]:
         found["token"] = secret_from_stdin("Bearer token")
@@ -138,7 +149,7 @@ def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     elif flags["client_cert"]:
         found["clientCertificate"] = text_of(flags["client_cert"])
         found["clientKey"] = text_of(flags["client_key"])
-    else:
+    elif flags["username"]:
         found["username"] = flags["username"]
         found["password"] = secret_from_stdin("Password") if flags["password_stdin"] else ""
     return found

@@ -18,6 +18,8 @@ from tests.integration.operations.harness import ADMIN
 
 Json = dict[str, Any]
 
+ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
 
 class Api:
     """The API with one account's token in hand. ``texts`` keeps what GETs answered."""

@@ -10,7 +10,7 @@ import pytest
 from fleet.api.envelope import BODY_BYTES
 from fleet.model.scope import Actor
 from fleet.operations.runtime import Runtime
-from tests.integration.api.callers import Api, account
+from tests.integration.api.callers import ED25519, Api, account
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 #: Routes that any account may call: they tell it nothing but what it knows.
@@ -194,9 +194,35 @@ async def test_a_wrong_query_names_the_parameter(api: Api, query: dict[str, str]
     assert error["field"] == "limit"
 
 
-@pytest.mark.parametrize("path", ["operations", "audit/changes"])
+@pytest.mark.parametrize(
+    "path", ["operations", "audit/changes", "certificates", "accounts/anna/tokens"]
+)
 async def test_a_foreign_cursor_is_refused(api: Api, path: str) -> None:
-    await api.refused("GET", path, code=400, type="UsageError", after="nonsense")
+    for cursor in ("nonsense", "[]"):
+        await api.refused("GET", path, code=400, type="UsageError", after=cursor)
+
+
+async def test_lists_are_read_page_by_page(api: Api) -> None:
+    keys = "\n".join(f"{host} ssh-ed25519 {ED25519}" for host in ("a.test", "b.test", "c.test"))
+    await api.post("certificates/ssh", {"knownHosts": keys}, code=201)
+    for name in ("b", "a"):
+        await api.post("accounts", {"name": name, "role": "readonly"}, code=201)
+        await api.post("accounts/anna/tokens", {"name": name}, code=201)
+        body = {"url": f"https://{name}.test/", "username": "ci", "password": "hunter2"}
+        await api.post("repocreds", body, code=201)
+    for path in ("certificates", "accounts", "accounts/anna/tokens", "repocreds"):
+        whole = await api.get(path)
+        assert whole["next"] == ""
+        seen, after = [], ""
+        while True:
+            part = await api.get(path, limit=1, after=after)
+            assert len(part["items"]) == 1, path
+            seen += part["items"]
+            after = part["next"]
+            if not after:
+                break
+        assert seen == whole["items"], path
+        assert len(seen) >= 2
 
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:

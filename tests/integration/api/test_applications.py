@@ -9,7 +9,7 @@ import pytest
 
 from fleet.model.parsing import new_application
 from tests.integration.api.callers import Api
-from tests.integration.operations.harness import World, config_map
+from tests.integration.operations.harness import World, config_map, deployment
 
 
 def document(bare: World, name: str = "web", **fields: Any) -> dict[str, Any]:
@@ -151,9 +151,48 @@ class TestReading:
         assert status["operationState"]["phase"] == "Succeeded"
         assert status["operationState"]["operation"]["initiatedBy"] == {"automated": True}
         (entry,) = status["history"]
-        assert (entry["id"], entry["revision"]) == (0, sha) or entry["revision"] == sha
+        assert entry["revision"] == sha
         kinds = {(r["kind"], r["name"], r["status"]) for r in status["resources"]}
         assert ("ConfigMap", "a", "Synced") in kinds
+
+    async def test_status_has_the_fields_of_argo_cd(self, bare: World, operator: Api) -> None:
+        await bare.add_app("web", auto=False)
+        await bare.deliver(web=(deployment("web"),))
+        await bare.sync("web")
+        await bare.pass_()
+        app = await operator.get("applications/web")
+        status, sha = app["status"], bare.repo.sha()
+        source = app["spec"]["source"]
+        assert status["summary"] == {"images": ["registry.test/web:1"]}
+        state = status["operationState"]
+        assert state.keys() == {
+            "operation", "phase", "message", "startedAt", "finishedAt", "syncResult",
+        }  # fmt: skip
+        assert state["operation"].keys() == {"initiatedBy", "sync"}
+        assert state["operation"]["sync"].keys() <= {"prune", "revision"}
+        assert state["syncResult"].keys() == {"revision", "source", "resources"}
+        assert (state["syncResult"]["revision"], state["syncResult"]["source"]) == (sha, source)
+        results = {result["kind"]: result for result in state["syncResult"]["resources"]}
+        ours = {"action"}
+        assert results["Deployment"].keys() - ours == {
+            "group", "version", "kind", "namespace", "name", "status", "syncPhase", "hookPhase",
+        } | ({"message"} & results["Deployment"].keys())  # fmt: skip
+        assert results["Deployment"]["version"] == "v1"
+        assert results["Deployment"]["hookPhase"] == "Succeeded"
+        (entry,) = status["history"]
+        ours = {"deployedUntil", "healthyAt", "manifestsSha256"}
+        assert entry.keys() - ours == {
+            "id", "revision", "deployedAt", "deployStartedAt", "initiatedBy", "source",
+        }  # fmt: skip
+        assert entry["source"] == source
+        await bare.deliver(web=(deployment("web", replicas=2),))
+        await bare.sync("web")
+        await bare.pass_()
+        await bare.pretend_worker()
+        await operator.post("applications/web/rollback", {"id": entry["id"]}, code=202)
+        state = (await operator.get("applications/web"))["status"]["operationState"]
+        assert state["operation"].keys() == {"initiatedBy", "info", "sync"}
+        assert state["operation"]["info"] == [{"name": "kind", "value": "rollback"}]
 
     async def test_resources_history_and_operations(self, deployed: World, operator: Api) -> None:
         resources = (await operator.get("applications/web/resources"))["items"]
@@ -167,6 +206,17 @@ class TestReading:
         assert {"ConfigMap"} <= {result["kind"] for result in results}
         await operator.refused("GET", f"operations/{uuid4()}", code=404, type="NotFound")
         assert (await operator.get("operations", application="none"))["items"] == []
+
+    async def test_a_wrong_file_is_the_repositorys_and_not_the_requests(
+        self, deployed: World, operator: Api
+    ) -> None:
+        deployed.repo.commit({"web/bad.yaml": "a: 1\n\tb: 2\n"}, branch="bad")
+        for what in ("manifests", "diff"):
+            path = f"applications/web/{what}"
+            error = await operator.refused(
+                "GET", path, code=422, type="RenderError", revision="bad"
+            )
+            assert "web/bad.yaml:2" in error["message"]
 
     async def test_manifests_are_those_of_git_of_a_revision_and_of_the_cluster(
         self, deployed: World, operator: Api
@@ -333,7 +383,9 @@ class TestActions:
             {"resources": ["ConfigMap"]},
             {"resources": ["!:ConfigMap:a"]},
             {"syncOptions": ["Prune"]},
-            {"retryLimit": -2},
+            {"syncOptions": ["Replace=true"]},
+            {"syncOptions": ["Replce=true"]},
+            {"retryLimit": 1},
         ],
     )
     async def test_a_sync_of_nothing_sensible_is_refused(
@@ -361,7 +413,12 @@ class TestActions:
         await bare.pass_()
         history = (await operator.get("applications/web/history"))["items"]
         await bare.pretend_worker()
-        asked = await operator.post("applications/web/rollback", {"id": history[0]["id"]}, code=202)
+        ids = [entry["id"] for entry in history]
+        assert ids == sorted(ids, reverse=True), "the newest first"
+        page = await operator.get("applications/web/history", limit=1)
+        rest = await operator.get("applications/web/history", after=page["next"])
+        assert [*page["items"], *rest["items"]] == history
+        asked = await operator.post("applications/web/rollback", {"id": ids[-1]}, code=202)
         assert asked["kind"] == "rollback"
         await bare.pass_()
         live = bare.read("a")

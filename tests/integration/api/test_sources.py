@@ -12,13 +12,11 @@ from fleet.model.ids import RepositoryId
 from fleet.model.repositories import Remote
 from fleet.model.scope import EVERYTHING
 from fleet.registry import remotes, repositories
-from tests.integration.api.callers import Api
+from tests.integration.api.callers import ED25519, Api
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
 from tests.servers.helm_repo import HelmRepo
 from tests.servers.tls import CertificateAuthority
-
-ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
 @pytest.fixture

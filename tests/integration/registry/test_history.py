@@ -201,5 +201,13 @@ async def test_deployments_are_called_by_number(db: Database, ring: KeyRing) -> 
             await history.deployment_by_number(tx, SHOP, id, 9)
         assert caught.value.hint == "The newest are: 0, 1, 2, 3."
         assert await history.history_of(tx, BANK, id, 3) == ()
+        page, cursor = await history.list_deployments(tx, SHOP, id, limit=3)
+        assert ([entry.id for entry in page], cursor) == ([3, 2, 1], "1")
+        page, cursor = await history.list_deployments(tx, SHOP, id, limit=3, after=cursor)
+        assert ([entry.id for entry in page], cursor) == ([0], "")
+        assert await history.list_deployments(tx, BANK, id) == ((), "")
+        for cursor in ("one", "-1", "9" * 12):
+            with pytest.raises(UsageError):
+                await history.list_deployments(tx, SHOP, id, after=cursor)
         with pytest.raises(NotFound):
             await history.deployment_by_number(tx, BANK, id, 2)

@@ -341,7 +341,7 @@ async def test_certificates_reach_the_remote_of_their_host(db: Database, ring: K
         assert ssh.ca_pem == "PEM A\n"
         local = await repositories.remote_of(tx, ring, await add(tx, ring, "file:///srv/shop"))
         assert (local.ca_pem, local.known_hosts) == ("", "")
-        (https,) = await certificates.list_certificates(
+        (https,), _ = await certificates.list_certificates(
             tx, EVERYTHING, host="git.example", kind="https"
         )
         assert https == trusted[4]

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from fleet.cli.app.convergence import Wanted, arrived, outstanding, stale
+from fleet.cli.app.objects import object_pattern
 from fleet.cli.app.page import drift_line, page, short
-from fleet.cli.app.waiting import Patience, Wanted, outstanding, stale
+from fleet.cli.app.waiting import Patience
 
-ALL = Wanted(sync=True, health=True, operation=True)
+HEALTHY = frozenset({"Healthy"})
+ALL = Wanted(sync=True, health=HEALTHY, operation=True)
 
 
 def document(**status: Any) -> dict[str, Any]:
@@ -42,13 +45,9 @@ def test_out_of_sync_objects_are_named() -> None:
 
 def test_only_what_is_wanted_is_waited_for() -> None:
     waiting = document(sync={"status": "OutOfSync"}, operationState={"phase": "Running"})
-    assert outstanding(waiting, Wanted(sync=False, health=True, operation=False)) == []
-    assert outstanding(waiting, Wanted(sync=False, health=False, operation=True)) == [
-        "operation Running"
-    ]
-    assert outstanding(waiting, Wanted(sync=True, health=False, operation=False)) == [
-        "sync status is OutOfSync"
-    ]
+    assert outstanding(waiting, Wanted(health=HEALTHY)) == []
+    assert outstanding(waiting, Wanted(operation=True)) == ["operation Running"]
+    assert outstanding(waiting, Wanted(sync=True)) == ["sync status is OutOfSync"]
 
 
 def test_conditions_tell_why() -> None:
@@ -61,12 +60,57 @@ def test_conditions_tell_why() -> None:
 
 def test_an_old_comparison_is_not_believed() -> None:
     assert outstanding(document(pending=True), ALL) != []
-    assert outstanding(document(pending=True), Wanted(False, False, True)) == []
+    assert outstanding(document(pending=True), Wanted(operation=True)) == []
 
 
 def test_a_finished_operation_is_not_waited_for() -> None:
     for phase in ("Succeeded", "Failed", "Error"):
         assert outstanding(document(operationState={"phase": phase}), ALL) == []
+
+
+def test_any_of_several_healths_will_do() -> None:
+    either = Wanted(health=frozenset({"Suspended", "Degraded"}))
+    for health, left in (("Suspended", 0), ("Degraded", 0), ("Healthy", 1)):
+        assert len(outstanding(document(health={"status": health}), either)) == left
+
+
+def test_only_chosen_objects_are_waited_for() -> None:
+    waiting = document(
+        sync={"status": "OutOfSync"},
+        resources=[
+            resource(group="apps", health={"status": "Healthy"}),
+            resource(kind="ConfigMap", name="a", status="OutOfSync"),
+        ],
+    )
+    web = object_pattern("apps:Deployment:shop/web")
+    assert outstanding(waiting, Wanted(sync=True, health=HEALTHY, objects=(web,))) == []
+    others = (object_pattern("!apps:*:*"),)
+    assert outstanding(waiting, Wanted(sync=True, objects=others)) == [
+        "ConfigMap/shop/a is OutOfSync"
+    ]
+    later = object_pattern("apps:Deployment:later")
+    assert outstanding(waiting, Wanted(sync=True, objects=(web, later))) == [
+        "there is no object apps:Deployment:later"
+    ]
+
+
+def test_progress_is_counted_in_objects() -> None:
+    waiting = document(
+        resources=[
+            resource(health={"status": "Progressing"}),
+            resource(kind="ConfigMap", name="a"),
+            resource(kind="ConfigMap", name="b", status="OutOfSync"),
+        ],
+        operationState={
+            "phase": "Running",
+            "syncResult": {"resources": [{"action": "created"}, {}]},
+        },
+    )
+    assert arrived(waiting, ALL) == (1, 3)
+    assert arrived(waiting, Wanted(sync=True)) == (2, 3)
+    assert arrived(waiting, Wanted(health=HEALTHY)) == (2, 3)
+    assert arrived(waiting, Wanted(operation=True)) == (1, 2)
+    assert arrived({"metadata": {}}, ALL) == (0, 0)
 
 
 def test_nothing_known_is_not_converged() -> None:

@@ -1,0 +1,157 @@
+"""Operations that were started, followed to their end: what each did, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from fleet.cli.app.convergence import FINAL
+from fleet.cli.app.page import object_name, short
+from fleet.cli.app.waiting import POLL_SECONDS, Patience
+from fleet.cli.failures import show, tell_error
+from fleet.cli.invocation import Invocation
+from fleet.cli.output import printable, shown_together, word
+from fleet.cli.progress import bar
+from fleet.errors import FleetError, NotConverged
+
+Operation = Mapping[str, Any]
+
+TERMINATED = "terminated by "
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a sync that failed is asked for again, and after how many seconds."""
+
+    limit: int = 0
+    first: float = 5
+    factor: int = 2
+    longest: float = 180
+
+    def delays(self) -> Iterator[float]:
+        delay = self.first
+        for _ in range(self.limit):
+            delay = min(delay, self.longest)
+            yield delay
+            delay *= self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How to follow: whether to wait at all, for how long, and what to do about a failure.
+
+    Attributes:
+        again: starts what failed once more, for ``retries``.
+    """
+
+    wait: bool
+    timeout: int
+    output: str
+    many: bool = False
+    retries: Retries = Retries()
+    again: Callable[[Operation], Operation] = lambda failed: failed
+
+
+def await_operation(
+    invocation: Invocation, operation: Mapping[str, Any], patience: Patience, *, tell: bool
+) -> Mapping[str, Any]:
+    """The operation once it ended. Prints each object's result as it comes.
+
+    Raises:
+        NotConverged: time is up; the operation goes on.
+    """
+    told: set[str] = set()
+    name = str(operation["application"])
+    with bar(name) as shown:
+        while True:
+            results = (operation.get("syncResult") or {}).get("resources") or []
+            done = [it for it in results if it.get("action")]
+            for result in done if tell else ():
+                line = _result_line(result)
+                if line not in told:
+                    shown.tell(line)
+                    told.add(line)
+            shown.update(
+                len(done), len(results), f"{name}: {operation.get('message') or 'waiting'}"
+            )
+            if operation.get("phase") in FINAL:
+                return operation
+            if patience.over:
+                raise NotConverged(
+                    f"Application/{name}: the {operation['kind']} still runs:"
+                    f" {operation.get('message') or operation.get('phase')}",
+                    hint=f"`fleet app wait {name} --operation` waits on;"
+                    f" `fleet app terminate-op {name}` ends it.",
+                    object=f"Application/{name}",
+                )
+            invocation.api.pause(POLL_SECONDS)
+            operation = invocation.api.get("operations", str(operation["id"]))
+
+
+def _result_line(result: Mapping[str, Any]) -> str:
+    """One line an object: it may change, when what failed is tried again."""
+    message = result.get("message", "") if result["action"] in ("failed", "skipped") else ""
+    said = f": {printable(message)}" if message else ""
+    return f"{object_name(result)}  {word(result['action'])}{said}"
+
+
+def carry_out(
+    invocation: Invocation, started: Sequence[Operation], how: Following
+) -> tuple[str, ...]:
+    """Follow started operations to their end, and say how each ended; why those failed that did.
+
+    Raises:
+        NotConverged: time is up.
+    """
+    patience, failed = Patience(how.timeout), []
+    with shown_together("application", how.output, many=how.many) as tell:
+        for operation in started:
+            name, kind = operation["application"], operation["kind"]
+            if not how.wait:
+                tell(operation, name, f"{kind} started ({operation['id']})")
+                continue
+            ended = _followed(invocation, operation, patience, how)
+            phase = ended.get("phase", "")
+            if phase == "Succeeded":
+                revision = short((ended.get("syncResult") or {}).get("revision", ""))
+                tell(ended, name, f"{kind} {phase}{f' at {revision}' if revision else ''}")
+                continue
+            if how.output in ("json", "yaml"):
+                tell(ended, name, phase)
+            failed.append(_failure(ended))
+            if how.output != "json":
+                tell_error(failed[-1])
+    return tuple(failed)
+
+
+def conclude(ctx: click.Context, failed: Sequence[str], output: str) -> None:
+    """Exit 3 when an operation failed; with ``-o json`` the errors are one of its shape."""
+    if not failed:
+        return
+    if output == "json":
+        show(FleetError("; ".join(failed)), output)
+    ctx.exit(FleetError.exit_code)
+
+
+def _followed(
+    invocation: Invocation, operation: Operation, patience: Patience, how: Following
+) -> Operation:
+    """The operation once it ended, or once the last of its retries did."""
+    tell = how.output == "table"
+    ended = await_operation(invocation, operation, patience, tell=tell)
+    for delay in how.retries.delays():
+        message = str(ended.get("message", ""))
+        if ended.get("phase") == "Succeeded" or message.startswith(TERMINATED):
+            break
+        click.echo(printable(f"{_failure(ended)}; tried again in {delay:.0f} s"), err=True)
+        invocation.api.pause(delay)
+        ended = await_operation(invocation, how.again(ended), patience, tell=tell)
+    return ended
+
+
+def _failure(ended: Operation) -> str:
+    name, kind, phase = ended["application"], ended["kind"], ended.get("phase", "")
+    return f"Application/{name}: {kind} {phase}: {ended.get('message', '')}"
