@@ -180,7 +180,13 @@ async def _fields(
             {"path": path, "type": "changed", "manager": wrote.get(path, "")}
             for path in taken[:FIELDS_KEPT]
         ]
-    changes = compare(live, predicted.object, salt=secrets.token_bytes(16), writers=wrote).changes
+    changes = compare(
+        live,
+        predicted.object,
+        salt=secrets.token_bytes(16),
+        sensitive_annotations=place.runtime.settings.sensitive_annotations,
+        writers=wrote,
+    ).changes
     if not changes and base.applied_sha256:
         taken = sorted(lost_fields(base.owned_fields, owned_fields(meta)))
         return [
