@@ -16,6 +16,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.scope import Actor, Scope
+from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.registry import (
     applications,
@@ -40,7 +41,7 @@ async def sync_application(
         Refused: an operation runs already, or nothing could be rendered yet.
         NoWorker: no worker is alive to do it.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
         operation = await history.create_operation(
@@ -70,7 +71,7 @@ async def rollback_application(
         NoWorker: no worker is alive to do it.
     """
     fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         whole = await get_application(tx, scope, name, fresh=fresh)
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
@@ -108,7 +109,7 @@ async def refresh_application(
         NotFound: no such application.
         NoWorker: no worker is alive to do it.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
         polled = await applications.request_refresh(tx, actor, app.id, mode)
@@ -141,7 +142,7 @@ async def delete_application(
             hint="Use foreground, background or orphan.",
         )
     now = runtime.now()
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         if not cascade or app.cluster_id is None:
             await applications.remove_application(tx, actor, app.id, now)
@@ -167,7 +168,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         NotFound: no such application.
         Refused: nothing runs.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
         await _wake(tx, app)
@@ -189,7 +190,7 @@ async def rename_application(
             place=Place(field="name"),
             hint=f"{DNS_SUBDOMAIN_RULE}.",
         )
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await applications.rename_application(tx, actor, app.id, new_name)
         await _wake(tx, app)

@@ -72,7 +72,7 @@ async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -
     for start in range(0, len(pending), CHUNK):
         await evaluate(runtime, pending[start : start + CHUNK], found.errors)
     done = [(chart, target, sha) for (chart, target), sha in found.revisions.items()]
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "evaluated") as tx:
         await desired.mark_evaluated(tx, repository, done)
 
 

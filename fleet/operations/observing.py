@@ -51,7 +51,7 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     discovery = await link.discovery()
     said = await facts(link.client, discovery)
     if said.uid and said.uid != cluster.confirmed_uid:
-        async with runtime.db.transaction() as tx:
+        async with committing(runtime.db, "probe") as tx:
             known = await clusters.record_probe(tx, cluster.id, said, runtime.now())
         if known.confirmed_uid != said.uid:
             return False

@@ -11,6 +11,7 @@ from fleet.errors import FleetError
 from fleet.logs import fields
 from fleet.model.clusters import Cluster, ManagedAuth
 from fleet.model.scope import EVERYTHING, FLEET, Actor
+from fleet.operations.crashpoints import committing, writing
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters
 
@@ -45,13 +46,14 @@ async def renew_token(runtime: Runtime, cluster: Cluster, actor: Actor = FLEET) 
         connection = await clusters.connection_of(tx, runtime.ring, cluster.id)
     client = runtime.connections.open(cluster.name, connection)
     try:
-        token, expires_at = await rotate(
-            client, managed, ttl_seconds=int(TOKEN_LIFE.total_seconds())
-        )
+        with writing("rotate"):
+            token, expires_at = await rotate(
+                client, managed, ttl_seconds=int(TOKEN_LIFE.total_seconds())
+            )
     finally:
         await client.close()
     renewed = replace(managed, expires_at=expires_at)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "renew") as tx:
         await clusters.set_connection(
             tx,
             actor,
