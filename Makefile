@@ -1,6 +1,6 @@
 # Every target does its own set-up: Python 3.11 or newer and git are all that has to be there.
-# The tests also use what they find of Go, sshd, docker-registry and bubblewrap, and say what
-# they skip; `.ci/run` installs all of it.
+# The tests also use what they find of sshd, docker-registry and bubblewrap, and say what they
+# skip; `.ci/run` installs all of it. Go is fetched where it is missing.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -54,12 +54,9 @@ format: $(READY) ## mend what `lint` can mend
 bench: $(READY) control-plane ## measure, beside Argo CD's published figures
 	$(BIN)/python -m benchmarks
 
-control-plane: $(READY) ## build the Kubernetes of the tests, once a machine (needs Go)
-	@if command -v go >/dev/null || [ "$$CI" = true ]; then \
-		$(BIN)/python -m tests.cluster.build >/dev/null; \
-	else \
-		echo "no Go on PATH: tests that need Kubernetes are skipped" >&2; \
-	fi
+control-plane: $(READY) ## build the Kubernetes of the tests, once a machine
+	@$(BIN)/python -m tests.cluster.build >/dev/null || { [ "$$CI" != true ] && \
+		echo "tests that need Kubernetes are skipped" >&2; }
 
 constraints: ## pin the newest versions that pyproject.toml allows; a hash for each, no address
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }

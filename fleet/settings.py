@@ -74,6 +74,9 @@ class Settings:
     allowed_exec_commands: tuple[str, ...] = _setting(
         WELL_KNOWN_EXEC, "Credential plugins that a cluster's credentials may run."
     )
+    sensitive_annotations: tuple[str, ...] = _setting(
+        (), "Annotations whose values are never shown, on objects of every kind."
+    )
     git_timeout_seconds: float = _setting(120.0, "Longest that one git command may take.")
     cluster_timeout_seconds: float = _setting(30.0, "Longest that one call to a cluster may take.")
     render_timeout_seconds: float = _setting(60.0, "Longest that one render may take.")

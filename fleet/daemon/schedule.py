@@ -17,6 +17,9 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from fleet.errors import RegistryError
+from fleet.logs import fields
+
 log = logging.getLogger(__name__)
 
 #: A tick that comes later than this is not made up for: the next one is near.
@@ -80,7 +83,10 @@ class Timetable:
     async def _run(self, key: str) -> None:
         # cancelled only by ``stop``, which APScheduler would log as a failure of the job
         with contextlib.suppress(asyncio.CancelledError):
-            await self._wake(key)
+            try:
+                await self._wake(key)
+            except RegistryError as error:  # the next one is near
+                log.warning("a job could not be queued", extra=fields(job=key, why=error))
 
     def update(self, wanted: Iterable[Entry], now: datetime) -> bool:
         """Add, change, pause and drop jobs; True when anything changed."""

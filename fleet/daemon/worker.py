@@ -25,6 +25,7 @@ from fleet.operations.passes import reconcile_cluster
 from fleet.operations.renewing import renew_tokens
 from fleet.operations.retiring import drop_old_history
 from fleet.operations.runtime import Runtime
+from fleet.registry.faults import translated
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
             try:
                 await _work(runtime, stop)
             except ConnectorException as error:
-                log.warning("the queue cannot be reached", extra=fields(why=error))
+                log.warning("the queue cannot be reached", extra=fields(why=_cause(error)))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
     finally:
@@ -103,6 +104,12 @@ async def _tidy(runtime: Runtime) -> None:
         except (FleetError, OSError) as error:
             log.warning("the cache of repositories was not tidied", extra=fields(why=error))
         await asyncio.sleep(TIDY_SECONDS)
+
+
+def _cause(error: ConnectorException) -> BaseException:
+    """What procrastinate wraps says more than what it says itself."""
+    cause = error.__cause__ or error
+    return translated(cause) or cause
 
 
 async def _work(runtime: Runtime, stop: asyncio.Event) -> None:

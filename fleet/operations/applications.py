@@ -17,6 +17,7 @@ from fleet.model.operations import (
 )
 from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
+from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.plan import read_application_options
 from fleet.registry import (
@@ -49,7 +50,7 @@ async def sync_application(
         NoWorker: no worker is alive to do it.
     """
     _refuse_idle(options.sync_options)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
         operation = await history.create_operation(
@@ -79,7 +80,7 @@ async def rollback_application(
         NoWorker: no worker is alive to do it.
     """
     fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         whole = await get_application(tx, scope, name, fresh=fresh)
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
@@ -117,7 +118,7 @@ async def refresh_application(
         NotFound: no such application.
         NoWorker: no worker is alive to do it.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await _require_worker(tx)
         polled = await applications.request_refresh(tx, actor, app.id, mode)
@@ -150,7 +151,7 @@ async def delete_application(
             hint="Use foreground, background or orphan.",
         )
     now = runtime.now()
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         if not cascade or app.cluster_id is None:
             await applications.remove_application(tx, actor, app.id, now)
@@ -176,7 +177,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         NotFound: no such application.
         Refused: nothing runs.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
         await _wake(tx, app)

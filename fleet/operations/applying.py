@@ -50,7 +50,7 @@ from fleet.model.objects import (
 )
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
-from fleet.operations.crashpoints import crash_point
+from fleet.operations.crashpoints import writing
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
 
@@ -215,13 +215,14 @@ async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
         live = await get_metadata(place.link.client, NAMESPACE, "", task.ref.name)
         action = Action.CREATED if live is None else Action.UNCHANGED
         return Result(task, Outcome(task.ref, action, task.wave, "dry run"), None)
-    created = await ensure_namespace(
-        place.link.client,
-        task.ref.name,
-        place.namespace_labels,
-        place.namespace_annotations,
-        gate=place.gate,
-    )
+    with writing("namespace"):
+        created = await ensure_namespace(
+            place.link.client,
+            task.ref.name,
+            place.namespace_labels,
+            place.namespace_annotations,
+            gate=place.gate,
+        )
     action = Action.CREATED if created else Action.UNCHANGED
     return Result(task, Outcome(task.ref, action, task.wave), None)
 
@@ -236,19 +237,18 @@ async def _apply(
 ) -> Result:
     kind = _kind(place, wanted.ref, wanted.version)
     client = place.link.client
-    crash_point("apply:before")
-    try:
-        applied = await apply(
-            client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
-        )
-    except FieldConflict as conflict:
-        if not _was_ours(conflict, row):
-            raise
-        # every field in dispute was ours before: that is drift, and this sync takes it back
-        applied = await apply(
-            client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
-        )
-    crash_point("apply:after")
+    with writing("apply"):
+        try:
+            applied = await apply(
+                client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
+            )
+        except FieldConflict as conflict:
+            if not _was_ours(conflict, row):
+                raise
+            # every field in dispute was ours before: that is drift, and this sync takes it back
+            applied = await apply(
+                client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
+            )
     after = applied_row(kind, wanted, applied.object, place.ignored)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
@@ -359,17 +359,16 @@ async def _prune_served(
         return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), None)
     if dry_run:
         return Result(task, replace(gone, message="dry run"), row)
-    crash_point("delete:before")
-    await delete(
-        client,
-        kind,
-        task.ref.namespace,
-        task.ref.name,
-        uid=meta.uid,
-        gate=place.gate,
-        propagation=place.propagation,
-    )
-    crash_point("delete:after")
+    with writing("delete"):
+        await delete(
+            client,
+            kind,
+            task.ref.namespace,
+            task.ref.name,
+            uid=meta.uid,
+            gate=place.gate,
+            propagation=place.propagation,
+        )
     if place.awaits_end and row is not None:
         return Result(task, gone, replace(row, message="is being deleted"))
     return Result(task, gone, None)

@@ -75,7 +75,7 @@ async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -
             postponed |= {(source.chart, source.target_revision) for source in entry.sources}
     # a ref counts as evaluated when all who follow it were; the next poll has the others again
     done = [(*ref, sha) for ref, sha in found.revisions.items() if ref not in postponed]
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "evaluated") as tx:
         await desired.mark_evaluated(tx, repository, done)
 
 

@@ -280,7 +280,12 @@ def _shown(
     sides = [
         side and remove_ignored(side, rules, managed_fields=fields) for side in (live, predicted)
     ]
-    diff = compare(*sides, salt=secrets.token_bytes(16), writers=writers(fields) if meta else {})
+    diff = compare(
+        *sides,
+        salt=secrets.token_bytes(16),
+        sensitive_annotations=site.runtime.settings.sensitive_annotations,
+        writers=writers(fields) if meta else {},
+    )
     if not diff.is_different:
         return None
     action = "prune" if predicted is None else "create" if live is None else "change"
@@ -297,7 +302,7 @@ async def wanted_manifests(
     """
     app = await _application(runtime, scope, name)
     wanted = await _wanted(runtime, app, revision, None)
-    return Manifests(_masked(wanted.items), wanted.revisions)
+    return Manifests(_masked(runtime, wanted.items), wanted.revisions)
 
 
 async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests:
@@ -316,12 +321,16 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
             if kind is not None
         )
     )
-    return Manifests(_masked([o for o in found if o is not None]), app.revisions)
+    return Manifests(_masked(runtime, [o for o in found if o is not None]), app.revisions)
 
 
-def _masked(objects: Sequence[Manifest]) -> tuple[Manifest, ...]:
+def _masked(runtime: Runtime, objects: Sequence[Manifest]) -> tuple[Manifest, ...]:
     salt = secrets.token_bytes(16)
-    return tuple(mask_object(_without_managed_fields(object), salt) for object in objects)
+    hidden = runtime.settings.sensitive_annotations
+    return tuple(
+        mask_object(_without_managed_fields(object), salt, sensitive_annotations=hidden)
+        for object in objects
+    )
 
 
 def _without_managed_fields(object: Manifest) -> Manifest:

@@ -260,6 +260,7 @@ async def _fields(
         live.without_ignored(live.body),
         live.without_ignored(predicted.object),
         salt=secrets.token_bytes(16),
+        sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),
     ).changes
     return [asdict(change) for change in changes[:FIELDS_KEPT]]

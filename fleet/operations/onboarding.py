@@ -23,6 +23,7 @@ from fleet.errors import (
 from fleet.model.clusters import Cluster, ClusterFacts, Connection, ManagedAuth
 from fleet.model.names import is_label_key, is_label_value
 from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.operations.crashpoints import committing, writing
 from fleet.operations.recognizing import refuse_stranger
 from fleet.operations.renewing import TOKEN_LIFE, renew_token
 from fleet.operations.runtime import Runtime
@@ -100,7 +101,7 @@ async def add_cluster(
     if account is not None:
         new = await _with_account(runtime, new, account)
     new = replace(new, facts=facts)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "register") as tx:
         cluster = await (
             _change(runtime, tx, actor, known, new) if known else _create(runtime, tx, actor, new)
         )
@@ -218,13 +219,14 @@ async def _with_account(runtime: Runtime, new: NewCluster, account: ServiceAccou
         )
     client = runtime.connections.open(new.name, new.connection)
     try:
-        await create_service_account(
-            client,
-            namespace=account.namespace,
-            name=account.name,
-            namespaces=new.namespaces,
-            cluster_resources=new.cluster_resources,
-        )
+        with writing("account"):
+            await create_service_account(
+                client,
+                namespace=account.namespace,
+                name=account.name,
+                namespaces=new.namespaces,
+                cluster_resources=new.cluster_resources,
+            )
         ttl = int(TOKEN_LIFE.total_seconds())
         token, expires_at = await request_token(client, account.namespace, account.name, ttl)
     finally:
@@ -339,7 +341,7 @@ async def rotate_credentials(
     await _refuse_twin(runtime, known, name, facts)
     if account is not None:
         new = await _with_account(runtime, new, account)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "register") as tx:
         cluster = await clusters.set_connection(
             tx,
             actor,

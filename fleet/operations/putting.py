@@ -17,6 +17,7 @@ from fleet.model.ids import ProjectId, RepositoryId
 from fleet.model.projects import Project
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
+from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to, may_use_source
 from fleet.registry import applications, clusters, projects, queue, repositories, work
@@ -60,7 +61,7 @@ async def put_application(
         Refused: it would leave objects behind in another cluster; or somebody else changed
             it since ``generation``.
     """
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "put") as tx:
         desk = _Desk(tx, actor, scope)
         put = await desk.put(document, upsert=upsert, generation=generation)
         await desk.wake()
@@ -89,7 +90,7 @@ async def put_applications(
     for start in range(0, len(documents), TOGETHER):
         chunk = documents[start : start + TOGETHER]
         try:
-            async with runtime.db.transaction() as tx:
+            async with committing(runtime.db, "put") as tx:
                 desk = _Desk(tx, actor, scope)
                 found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
                 if not dry_run:

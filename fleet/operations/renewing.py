@@ -11,6 +11,7 @@ from fleet.errors import FleetError
 from fleet.logs import fields
 from fleet.model.clusters import Cluster
 from fleet.model.scope import EVERYTHING, FLEET, Actor
+from fleet.operations.crashpoints import committing, writing
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters
@@ -61,13 +62,14 @@ async def renew_token(runtime: Runtime, cluster: Cluster, actor: Actor = FLEET) 
     client = runtime.connections.open(cluster.name, connection)
     try:
         await recognize(runtime, cluster, client)
-        token, expires_at = await rotate(
-            client, managed, ttl_seconds=int(TOKEN_LIFE.total_seconds())
-        )
+        with writing("rotate"):
+            token, expires_at = await rotate(
+                client, managed, ttl_seconds=int(TOKEN_LIFE.total_seconds())
+            )
     finally:
         await client.close()
     renewed = replace(managed, expires_at=expires_at)
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "renew") as tx:
         is_kept = await clusters.replace_token(
             tx, actor, runtime.ring, cluster.id, connection, token, renewed
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,8 @@ from fleet.model.objects import Manifest
 from fleet.render.yaml import DuplicateKey, documents_with_lines
 
 MAX_OBJECTS = 10_000
+#: etcd takes no larger request, so no cluster keeps a larger object.
+MAX_OBJECT_BYTES = 3 << 19
 
 
 def read_manifests(
@@ -22,6 +25,7 @@ def read_manifests(
 
     Raises:
         SpecInvalid: not YAML, or a document that is no Kubernetes object; names file and line.
+        RenderError: too many objects, or one that is too large.
     """
     found: list[Manifest] = []
     documents = documents_with_lines(
@@ -40,6 +44,7 @@ def flatten(value: Any, place: Place) -> Iterable[Manifest]:
 
     Raises:
         SpecInvalid: it, or an item, is no object.
+        RenderError: an object is larger than a cluster keeps.
     """
     checked = _checked(value, place)
     items = checked.get("items")
@@ -50,6 +55,7 @@ def flatten(value: Any, place: Place) -> Iterable[Manifest]:
             named = {**typed, **item} if isinstance(item, dict) and "kind" not in item else item
             yield from flatten(named, Place(place.file, place.line, f"items[{number}]"))
     else:
+        _check_size(checked)
         yield checked
 
 
@@ -61,6 +67,19 @@ def check_count(found: list[Manifest]) -> None:
         raise RenderError(
             f"more than {MAX_OBJECTS} objects in one source",
             hint="Split it into several applications.",
+        )
+
+
+def _check_size(value: Manifest) -> None:
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_OBJECT_BYTES:
+        metadata = value.get("metadata")
+        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+        raise RenderError(
+            f"{value['kind']}/{name} has {size / (1 << 20):.1f} MiB as JSON;"
+            " no cluster keeps an object of more than 1.5 MiB",
+            hint="Split it into several objects.",
+            object=f"{value['kind']}/{name}",
         )
 
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.fleet_process import machine
-from tests.acceptance.stage import Stage
+from tests.acceptance.stage import RENDER_SECONDS, Stage
 from tests.cluster.kube import TestCluster
 from tests.tools import tools_home
-
-#: A runaway render is stopped after this long; an ordinary one takes a tenth of it.
-RENDER_SECONDS = "4"
 
 
 @pytest.fixture(scope="session")

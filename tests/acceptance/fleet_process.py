@@ -40,11 +40,12 @@ class Machine:
 
     home: Path
     environment: Mapping[str, str]
+    program: tuple[str, ...] = (sys.executable, "-m", "fleet")
 
     def fleet(self, *arguments: str, stdin: str = "", **variables: str) -> Done:
         """Run the command to its end, without a terminal."""
         done = subprocess.run(
-            [sys.executable, "-m", "fleet", *arguments],
+            [*self.program, *arguments],
             input=stdin,
             env={**self.environment, **variables},
             capture_output=True,
@@ -110,7 +111,7 @@ class Machine:
         """``fleet up``, ready; asked to stop at the end."""
         with (self.home / "up.log").open("w") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fleet", "up"],
+                [*self.program, "up"],
                 env=dict(self.environment),
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -17,6 +17,9 @@ from tests.cluster.kube import TestCluster
 
 #: In every credential that these tests give; nothing may print it.
 SECRET = "geheim"
+#: A runaway render is stopped after this long. An ordinary one takes a thirtieth of it, so that
+#: a busy machine stops none of those.
+RENDER_SECONDS = "10"
 ROWS = ("clusters", "repositories", "projects", "applications", "operations", "resources")
 OBJECTS = (
     "api/v1/namespaces",

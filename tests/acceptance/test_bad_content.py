@@ -6,6 +6,8 @@ monorepo are; each is then asked for by itself, and the good one beside them sti
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import itertools
 import json
 import time
@@ -14,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stage import Stage
+from tests.acceptance.stage import RENDER_SECONDS, Stage
 from tests.cluster.kube import ApiFailed
 from tests.servers.git_repo import Content, GitRepo, Symlink
+from tests.servers.http import HttpServer, Request, Response
+from tests.servers.tls import CertificateAuthority
 
 NAMESPACE = "bad-content"
-PATIENCE_SECONDS = 120
-
-pytestmark = pytest.mark.sweep  # minutes of real processes: `make test-all`
+#: What is waited for takes seconds; a busy machine is no failure.
+PATIENCE_SECONDS = 300
+PATIENTLY = ("--timeout", str(PATIENCE_SECONDS))
 
 
 def config_map(name: str, **fields: Any) -> str:
@@ -75,8 +79,8 @@ REFUSED = {
     "no-base": ("RenderError", "no-base/kustomization.yaml", "bases/none"),
     "broken": ("RenderError", "templates/a.yaml", "nofunction"),
     "dependency": ("RenderError", "db"),
-    "runaway": ("RenderTimeout", "4"),
-    "endless": ("RenderTimeout", "4"),
+    "runaway": ("RenderTimeout", RENDER_SECONDS),
+    "endless": ("RenderTimeout", RENDER_SECONDS),
     "no/such/folder": ("RenderError", "no/such/folder"),
 }
 
@@ -149,9 +153,9 @@ def test_the_applications_say_it_too(stage: Stage, repository: GitRepo) -> None:
 
 def test_only_the_good_one_deploys(stage: Stage, repository: GitRepo) -> None:
     del repository
-    stage.machine.ok("app", "sync", name_of("good"), "--timeout", "60")
+    stage.machine.ok("app", "sync", name_of("good"), *PATIENTLY)
     stage.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/good")
-    refused = stage.machine.fleet("app", "sync", name_of("tab"), "--timeout", "60")
+    refused = stage.machine.fleet("app", "sync", name_of("tab"), *PATIENTLY)
     stage.failed(refused, 3, "tab/a.yaml:4")
 
 
@@ -188,7 +192,7 @@ class Refusals:
         stage.machine.ok("proj", "create", "refusals", "--src", "*", "--dest", "target,bad-*")
         document = application("refusals", self.repository, "a", project="refusals")
         stage.machine.ok("apply", "-f", "-", stdin=json.dumps(document))
-        stage.machine.ok("app", "sync", "refusals", "--timeout", "60")
+        stage.machine.ok("app", "sync", "refusals", *PATIENTLY)
 
     def sync(self, text: str, *said: str) -> None:
         """Commit this and sync it: it fails like that, and no object is made or changed."""
@@ -196,7 +200,7 @@ class Refusals:
         machine = self.stage.machine
         machine.ok("app", "refresh", "refusals")
         before = self.stage.counts()
-        done = machine.fleet("app", "sync", "refusals", "--timeout", "60")
+        done = machine.fleet("app", "sync", "refusals", *PATIENTLY)
         self.stage.failed(done, 3)
         missing = [part for part in said if part not in done.out + done.err]
         assert missing == [], done
@@ -243,54 +247,98 @@ def test_a_field_that_cannot_be_changed(refusals: Refusals) -> None:
     refusals.sync(text, f"ConfigMap/{NAMESPACE}/fine", "immutable")
 
 
-ADMISSION = "apis/admissionregistration.k8s.io/v1"
+CREATES_CONFIG_MAPS = {
+    "apiGroups": [""],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE"],
+    "resources": ["configmaps"],
+}
 
 
-@pytest.fixture
-def no_cats(stage: Stage) -> Iterator[None]:
-    """An admission policy that wants no ConfigMap called cat, in force."""
-    rule = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["configmaps"],
-    }
-    kind = "validatingadmissionpolicies"
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": "no-cats"},
-        "spec": {
-            "matchConstraints": {"resourceRules": [rule]},
-            "validations": [{"expression": "object.metadata.name != 'cat'", "message": "no cats"}],
-        },
-    }
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": "no-cats"},
-        "spec": {"policyName": "no-cats", "validationActions": ["Deny"]},
-    }
-    stage.cluster.request("POST", f"/{ADMISSION}/{kind}", policy)
-    stage.cluster.request("POST", f"/{ADMISSION}/validatingadmissionpolicybindings", binding)
-    _until_denied(stage)
-    yield
-    stage.cluster.request("DELETE", f"/{ADMISSION}/validatingadmissionpolicybindings/no-cats")
-    stage.cluster.request("DELETE", f"/{ADMISSION}/{kind}/no-cats")
+@contextlib.contextmanager
+def in_force(stage: Stage, refused: str, **objects: dict[str, Any]) -> Iterator[None]:
+    """Admission objects by their resource; inside, no ConfigMap called ``refused`` can be made."""
+    group = "admissionregistration.k8s.io"
+    for resource, content in objects.items():
+        path = f"/apis/{group}/v1/{resource}"
+        stage.cluster.request("POST", path, {"apiVersion": f"{group}/v1", **content})
+    try:
+        _until_denied(stage, refused)
+        yield
+    finally:
+        for resource, content in reversed(objects.items()):
+            name = content["metadata"]["name"]
+            stage.cluster.request("DELETE", f"/apis/{group}/v1/{resource}/{name}")
 
 
-def _until_denied(stage: Stage) -> None:
+def _until_denied(stage: Stage, name: str) -> None:
     """The API server reads its policies with a delay of its own, and has no event for it."""
-    cat = json.loads(config_map("cat"))
+    content = json.loads(config_map(name))
+    path = "/api/v1/namespaces/default/configmaps?dryRun=All"
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
-            stage.cluster.request("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", cat)
+            stage.cluster.request("POST", path, content)
         except ApiFailed:
             return
     raise AssertionError("the policy did not come into force")
 
 
-@pytest.mark.usefixtures("no_cats")
-def test_an_admission_policy_that_refuses(refusals: Refusals) -> None:
-    refusals.sync(config_map("cat"), f"ConfigMap/{NAMESPACE}/cat", "no cats")
+def test_an_admission_policy_that_refuses(stage: Stage, refusals: Refusals) -> None:
+    policy = {
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "no-cats"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [CREATES_CONFIG_MAPS]},
+            "validations": [{"expression": "object.metadata.name != 'cat'", "message": "no cats"}],
+        },
+    }
+    binding = {
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-cats"},
+        "spec": {"policyName": "no-cats", "validationActions": ["Deny"]},
+    }
+    objects = {
+        "validatingadmissionpolicies": policy,
+        "validatingadmissionpolicybindings": binding,
+    }
+    with in_force(stage, "cat", **objects):
+        refusals.sync(config_map("cat"), f"ConfigMap/{NAMESPACE}/cat", "no cats")
+
+
+def no_dogs(request: Request) -> Response:
+    """The answer of an admission webhook that lets everything pass but what is called dog."""
+    review = json.loads(request.body)
+    asked = review["request"]
+    verdict = {
+        "uid": asked["uid"],
+        "allowed": asked["object"]["metadata"]["name"] != "dog",
+        "status": {"message": "this is a house of cats"},
+    }
+    answer = {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": verdict}
+    return Response(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+
+def test_an_admission_webhook_that_refuses(
+    stage: Stage, refusals: Refusals, authority: CertificateAuthority
+) -> None:
+    with HttpServer(no_dogs, tls=authority.issue("webhook", hosts=("127.0.0.1",))) as server:
+        webhook = {
+            "name": "no-dogs.example.test",
+            "clientConfig": {
+                "url": f"{server.url}/review",
+                "caBundle": base64.b64encode(authority.pem.encode()).decode(),
+            },
+            "rules": [CREATES_CONFIG_MAPS],
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        configuration = {
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "no-dogs"},
+            "webhooks": [webhook],
+        }
+        with in_force(stage, "dog", validatingwebhookconfigurations=configuration):
+            said = (f"ConfigMap/{NAMESPACE}/dog", "no-dogs.example.test", "a house of cats")
+            refusals.sync(config_map("dog"), *said)

@@ -15,6 +15,8 @@ import pytest
 from fleet.render.yaml import load_one
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.stage import SECRET, Stage
+from tests.cluster.kube import request
+from tests.cluster.tokens import account_token
 from tests.ports import free_port
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_ssh import GitSshServer
@@ -22,8 +24,6 @@ from tests.servers.postgres import TestDatabase
 from tests.servers.tls import CertificateAuthority
 
 NO_ANSWER = "https://127.0.0.1:1"
-
-pytestmark = pytest.mark.sweep  # minutes of real processes: `make test-all`
 
 
 # Clusters -------------------------------------------------------------------------------
@@ -66,12 +66,29 @@ def test_a_cluster_with_another_ca(
 
 
 @pytest.mark.parametrize("flags", [(), ("--keep-credentials",)])
-def test_a_token_that_is_expired_or_wrong(
+def test_a_token_that_nobody_issued(
     stage: Stage, add_cluster: Callable[..., tuple[str, ...]], flags: tuple[str, ...]
 ) -> None:
     where = stage.cluster.server.replace("127.0.0.1", "localhost")
     command = add_cluster(*flags, server=where, user={"token": SECRET})
     stage.refuses(command, 3, "Cluster/bad", "credentials", "Hint:")
+
+
+def test_a_token_that_has_expired(
+    stage: Stage, add_cluster: Callable[..., tuple[str, ...]]
+) -> None:
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    cluster, name = stage.cluster, "deployer"
+    cluster.request("POST", accounts, {"metadata": {"name": name}})
+    good, old = (account_token(cluster, "default", name, seconds_left=left) for left in (3600, -60))
+    request(cluster.server, cluster.ca_pem, good, "GET", "/version")  # it is only the time
+    where = cluster.server.replace("127.0.0.1", "localhost")
+    command = add_cluster("--keep-credentials", server=where, user={"token": old})
+    with stage.unchanged():
+        refused = stage.machine.fleet(*command)
+    cluster.request("DELETE", f"{accounts}/{name}")
+    stage.failed(refused, 3, "Cluster/bad", "credentials", "Hint:")
+    assert old not in refused.out + refused.err + stage.machine.log()
 
 
 @pytest.mark.parametrize("text", ["hello: world\n", "hello", "{{{", "\x7fELF\0", "a:\n\tb: 1\n"])

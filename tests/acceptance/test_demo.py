@@ -107,14 +107,16 @@ def processes_of(state: Path) -> list[str]:
     return found
 
 
-def test_without_go_it_says_what_is_missing(tmp_path: Path) -> None:
+def test_where_no_go_is_to_be_had_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     git = next(Path(it) / "git" for it in os.get_exec_path() if (Path(it) / "git").exists())
     (tmp_path / "bin" / "git").symlink_to(git)
     empty = {"PATH": str(tmp_path / "bin"), "FLEET_TEST_CACHE": str(tmp_path / "cache")}
+    empty |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
     failed = demo("--once", state=tmp_path / "demo", **empty)
     assert failed.returncode == 1
-    assert "no Go on PATH" in failed.stdout
+    assert "Put Go on PATH" in failed.stderr
+    assert "the control plane did not build" in failed.stdout
     assert "Traceback" not in failed.stderr
 
 

@@ -1,7 +1,7 @@
 """Build the control plane of the tests from the Go module proxy, once a machine.
 
 No Go code of our own: ``go.mod`` names the programs as tools. The result is kept in a cache
-folder named by the hash of ``go.mod`` and ``go.sum``.
+folder named by the hash of ``go.mod`` and ``go.sum``. A machine without Go gets one first.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.cluster import toolchain
 from tests.keeper import locked
 
 HERE = Path(__file__).parent
 VERSION = "v1.37.1"
 PROGRAMS = ("server", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-HOW = "build it once with `make control-plane` (Go 1.26, ten minutes, 5 GB of cache)"
+HOW = "build it once with `make control-plane` (ten minutes, 5 GB of cache)"
 
 
 def cache_folder() -> Path:
@@ -41,7 +42,7 @@ def build() -> Path:
     """Build what is missing; a second builder waits for the first.
 
     Raises:
-        SystemExit: Go is missing or the build failed; Go has said why on stderr.
+        SystemExit: no Go could be had, or the build failed; Go has said why on stderr.
     """
     target = binaries()
     with locked(target.with_suffix(".lock")):
@@ -51,8 +52,7 @@ def build() -> Path:
 
 
 def _compile(target: Path) -> None:
-    if not shutil.which("go"):
-        raise SystemExit("the test control plane needs Go 1.26 or newer on PATH")
+    go = toolchain.go(cache_folder())
     unfinished = target.with_suffix(".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -62,8 +62,8 @@ def _compile(target: Path) -> None:
         f"-s -w -X {stamp}.gitVersion={VERSION}"
         f" -X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
     )
-    argv = ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{unfinished}/", "tool"]
-    environment = {**os.environ, "CGO_ENABLED": "0"}
+    argv = [go, "build", "-trimpath", "-ldflags", flags, "-o", f"{unfinished}/", "tool"]
+    environment = {**os.environ, **toolchain.LOCAL, "CGO_ENABLED": "0"}
     if subprocess.run(argv, cwd=HERE, env=environment, check=False).returncode:
         raise SystemExit("the test control plane did not build")
     shutil.rmtree(target, ignore_errors=True)

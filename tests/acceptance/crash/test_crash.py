@@ -1,33 +1,42 @@
 """Killed anywhere, Fleet goes on where it stopped: every labelled point, with the same checks.
 
-The world is prepared so that one round of work passes every label: a commit that changes,
-adds and removes objects of one application, and another application that is being deleted.
+The world is prepared so that one run of the driver passes every label: a commit that changes,
+adds and removes objects of one application, another application that is deleted, a third that
+is new and has no namespace yet, and a second cluster in which Fleet makes an account for itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+import zstandard
+from psycopg import sql
 
-from fleet.model.scope import EVERYTHING
-from fleet.operations.applications import delete_application
+from fleet.model.new_application import new_application
 from fleet.operations.crashpoints import LABELS
-from fleet.registry import chain
-from tests.acceptance.crash.driver import Job, work
-from tests.cluster.kube import TestCluster
-from tests.integration.operations.harness import ADMIN, World, config_map, settings_for, world
+from fleet.registry import chain, clusters, manifests
+from tests.acceptance.crash.driver import LATE, OLD, OTHER, Job, ask, work
+from tests.cluster.kube import TestCluster, request
+from tests.integration.operations.harness import World, config_map, settings_for, world
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
 ROOT = Path(__file__).parents[3]
 #: One of each sort; the sweep takes the rest, and later visits to the same places.
 FEW = (
+    "account:after",
+    "request:after-commit",
+    "namespace:after",
     "evaluate:after-commit",
     "plan:after-commit",
     "apply:after",
@@ -50,23 +59,65 @@ def _places() -> list[object]:
     return few + [pytest.param(label, id=label, marks=pytest.mark.sweep) for label in SWEEP]
 
 
+NAMESPACE = ("CreateNamespace=true",)
+CANARY = f"canary-{secrets.token_hex(12)}"
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "keeps"},
+    "stringData": {"password": CANARY},
+}
+#: What audit.changes says of applications, each once, wherever the process died: what was
+#: asked for (a deletion is wanted, and is an operation), and the end of what was deleted.
+TOLD = [
+    ("create", LATE),
+    ("create", OLD),
+    ("create", "web"),
+    ("delete", OLD),
+    ("delete", OLD),
+    ("remove", OLD),
+]
+
+
 async def _prepare(world: World) -> list[str]:
     """Deploy two applications, then leave work to do; commits in their order."""
-    for name in ("web", "old"):
-        await world.add_app(name, sync_options=("PrunePropagationPolicy=background",))
-    world.create_namespace()
+    for name in ("web", OLD):
+        await world.add_app(name, sync_options=(*NAMESPACE, "PrunePropagationPolicy=background"))
     first = await world.deliver(
         web=(config_map("changes", x="1"), config_map("leaves"), config_map("stays")),
         old=(config_map("gone"), config_map("gone-too")),
     )
-    await world.pretend_worker()
-    await delete_application(
-        world.runtime, ADMIN, EVERYTHING, "old", cascade=True, propagation="background"
-    )
     second = world.commit(
-        web=(config_map("changes", x="2"), config_map("comes"), config_map("stays"))
+        web=(config_map("changes", x="2"), config_map("comes"), config_map("stays"), SECRET),
+        late=(config_map("late"),),
     )
+    world.request("POST", world.path_of("bystander").rpartition("/")[0], config_map("bystander"))
+    # as after an update from a Fleet that did not know identities
+    await world.run("update clusters set confirmed_uid = ''")
     return [first, second]
+
+
+def _job(world: World, database: TestDatabase, folder: Path, other: TestCluster) -> Job:
+    return Job(
+        database_url=database.app_url,
+        folder=str(folder),
+        cluster=str(world.clusters["main"].id),
+        repository=str(world.repository),
+        application=new_application(
+            LATE,
+            repo_url=world.repo.url,
+            path=LATE,
+            revision="main",
+            dest_name="main",
+            dest_namespace=f"{world.namespace}-{LATE}",
+            automated=True,
+            sync_options=NAMESPACE,
+        ),
+        server=other.server,
+        ca_pem=other.ca_pem,
+        token=other.admin_token,
+        account=f"fleet-{secrets.token_hex(4)}",
+    )
 
 
 def _drive(job: Job, crash_at: str) -> subprocess.CompletedProcess[str]:
@@ -83,7 +134,7 @@ def _drive(job: Job, crash_at: str) -> subprocess.CompletedProcess[str]:
 
 
 async def _check_live(world: World) -> None:
-    """I1: what Git wants is what runs, and nothing else of ours."""
+    """I1, I3, I10: what Git wants is what runs, and nothing else of ours; the rest is untouched."""
     data = {name: world.read(name) for name in ("changes", "comes", "stays")}
     assert {name: live and live["data"] for name, live in data.items()} == {
         "changes": {"x": "2"},
@@ -92,14 +143,24 @@ async def _check_live(world: World) -> None:
     }
     for name in ("leaves", "gone", "gone-too"):
         assert world.read(name) is None, name
+    assert world.read(LATE, namespace=f"{world.namespace}-{LATE}") is not None
+    kept = world.request("GET", f"/api/v1/namespaces/{world.namespace}/secrets/keeps")["data"]
+    assert base64.b64decode(kept["password"]).decode() == CANARY
+    bystander = world.read("bystander")
+    assert bystander is not None
+    assert [entry["operation"] for entry in bystander["metadata"]["managedFields"]] == ["Update"]
 
 
 async def _check_rows(world: World, commits: list[str]) -> None:
     """One history row a sync, nothing twice, nothing stuck, revisions only forwards."""
-    (app,) = await world.rows("select * from applications")
-    assert (app["name"], app["sync_status"], app["health_status"]) == ("web", "Synced", "Healthy")
-    assert (app["urgency"], app["operation_id"], app["due_at"]) == (100, None, None)
-    assert (app["revisions"], app["synced_revision"]) == ([commits[1]], commits[1])
+    apps = await world.rows("select * from applications order by name")
+    assert [app["name"] for app in apps] == [LATE, "web"]
+    for app in apps:
+        assert (app["sync_status"], app["health_status"]) == ("Synced", "Healthy"), app
+        assert (app["urgency"], app["operation_id"], app["due_at"]) == (100, None, None)
+        assert (app["revisions"], app["synced_revision"]) == ([commits[1]], commits[1])
+    (late,) = await world.operations(LATE)
+    assert (late["revision"], late["phase"]) == (commits[1], "Succeeded")
     operations = await world.operations("web")
     assert [(row["revision"], row["phase"]) for row in operations] == [
         (commits[0], "Succeeded"),
@@ -111,15 +172,26 @@ async def _check_rows(world: World, commits: list[str]) -> None:
         ("delete", "Succeeded"),
     ]
     results = await world.results("web")
-    assert set(results) == {"ConfigMap/changes", "ConfigMap/comes", "ConfigMap/leaves"}
+    assert set(results) == {
+        "ConfigMap/changes",
+        "ConfigMap/comes",
+        "ConfigMap/leaves",
+        "Secret/keeps",
+    }
     assert results["ConfigMap/leaves"] == ("pruned", "")
     # what was applied and killed before it was written down is found there, not made again
     assert results["ConfigMap/comes"][0] in {"created", "configured"}
     assert {error for _, error in results.values()} == {""}
     resources = await world.resources("web")
-    assert set(resources) == {"ConfigMap/changes", "ConfigMap/comes", "ConfigMap/stays"}
+    assert set(resources) == {
+        "ConfigMap/changes",
+        "ConfigMap/comes",
+        "ConfigMap/stays",
+        "Secret/keeps",
+    }
     assert all(row["in_inventory"] for row in resources.values())
-    assert len(await world.rows("select 1 from resources")) == 3
+    assert set(await world.resources(LATE)) == {"ConfigMap/late"}
+    assert len(await world.rows("select 1 from resources")) == 5
     deployments = await world.rows(
         "select * from deployments where application = 'web' order by deployed_from"
     )
@@ -131,13 +203,53 @@ async def _check_rows(world: World, commits: list[str]) -> None:
 
 
 async def _check_audit(world: World) -> None:
+    """I11: the chain verifies, and holds one entry for each change that was accepted."""
     async with world.runtime.db.reading() as tx:
         found = await chain.verify(tx, world.runtime.ring)
     assert found.ok, found
     told = await world.rows(
-        "select object from audit.changes where object_kind = 'Application' and action = 'delete'"
+        "select action, object from audit.changes where object_kind = :kind", kind="Application"
     )
-    assert len(told) <= 2, told  # what was asked for, and what came of it
+    assert sorted((row["action"], row["object"]) for row in told) == TOLD
+
+
+async def _check_manifests(world: World) -> None:
+    """I13: what history names is stored, and hashes to its name."""
+    named = await world.rows("select distinct manifests_sha256 as name from deployments")
+    async with world.runtime.db.reading() as tx:
+        # refuses a set whose canonical JSON has another hash
+        for row in named:
+            assert await manifests.load(tx, world.runtime.ring, row["name"])
+    stored = await world.rows("select sha256, body, size_bytes from manifests where not sealed")
+    for row in stored:
+        canonical = zstandard.decompress(row["body"], max_output_size=row["size_bytes"])
+        assert hashlib.sha256(canonical).hexdigest() == row["sha256"]
+
+
+def _check_secrecy(database: TestDatabase, token: str, *logged: str) -> None:
+    """I12: what is in a Secret, and a cluster's token, is in no row and no log."""
+    plain = [text.encode() for text in (CANARY, token)]
+    needles = {form.decode() for it in plain for form in (it, base64.b64encode(it))}
+    needles |= {needle.encode().hex() for needle in needles}  # as bytea is shown
+    with psycopg.connect(database.superuser_url) as connection:
+        tables = connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname in ('public', 'audit')"
+        ).fetchall()
+        for table in tables:
+            query = sql.SQL("select cast(t as text) from {} t").format(sql.Identifier(*table))
+            for (row,) in connection.execute(query):
+                assert [needle for needle in needles if needle in row] == [], table
+    assert [needle for needle in needles for text in logged if needle in text] == []
+
+
+async def _check_other_cluster(world: World, job: Job) -> None:
+    """One row, with a token that works of the account that Fleet made there."""
+    (row,) = await world.rows("select * from clusters where name = :name", name=OTHER)
+    assert row["managed_service_account"] == job.account
+    async with world.runtime.db.reading() as tx:
+        stored = await clusters.connection_of(tx, world.runtime.ring, row["id"])
+    assert stored.token is not None
+    request(job.server, job.ca_pem, stored.token.reveal(), "GET", "/api/v1/namespaces")
 
 
 @pytest.mark.parametrize("place", _places())
@@ -147,22 +259,23 @@ async def test_killed_there_the_next_one_finishes(
     bare_clusters: list[TestCluster],
     git_repo: GitRepo,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = settings_for(tmp_path)
     async with world(settings, database, git_repo, bare_clusters[0]) as prepared:
         commits = await _prepare(prepared)
-        job = Job(
-            database.app_url,
-            str(tmp_path),
-            str(prepared.clusters["main"].id),
-            str(prepared.repository),
-        )
+        job = _job(prepared, database, tmp_path, bare_clusters[1])
         died = await asyncio.to_thread(_drive, job, place)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
+        await ask(job)
         await work(job)
         await _check_live(prepared)
         await _check_rows(prepared, commits)
         await _check_audit(prepared)
+        await _check_manifests(prepared)
+        await _check_other_cluster(prepared, job)
+        logged = (died.stdout, died.stderr, caplog.text)
+        await asyncio.to_thread(_check_secrecy, database, job.token, *logged)
         # and once more: there is nothing left to do, and nothing is written
         before = await prepared.versions()
         assert await work(job) == 1

@@ -84,6 +84,15 @@ def test_a_wrong_password_is_refused_on_every_way_in(fleet_home: Path) -> None:
                 )
 
 
+def test_passwords_are_kept_and_asked_for_by_scram(fleet_home: Path) -> None:
+    kept = "select bool_and(rolpassword like 'SCRAM-SHA-256$%') from pg_authid where rolcanlogin"
+    asked = "select string_agg(distinct auth_method, ' ') from pg_hba_file_rules"
+    with start_postgres(fleet_home) as server:
+        superuser = server.url(role="postgres")
+        assert ask(superuser, kept) is True
+        assert ask(superuser, asked) == "scram-sha-256"
+
+
 def test_it_listens_on_loopback_only(fleet_home: Path) -> None:
     with start_postgres(fleet_home) as server:
         assert ask(server.url(), "show listen_addresses") == "127.0.0.1"

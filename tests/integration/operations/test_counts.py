@@ -3,8 +3,11 @@ these figures are the same on every machine, and what `make bench` measures foll
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import event
 
@@ -71,6 +74,26 @@ def statements(world: World) -> Iterator[list[str]]:
         yield said
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+_WRITE = re.compile(r"\b(?:insert into|delete from|update(?= \S+ set\b)) (\S+)", re.IGNORECASE)
+
+
+@contextmanager
+def written(world: World) -> Iterator[Counter[str]]:
+    """Rows that statements of the block wrote, by table."""
+    rows: Counter[str] = Counter()
+    engine = world.runtime.db._engine.sync_engine
+
+    def note(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+        if found := _WRITE.search(" ".join(statement.split())):
+            rows[found.group(1)] += cursor.rowcount
+
+    event.listen(engine, "after_cursor_execute", note)
+    try:
+        yield rows
+    finally:
+        event.remove(engine, "after_cursor_execute", note)
 
 
 async def test_a_first_sync_asks_the_cluster_once_an_application(bare: World) -> None:
@@ -143,6 +166,22 @@ async def test_a_pass_with_nothing_to_do_costs_the_same_for_any_number(bare: Wor
         assert await bare.versions() == before
         spent[count] = (len(found), requests)
     assert spent[MANY] == spent[FEW]
+
+
+async def test_an_idle_pass_writes_at_most_a_row_of_its_cluster(bare: World) -> None:
+    bare.create_namespace()
+    await put(bare, names(MANY))
+    await deliver(bare, names(MANY), "blue")
+    await bare.pass_(look=True)
+    for look in (False, True):
+        # beforehand, because ``pass_`` would do it while rows are counted
+        await bare.run("update clusters set observed_at = null where :look", look=look)
+        before = await bare.versions()
+        with written(bare) as rows:
+            await bare.pass_()
+        assert await bare.versions() == before
+        assert {table for table, count in rows.items() if count} <= {"clusters"}, rows
+        assert rows["clusters"] == look
 
 
 async def test_applications_of_one_request_share_transactions_and_wake_one_poll(

@@ -174,6 +174,14 @@ async def test_crds_hooks_and_tests(kitchen: Kitchen) -> None:
     assert set(names(result)) == everything - {"Pod/probe"}
 
 
+async def test_templates_ask_no_name_server(kitchen: Kitchen) -> None:
+    """Without ``--enable-dns`` the function answers nothing; with it, an address or an error."""
+    value = '<{{ getHostByName "localhost" }}>'
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{v: '{value}'}}\n"
+    result = await kitchen.render({"app/Chart.yaml": CHART, "app/templates/x.yaml": text})
+    assert result.manifests[0]["data"]["v"] == "<>"
+
+
 async def test_schema(kitchen: Kitchen) -> None:
     files = {**FILES, "app/values.schema.json": '{"properties": {"from": {"type": "integer"}}}'}
     with pytest.raises(RenderError, match="values don't meet the specifications"):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +15,9 @@ import pytest
 from fleet.errors import SourceAuthFailed, SourceError, SourceUnreachable
 from fleet.model.repositories import Remote, RepositoryAuth, RepositoryOptions
 from fleet.model.secret import Secret
-from fleet.source import Mirrors
+from fleet.source import AddressRules, Mirrors
+from fleet.source.credentials import Credentials
+from fleet.source.transport import opened
 from tests.conftest import require
 from tests.integration.source.repos import remote_to
 from tests.servers.git_repo import GitRepo
@@ -129,3 +135,51 @@ async def test_ssh_takes_no_proxy(server: GitSshServer, shop: GitRepo, mirrors: 
     options = RepositoryOptions(proxy="socks5://$(touch x):1")
     with pytest.raises(SourceError, match="proxy"):
         await mirrors.ls_remote(remote_to(shop.url, auth=auth, options=options))
+
+
+#: As `ssh -G` shows what is in force; what it leaves out is not set.
+IN_FORCE = {
+    "batchmode": "yes",
+    "canonicalizehostname": "false",
+    "clearallforwardings": "yes",
+    "controlmaster": "false",
+    "forwardagent": "no",
+    "forwardx11": "no",
+    "globalknownhostsfile": "/dev/null",
+    "identitiesonly": "yes",
+    "identityagent": "none",
+    "localcommand": None,
+    "permitlocalcommand": "no",
+    "preferredauthentications": "publickey",
+    "proxycommand": None,
+    "proxyjump": None,
+    "stricthostkeychecking": "true",
+    "updatehostkeys": "false",
+    "verifyhostkeydns": "false",
+}
+
+
+@pytest.mark.parametrize(("option", "value"), IN_FORCE.items())
+async def test_neither_agent_nor_forwarding_nor_command_whatever_a_configuration_says(
+    tmp_path: Path, rules: AddressRules, option: str, value: str | None
+) -> None:
+    """Read by ssh itself, with an agent in the environment and a user who wants all of it."""
+    require(shutil.which("ssh"), "no ssh: install openssh-client")
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text(
+        "Host *\n ForwardAgent yes\n ProxyCommand touch x\n PermitLocalCommand yes\n"
+        " LocalCommand touch x\n StrictHostKeyChecking no\n"
+    )
+    auth = RepositoryAuth(ssh_private_key=Secret(new_key().private))
+    there = remote_to("ssh://git@127.0.0.1/shop.git", auth=auth, known_hosts="127.0.0.1 ssh-rsa A")
+    async with opened(there, rules, Credentials(rules), tmp_path) as transport:
+        command = shlex.split(transport.environment["GIT_SSH_COMMAND"])
+        done = subprocess.run(
+            [*command, "-G", "127.0.0.1"],
+            env={**os.environ, "HOME": str(tmp_path), "SSH_AUTH_SOCK": str(tmp_path / "agent")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    lines = (line.partition(" ") for line in done.stdout.splitlines())
+    assert {name: rest for name, _, rest in lines}.get(option) == value

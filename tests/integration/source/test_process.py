@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,60 @@ async def test_the_environment_is_only_ours(monkeypatch: pytest.MonkeyPatch) -> 
     assert {"GIT_EXEC_PATH", *seen} - allowed <= {"GIT_EXEC_PATH"}
     assert "do-not-leak" not in outcome.stdout.decode()
     assert seen["GIT_ALLOW_PROTOCOL"] == ""
+
+
+HARDENING = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.symlinks": "false",
+    "core.askPass": "",
+    "core.gitProxy": "",
+    "core.alternateRefsCommand": "",
+    "core.attributesFile": "/dev/null",
+    "credential.helper": "",
+    "fetch.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+    "http.followRedirects": "false",
+    "http.proxy": "",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+    "safe.bareRepository": "explicit",
+    "submodule.recurse": "false",
+    "transfer.bundleURI": "false",
+    "transfer.fsckObjects": "true",
+    "uploadpack.packObjectsHook": "",
+}
+
+
+@pytest.fixture
+def contrary(tmp_path: Path) -> str:
+    """A bare repository whose own configuration wants the opposite of everything."""
+    path = str(tmp_path / "contrary.git")
+    subprocess.run(["git", "init", "--quiet", "--bare", path], check=True)
+    for key in HARDENING:
+        subprocess.run(["git", "-C", path, "config", key, "contrary"], check=True)
+    return path
+
+
+@pytest.mark.parametrize(("key", "value"), HARDENING.items())
+async def test_the_configuration_in_force_is_ours(contrary: str, key: str, value: str) -> None:
+    outcome = await run(Invocation(("config", "--get", key), git_dir=contrary))
+    assert (outcome.code, outcome.stdout.decode()) == (0, f"{value}\n")
+
+
+async def test_a_hook_of_the_repository_does_not_run(tmp_path: Path) -> None:
+    bare = tmp_path / "hooked.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", bare], check=True)
+    hook = bare / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    written = await run(Invocation(("hash-object", "-w", "--stdin"), git_dir=str(bare)))
+    blob = written.stdout.decode().strip()
+    outcome = await run(Invocation(("update-ref", "refs/tags/x", blob), git_dir=str(bare)))
+    assert outcome.code == 0, outcome.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 async def test_no_protocol_is_allowed_by_itself(tmp_path: Path) -> None:
