@@ -14,7 +14,6 @@ from fleet.model.applications import (
     Automated,
     Destination,
     IgnoreDifference,
-    Retry,
     SyncPolicy,
 )
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
@@ -27,6 +26,7 @@ from fleet.model.names import (
 from fleet.model.objects import Manifest
 from fleet.model.projects import DEFAULT_PROJECT
 from fleet.model.reading import Fields, did_you_mean
+from fleet.model.retries import Retry
 from fleet.model.source_spec import read_sources
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 

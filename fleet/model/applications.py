@@ -8,13 +8,14 @@ default: Argo CD's Application reference (``features.md`` §3.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import Manifest, ObjectRef, annotations_of
 from fleet.model.operations import Condition, HistoryEntry, Operation
+from fleet.model.retries import Retry
 
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
@@ -154,17 +155,6 @@ class Automated:
     @property
     def is_on(self) -> bool:
         return self.enabled is not False
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """``limit`` None means the default: 5 for auto-sync, 0 for a manual sync; < 0 unlimited."""
-
-    limit: int | None = None
-    duration: timedelta = timedelta(seconds=5)
-    factor: int = 2
-    max_duration: timedelta = timedelta(minutes=3)
-    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

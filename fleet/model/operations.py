@@ -9,6 +9,7 @@ from typing import Any
 
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.objects import ObjectRef
+from fleet.model.retries import Retry
 
 
 class OperationPhase(StrEnum):
@@ -127,7 +128,7 @@ class SyncOptions:
     force_conflicts: bool = False
     resources: tuple[ObjectRef, ...] = ()  # () means all
     sync_options: tuple[str, ...] = ()
-    retry_limit: int = 0
+    retry: Retry | None = None  # None: as the application says
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
 
 

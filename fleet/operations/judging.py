@@ -14,7 +14,7 @@ from typing import Any
 
 from fleet.diff import is_as_applied
 from fleet.health import aggregate
-from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource, Retry
+from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED, Decision
 from fleet.model.health import Health, HealthStatus, SyncStatus
@@ -29,6 +29,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.projects import ProjectSpec
+from fleet.model.retries import Retry
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
@@ -312,14 +313,14 @@ def would_act(view: View, cluster: Cluster) -> bool:
 def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
     """When a failed sync that somebody asked for is tried again; None: it stays failed.
 
-    The limit is what was asked for, else the application's; without one there are no
-    retries. Refused plans would be refused again.
+    As was asked for, else as the application says; without a limit there are no retries.
+    Refused plans would be refused again.
     """
     if operation.trigger is not Trigger.MANUAL or operation.options.dry_run:
         return None
     if operation.plan is not None and operation.plan.refused:
         return None
-    retry = replace(policy, limit=operation.options.retry_limit or policy.limit)
+    retry = operation.options.retry or policy
     return next_attempt(retry, max(operation.attempt, 1), now, default_limit=0)
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleet.model.applications import Retry
 from fleet.model.health import SyncStatus
 from fleet.model.operations import OperationPhase, Trigger
+from fleet.model.retries import Retry
 from fleet.plan.retrying import heal_at, next_attempt
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from fleet.model.applications import Retry
+from fleet.model.retries import Retry
 
 AUTOMATED_LIMIT = 5  # retries of an auto-sync that sets no limit (5, 10, 20, 40, 80 s)
 

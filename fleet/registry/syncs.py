@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from fleet.model.operations import (
     Task,
     Trigger,
 )
+from fleet.model.retries import Retry
 from fleet.registry.database import Tx
 
 
@@ -60,7 +61,7 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "forceConflicts": options.force_conflicts,
         "resources": [ref.key for ref in options.resources],
         "syncOptions": list(options.sync_options),
-        "retryLimit": options.retry_limit,
+        "retry": _retry_to_json(options.retry),
         "manifests": options.manifests_sha256,
     }
 
@@ -72,8 +73,30 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         force_conflicts=bool(stored.get("forceConflicts")),
         resources=tuple(ObjectRef.from_key(key) for key in stored.get("resources", ())),
         sync_options=tuple(stored.get("syncOptions", ())),
-        retry_limit=int(stored.get("retryLimit", 0)),
+        retry=_retry_from_json(stored.get("retry")),
         manifests_sha256=str(stored.get("manifests", "")),
+    )
+
+
+def _retry_to_json(retry: Retry | None) -> dict[str, Any] | None:
+    if retry is None:
+        return None
+    return {
+        "limit": retry.limit,
+        "seconds": retry.duration.total_seconds(),
+        "factor": retry.factor,
+        "longestSeconds": retry.max_duration.total_seconds(),
+    }
+
+
+def _retry_from_json(stored: Mapping[str, Any] | None) -> Retry | None:
+    if stored is None:
+        return None
+    return Retry(
+        limit=stored["limit"],
+        duration=timedelta(seconds=stored["seconds"]),
+        factor=stored["factor"],
+        max_duration=timedelta(seconds=stored["longestSeconds"]),
     )
 
 

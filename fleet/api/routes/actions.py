@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -17,6 +18,7 @@ from fleet.errors import Place, SpecInvalid
 from fleet.model.diffs import FieldChange
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
+from fleet.model.retries import Retry
 from fleet.operations import applications as operations
 from fleet.operations import renaming
 from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
@@ -27,14 +29,34 @@ router = guarded_router("applications")
 MANY = 10_000
 
 
+class RetryBody(Body):
+    """Tried again ``limit`` times, after ``seconds`` and pauses that grow by ``factor``."""
+
+    limit: Annotated[int, Field(ge=0, le=1000)]
+    seconds: Annotated[float, Field(ge=0, le=86_400)] = 5
+    factor: Annotated[int, Field(ge=1, le=1000)] = 2
+    longest_seconds: Annotated[float, Field(ge=0, le=86_400)] = 180
+
+    def value(self) -> Retry:
+        return Retry(
+            limit=self.limit,
+            duration=timedelta(seconds=self.seconds),
+            factor=self.factor,
+            max_duration=timedelta(seconds=self.longest_seconds),
+        )
+
+
 class SyncBody(Body):
-    """``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all."""
+    """``retry`` None: as the application says.
+
+    ``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all."""
 
     prune: bool = False
     dry_run: bool = False
     force_conflicts: bool = False
     resources: Annotated[tuple[str, ...], Field(max_length=MANY)] = ()
     sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    retry: RetryBody | None = None
 
 
 class RollbackBody(Body):
@@ -91,6 +113,7 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
         force_conflicts=body.force_conflicts,
         resources=tuple(object_ref(text) for text in body.resources),
         sync_options=body.sync_options,
+        retry=None if body.retry is None else body.retry.value(),
     )
     operation = await operations.sync_application(
         caller.runtime, caller.actor, caller.scope, name, options

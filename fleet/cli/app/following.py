@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,40 +19,15 @@ from fleet.errors import FleetError, NotConverged
 
 Operation = Mapping[str, Any]
 
-TERMINATED = "terminated by "
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """How often a sync that failed is asked for again, and after how many seconds."""
-
-    limit: int = 0
-    first: float = 5
-    factor: int = 2
-    longest: float = 180
-
-    def delays(self) -> Iterator[float]:
-        delay = self.first
-        for _ in range(self.limit):
-            delay = min(delay, self.longest)
-            yield delay
-            delay *= self.factor
-
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How to follow: whether to wait at all, for how long, and what to do about a failure.
-
-    Attributes:
-        again: starts what failed once more, for ``retries``.
-    """
+    """How to follow: whether to wait at all, for how long, and how to show it."""
 
     wait: bool
     timeout: int
     output: str
     many: bool = False
-    retries: Retries = Retries()
-    again: Callable[[Operation], Operation] = lambda failed: failed
 
 
 def await_operation(
@@ -113,7 +88,8 @@ def carry_out(
             if not how.wait:
                 tell(operation, name, f"{kind} started ({operation['id']})")
                 continue
-            ended = _followed(invocation, operation, patience, how)
+            tell_results = how.output == "table"
+            ended = await_operation(invocation, operation, patience, tell=tell_results)
             phase = ended.get("phase", "")
             if phase == "Succeeded":
                 revision = short((ended.get("syncResult") or {}).get("revision", ""))
@@ -134,22 +110,6 @@ def conclude(ctx: click.Context, failed: Sequence[str], output: str) -> None:
     if output == "json":
         show(FleetError("; ".join(failed)), output)
     ctx.exit(FleetError.exit_code)
-
-
-def _followed(
-    invocation: Invocation, operation: Operation, patience: Patience, how: Following
-) -> Operation:
-    """The operation once it ended, or once the last of its retries did."""
-    tell = how.output == "table"
-    ended = await_operation(invocation, operation, patience, tell=tell)
-    for delay in how.retries.delays():
-        message = str(ended.get("message", ""))
-        if ended.get("phase") == "Succeeded" or message.startswith(TERMINATED):
-            break
-        click.echo(printable(f"{_failure(ended)}; tried again in {delay:.0f} s"), err=True)
-        invocation.api.pause(delay)
-        ended = await_operation(invocation, how.again(ended), patience, tell=tell)
-    return ended
 
 
 def _failure(ended: Operation) -> str:

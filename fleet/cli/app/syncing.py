@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fleet.cli.app.following import Following, Retries, carry_out, conclude
+from fleet.cli.app.following import Following, carry_out, conclude
 from fleet.cli.app.group import app, chosen_names
 from fleet.cli.app.objects import METAVAR, chosen, labelled, object_pattern, reference
 from fleet.cli.app.waiting import refreshed
@@ -65,8 +65,8 @@ _SYNC_OPTIONS = (
     click.option(
         "--retry-limit",
         type=click.IntRange(0, 1000),
-        default=0,
-        help="Ask again this often when it fails.",
+        default=None,
+        help="Try again this often when it fails; the application's policy unless given.",
     ),
     click.option(
         "--retry-backoff-duration",
@@ -129,10 +129,10 @@ def sync(
 ) -> None:
     """Make clusters be as Git says, now, and wait until it is done.
 
-    Exits 3 when the sync failed, 4 when no worker runs that could do it. Retries are asked for
-    by this command, each a sync of its own; auto-sync has retries of its own.
+    Exits 3 when the sync failed, 4 when no worker runs that could do it. Retries are part of
+    the sync: it goes on when this command does not.
     """
-    _refuse(flags, detached=detached)
+    _refuse(flags)
     invocation = ctx.ensure_object(Invocation)
     body = given(
         prune=flags["prune"] or None,
@@ -142,6 +142,7 @@ def sync(
             *flags["options"],
             *(option for flag, option in OPTION_FLAGS.items() if flags[flag]),
         ],
+        retry=_retry_of(flags),
     )
     patterns, labels = flags["resources"], mapping_of(flags["labels"])
     bodies = {
@@ -152,22 +153,12 @@ def sync(
     def start(name: str) -> Any:
         return invocation.api.post("applications", name, "sync", body=bodies[name])
 
-    retries = Retries(
-        flags["retry_limit"], flags["retry_first"], flags["retry_factor"], flags["retry_longest"]
-    )
-    how = Following(
-        wait=not detached,
-        timeout=timeout,
-        output=output,
-        many=len(names) != 1,
-        retries=retries,
-        again=lambda failed: start(str(failed["application"])),
-    )
+    how = Following(wait=not detached, timeout=timeout, output=output, many=len(names) != 1)
     failed = carry_out(invocation, [start(name) for name in bodies], how)
     conclude(ctx, failed, output)
 
 
-def _refuse(flags: dict[str, Any], *, detached: bool) -> None:
+def _refuse(flags: dict[str, Any]) -> None:
     """Raises UsageError for what cannot be done, rather than do something else."""
     if flags["revision"]:
         raise UsageError(
@@ -175,8 +166,17 @@ def _refuse(flags: dict[str, Any], *, detached: bool) -> None:
             hint=f"`fleet app set NAME --revision {flags['revision']}` names another;"
             f" `fleet app diff NAME --revision {flags['revision']}` shows what it would change.",
         )
-    if detached and flags["retry_limit"]:
-        raise UsageError("--async and --retry-limit exclude each other: nobody would ask again")
+
+
+def _retry_of(flags: dict[str, Any]) -> dict[str, Any] | None:
+    if flags["retry_limit"] is None:
+        return None
+    return {
+        "limit": flags["retry_limit"],
+        "seconds": flags["retry_first"],
+        "factor": flags["retry_factor"],
+        "longestSeconds": flags["retry_longest"],
+    }
 
 
 def _objects(

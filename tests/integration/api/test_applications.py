@@ -385,6 +385,7 @@ class TestActions:
             {"syncOptions": ["Prune"]},
             {"syncOptions": ["Replace=true"]},
             {"syncOptions": ["Replce=true"]},
+            {"retry": {"limit": -1}},
             {"retryLimit": 1},
         ],
     )

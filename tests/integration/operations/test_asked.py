@@ -7,6 +7,7 @@ import pytest
 from fleet.errors import Refused
 from fleet.model.operations import SyncOptions
 from fleet.model.parsing import new_application, parse_application
+from fleet.model.retries import Retry
 from fleet.model.scope import EVERYTHING
 from fleet.operations.applications import delete_application
 from fleet.operations.putting import put_application
@@ -26,7 +27,7 @@ async def _in_conflict(world: World) -> None:
 
 async def test_a_sync_with_retries_goes_on_until_it_succeeds(bare: World) -> None:
     await _in_conflict(bare)
-    await bare.sync("web", SyncOptions(retry_limit=3))
+    await bare.sync("web", SyncOptions(retry=Retry(limit=3)))
     await bare.pass_()
     (operation,) = await bare.operations("web")
     assert operation["phase"] == "Running"
@@ -67,7 +68,7 @@ async def test_retries_end_at_the_limit_asked_for_or_that_of_the_application(
             " '{spec,syncPolicy,retry}', cast(:retry as jsonb))",
             retry=f'{{"limit": {policy}}}',
         )
-    await bare.sync("web", SyncOptions(retry_limit=asked))
+    await bare.sync("web", SyncOptions(retry=Retry(limit=asked) if asked else None))
     for _ in range(6):
         await bare.pass_()
         bare.clock.forward(30)

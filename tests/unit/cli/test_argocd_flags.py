@@ -8,7 +8,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from fleet.cli.app.following import Retries
 from fleet.cli.cluster.connections import connection_from, connection_options
 from fleet.cli.invocation import Invocation
 from fleet.cli.program import fleet
@@ -109,17 +108,10 @@ def test_an_entry_of_another_number_of_words_is_refused() -> None:
             noun.entry(parts)
 
 
-def test_pauses_grow_up_to_the_longest() -> None:
-    assert list(Retries(4, first=5, factor=3, longest=60).delays()) == [5, 15, 45, 60]
-    assert list(Retries().delays()) == []
-    assert sum(1 for _ in Retries(1000, factor=10, longest=9).delays()) == 1000
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("app", "sync", "web", "--revision", "v2"), "not yet"),
-        (("app", "sync", "web", "--async", "--retry-limit", "2"), "exclude each other"),
         (("app", "wait", "web", "--delete", "--health"), "--delete excludes"),
         (("app", "wait", "web", "--resource", "web"), "names no object"),
         (("app", "sync", "web", "--project", "shop"), "one of the two"),

@@ -20,9 +20,9 @@ from fleet.model.applications import (
     IgnoreDifference,
     JsonnetVar,
     KustomizeReplica,
-    Retry,
 )
 from fleet.model.parsing import new_application, parse_application, parse_document
+from fleet.model.retries import Retry
 
 JSON = st.recursive(
     st.none()

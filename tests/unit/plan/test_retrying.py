@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.model.applications import Retry
 from fleet.model.health import SyncStatus
 from fleet.model.operations import OperationPhase, Trigger
+from fleet.model.retries import Retry
 from fleet.plan.auto import AutoPolicy, AutoSituation, LastSync, RunningSync, decide_sync
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
