@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,8 @@ from fleet.operations.applications import (
     sync_application,
     terminate_application,
 )
+from fleet.operations.runtime import Recent
+from fleet.registry import manifests, rotation
 from tests.integration.operations.harness import (
     ADMIN,
     World,
@@ -333,3 +336,32 @@ async def test_every_object_may_change_its_name_in_one_commit(bare: World) -> No
     assert bare.is_going("old")
     assert bare.read("new") is not None
     assert (await bare.app("web"))["sync_status"] == "Synced"
+
+
+async def test_manifests_whose_key_was_lost_are_rendered_again(bare: World) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": {"a": "czNjcmV0"},
+    }
+    await bare.add_app("web")
+    await bare.deliver(web=(secret,))
+    stored = await bare.rows("select sha256 from manifests where sealed")
+    assert len(stored) == 1
+    await bare.run("update manifests set body = 'v1:lost:a:b:c' where sealed")
+    runtime = replace(bare.runtime, manifests=Recent(10))  # of a process that has just begun
+    bare.runtime = runtime
+    async with runtime.db.transaction() as tx:
+        await rotation.forget_lost_keys(tx, ADMIN, runtime.ring)
+    assert await bare.rows("select sha256 from manifests where sealed") == []
+    await bare.pass_(look=True)  # there is nothing to apply, and that harms nothing
+    assert await bare.poll() is None
+    await bare.pass_(look=True)
+    assert await bare.rows("select sha256 from manifests where sealed") == stored
+    async with runtime.db.reading() as tx:
+        (loaded,) = await manifests.load(tx, runtime.ring, stored[0]["sha256"])
+    assert loaded["metadata"]["name"] == "s"
+    app = await bare.app("web")
+    assert (app["sync_status"], app["refresh"]) == ("Synced", "")
+    assert bare.request("GET", f"/api/v1/namespaces/{bare.namespace}/secrets/s")["data"]
