@@ -111,6 +111,8 @@ class Pass:
         batch = [Progress.of(view) for view in await self._gather(apps)]
         interrupted = await self._look(batch)
         if not self._recognized:
+            if interrupted is not None:
+                raise interrupted  # a dead one costs one timeout, and told nothing to record
             await recognize(self.runtime, self.cluster, self.link.client)
             self._recognized = True
         if interrupted is None:

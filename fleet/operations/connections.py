@@ -71,6 +71,7 @@ class Connections:
         """The cluster's link; a new one when its credentials changed since."""
         found = self._links.get(cluster)
         if found is not None and found.connection == connection:
+            found.client.name = name  # what messages call it from now on
             return found
         link = self._links[cluster] = Link(self.open(name, connection), connection)
         if found is not None:

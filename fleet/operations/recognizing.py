@@ -7,7 +7,7 @@ written to it, until a person confirms it. So its UID is known
 
 - before the answers of a pass are used and before its first write: from the reading of the
   whole cluster where one is due; else from an object that was read and has the UID that we
-  recorded, which no other cluster has; else by one metadata-only GET a pass;
+  recorded, which no cluster has that was not confirmed; else by one metadata-only GET a pass;
 - before what a watch listed is marked, if it differs from what is recorded: a stranger
   cannot list our objects in the versions that we know. Events need no question of their
   own: they wake a pass, which asks;

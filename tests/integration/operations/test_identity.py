@@ -160,3 +160,10 @@ async def test_a_cluster_that_turns_out_to_have_another_name_is_left_alone(
     assert not {verb for verb, _ in spent} & WRITES
     assert await uids(bare) == (uid, "")
     assert sum((await bare.pass_("far")).values()) == 0
+
+
+async def test_who_does_not_answer_is_not_asked_who_it_is(bare: World, far: TestCluster) -> None:
+    far.stop()
+    await bare.mark_seen("a", GONE, cluster="far")
+    assert await bare.pass_("far") == {("get", "ConfigMap"): 1}
+    assert (await bare.resources("far"))["ConfigMap/a"]["seen_version"] == GONE

@@ -13,7 +13,7 @@ import pytest
 from fleet.cluster import rotate
 from fleet.errors import IdentityChanged
 from fleet.model.clusters import Cluster, Connection, ManagedAuth
-from fleet.model.scope import EVERYTHING
+from fleet.model.scope import EVERYTHING, FLEET
 from fleet.model.secret import Secret
 from fleet.operations import renewing
 from fleet.operations.clusters import pause_cluster, resume_cluster
@@ -67,7 +67,7 @@ async def test_a_token_near_its_end_is_renewed_and_works(bare: World) -> None:
     (change,) = await bare.rows(
         "select actor from audit_log where action = 'rotate-auth' order by at desc limit 1"
     )
-    assert change["actor"] == "fleet"
+    assert change["actor"] == FLEET.name
 
 
 async def test_a_paused_cluster_is_left_alone(bare: World) -> None:
