@@ -98,8 +98,9 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
 
 
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
-    applied = row.applied_sha256 if row is not None else ""
-    return is_as_applied(applied, wanted.manifest, view.spec.ignore_differences)
+    if row is None or not row.applied_sha256:
+        return False
+    return is_as_applied(row.applied_sha256, wanted.manifest, view.spec.ignore_differences)
 
 
 def _wanted_row(
