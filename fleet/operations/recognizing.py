@@ -24,6 +24,7 @@ from __future__ import annotations
 from fleet.cluster import ClusterClient, cluster_uid
 from fleet.errors import ClusterAuthFailed, ClusterError, ClusterUnreachable, IdentityChanged
 from fleet.model.clusters import Cluster, ClusterFacts
+from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters
 
@@ -53,7 +54,7 @@ async def accept(runtime: Runtime, cluster: Cluster, said: ClusterFacts) -> None
     if said.uid == cluster.confirmed_uid:
         return
     if said.uid:
-        async with runtime.db.transaction() as tx:
+        async with committing(runtime.db, "probe") as tx:
             cluster = await clusters.record_probe(tx, cluster.id, said, runtime.now())
         if not cluster.confirmed_uid:
             about = f"Cluster/{cluster.name}"

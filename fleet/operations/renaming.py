@@ -13,6 +13,7 @@ from fleet.errors import Place, Refused, SpecInvalid
 from fleet.model.applications import Source
 from fleet.model.names import DNS_SUBDOMAIN_RULE, is_dns_subdomain
 from fleet.model.scope import Actor, Scope
+from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec
 from fleet.registry import applications, desired, queue
@@ -36,7 +37,7 @@ async def rename_application(
             place=Place(field="name"),
             hint=f"{DNS_SUBDOMAIN_RULE}.",
         )
-    async with runtime.db.transaction() as tx:
+    async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         entry = await desired.inputs_of(tx, app.id)
         pinned = releases_named_after(entry) if entry is not None else ()

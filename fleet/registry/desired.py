@@ -13,6 +13,7 @@ from sqlalchemy import text
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
 from fleet.registry.database import Tx
+from fleet.registry.locking import lock_applications
 from fleet.registry.work import REFRESH
 
 
@@ -217,6 +218,7 @@ async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[Clu
     """
     if not rendered:
         return frozenset()
+    await lock_applications(tx, [entry.id for entry in rendered])
     rows = [
         {
             "id": entry.id,

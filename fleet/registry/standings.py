@@ -16,6 +16,7 @@ from fleet.model.clusters import ClusterFacts
 from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.registry.database import Tx
+from fleet.registry.locking import lock_applications
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ async def record_standings(tx: Tx, standings: Sequence[Standing], now: datetime)
     """Write where applications stand, only for those where it changed; clear their marks."""
     if not standings:
         return
+    await lock_applications(tx, [s.id for s in standings])
     marks = [
         {"id": s.id, "taken": s.taken_dirty_at, "more": s.more, "due_at": s.due_at}
         for s in standings
@@ -117,6 +119,7 @@ def _standing_row(standing: Standing) -> dict[str, Any]:
 
 async def mark_dirty(tx: Tx, applications: Sequence[UUID], urgency: int) -> frozenset[ClusterId]:
     """Ask for a pass over applications; returns the clusters to wake."""
+    await lock_applications(tx, applications)
     rows = await tx.execute(
         text(
             "update applications set urgency = least(urgency, :urgency),"

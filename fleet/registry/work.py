@@ -21,6 +21,7 @@ from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
+from fleet.registry.locking import lock_applications, lock_cluster
 
 #: What ``seen_version`` says of an object that a watch or a LIST found deleted.
 GONE = "gone"
@@ -125,7 +126,8 @@ async def mark_seen(
     """
     if not seen:
         return frozenset()
-    rows = await tx.execute(
+    await lock_cluster(tx, cluster)
+    marked = await tx.execute(
         text(
             "with seen as (select * from unnest(cast(:groups as text[]), cast(:kinds as text[]),"
             "   cast(:namespaces as text[]), cast(:names as text[]), cast(:versions as text[]))"
@@ -135,14 +137,10 @@ async def mark_seen(
             "   and r.namespace = s.namespace and r.name = s.name and r.in_inventory"
             "   and r.resource_version <> s.version and r.seen_version <> s.version"
             "   returning r.application_id)"
-            " update applications a set urgency = least(a.urgency, :drift),"
-            "   dirty_at = clock_timestamp()"
-            " from (select distinct application_id from marked) m"
-            " where a.id = m.application_id returning a.id"
+            " select distinct application_id from marked"
         ),
         {
             "cluster": cluster,
-            "drift": Urgency.DRIFT,
             "groups": [ref.group for ref, _ in seen],
             "kinds": [ref.kind for ref, _ in seen],
             "namespaces": [ref.namespace for ref, _ in seen],
@@ -150,21 +148,34 @@ async def mark_seen(
             "versions": [version for _, version in seen],
         },
     )
-    return frozenset(ApplicationId(row[0]) for row in rows)
+    applications = frozenset(ApplicationId(row[0]) for row in marked)
+    await _mark_drifted(tx, applications)
+    return applications
+
+
+async def _mark_drifted(tx: Tx, applications: frozenset[ApplicationId]) -> None:
+    if not applications:
+        return
+    await lock_applications(tx, applications)
+    await tx.execute(
+        text(
+            "update applications set urgency = least(urgency, :drift),"
+            " dirty_at = clock_timestamp() where id = any(:ids)"
+        ),
+        {"drift": Urgency.DRIFT, "ids": list(applications)},
+    )
 
 
 async def mark_unlisted(tx: Tx, cluster: ClusterId, kind: GroupKind, why: str) -> None:
     """Nothing is known about the objects of a kind any more: shown as such, until it can be
     listed again."""
-    await tx.execute(
+    marked = await tx.execute(
         text(
             "with marked as (update resources set sync_status = 'Unknown', message = :why,"
             "   seen_version = :unlisted where cluster_id = :cluster and api_group = :group"
             "   and kind = :kind and in_inventory and seen_version = ''"
             "   returning application_id)"
-            " update applications a set urgency = least(a.urgency, :drift),"
-            "   dirty_at = clock_timestamp()"
-            " from (select distinct application_id from marked) m where a.id = m.application_id"
+            " select distinct application_id from marked"
         ),
         {
             "cluster": cluster,
@@ -172,9 +183,9 @@ async def mark_unlisted(tx: Tx, cluster: ClusterId, kind: GroupKind, why: str) -
             "kind": kind.kind,
             "why": why,
             "unlisted": UNLISTED,
-            "drift": Urgency.DRIFT,
         },
     )
+    await _mark_drifted(tx, frozenset(ApplicationId(row[0]) for row in marked))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ def batched(monkeypatch: pytest.MonkeyPatch) -> list[list[RenderRequest]]:
     seen: list[list[RenderRequest]] = []
     real = batches.run_batch
 
-    async def counting(task: str, requests: Any, *rest: Any) -> Any:
+    async def counting(requests: Any, *rest: Any) -> Any:
         seen.append(list(requests))
-        return await real(task, requests, *rest)
+        return await real(requests, *rest)
 
     monkeypatch.setattr(rendering, "run_batch", counting)
     return seen
