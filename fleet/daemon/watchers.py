@@ -35,7 +35,7 @@ from fleet.operations.connections import Link
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, leases, queue, timetable, work
+from fleet.registry import clusters, leases, queue, sightings, timetable, work
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class ClusterWatch:
                         position = event.resource_version
                         if event.meta is not None:
                             gone = event.type == "DELETED"
-                            seen = work.GONE if gone else event.meta.resource_version
+                            seen = sightings.GONE if gone else event.meta.resource_version
                             await self._events.put(_Seen(event.meta.ref, seen))
         finally:
             metrics.WATCHES.dec()
@@ -150,7 +150,7 @@ class ClusterWatch:
         self, kind: GroupKind, namespace: str, listed: dict[ObjectRef, LiveMeta]
     ) -> None:
         async with self._runtime.db.reading() as tx:
-            known = await work.inventory(tx, self._cluster.id, kind)
+            known = await sightings.inventory(tx, self._cluster.id, kind)
         here = {r: row for r, row in known.items() if not namespace or r.namespace == namespace}
         if news := changes(here, listed):
             await recognize(self._runtime, self._cluster, self.link.client)
@@ -177,7 +177,7 @@ class ClusterWatch:
             return
         try:
             async with self._runtime.db.transaction() as tx:
-                if await work.mark_seen(tx, self._cluster.id, news):
+                if await sightings.mark_seen(tx, self._cluster.id, news):
                     await queue.wake(tx, "reconcile", [str(self._cluster.id)])
         except FleetError as error:
             # the next LIST finds the same difference

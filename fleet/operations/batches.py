@@ -11,12 +11,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
 
-from fleet.cluster import Gate, get_metadata
-from fleet.errors import ClusterError, Forbidden, ObjectRejected
-from fleet.model.clusters import ApiKind, Cluster, Discovery
-from fleet.model.ids import OperationId
+from fleet.cluster import get_metadata
+from fleet.errors import ClusterError, ObjectRejected
+from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Action,
@@ -28,15 +26,13 @@ from fleet.model.operations import (
     Task,
 )
 from fleet.model.scope import FLEET
-from fleet.operations.applying import Batch, DryRun, Workplace, carry_out
+from fleet.operations.applying import Batch, DryRun, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.judging import (
     SKIPPED,
     auto_decision,
-    automated_options,
     desired_of,
-    gate_of,
     next_try,
     plan_for,
     retry_at,
@@ -49,7 +45,9 @@ from fleet.operations.progress import ESTABLISHING, WAITING, Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
+from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
 from fleet.operations.views import View, gather, sources_of
+from fleet.operations.workplaces import workplace_of
 from fleet.plan import (
     Advance,
     SyncDecision,
@@ -60,8 +58,6 @@ from fleet.plan import (
 )
 from fleet.registry.work import DirtyApplication
 
-#: What Argo CD calls ``PrunePropagationPolicy``; its default.
-PROPAGATION = "foreground"
 #: An operation's objects are looked at this often while it waits for them to go away.
 GOING = timedelta(seconds=2)
 #: An application with a kind that the cluster does not serve is tried again after this.
@@ -143,7 +139,7 @@ class Pass:
         if not refs:
             return None
         looks, error = await look_into(
-            self._place(one.view), refs, desired_of(one.view), one.view.rows
+            workplace_of(self, one.view), refs, desired_of(one.view), one.view.rows
         )
         for look in looks:
             self._recognized |= look.is_known
@@ -181,46 +177,6 @@ class Pass:
             }
         return sorted(refs)
 
-    def _place(self, view: View) -> Workplace:
-        policy = view.spec.sync_policy
-        return Workplace(
-            runtime=self.runtime,
-            cluster_id=self.cluster.id,
-            link=self.link,
-            discovery=self.discovery,
-            application_id=view.app.id,
-            gate=self._gate(view),
-            propagation=(view.app.deleting or {}).get("propagation")
-            or policy.option("PrunePropagationPolicy")
-            or PROPAGATION,
-            namespace_labels=dict(policy.namespace_labels),
-            namespace_annotations=dict(policy.namespace_annotations),
-            ignored=view.spec.ignore_differences,
-            sync_options=_sync_options(view),
-            awaits_end=view.app.deleting is not None,
-        )
-
-    def _gate(self, view: View) -> Gate:
-        """The one choke point: asked before every write, with what is about to be sent: is
-        this pass still the newest, and does the project allow it?"""
-        ask = gate_of(view.project, self.cluster)
-        cascade = view.app.deleting is not None
-
-        def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
-            self.fence.check()
-            ref = ObjectRef(kind.group, kind.kind, namespace, name)
-            own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
-            asked = "create-namespace" if own_namespace and verb == "apply" else verb
-            if cascade and verb == "delete":
-                return  # what was applied may be taken away, whatever the project says by now
-            decision = ask(ref, kind.namespaced, asked)
-            if not decision and asked != verb:
-                decision = ask(ref, kind.namespaced, verb)
-            if not decision:
-                raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
-
-        return gate
-
     # begin
 
     async def _begin(self, batch: Sequence[Progress]) -> None:
@@ -230,7 +186,7 @@ class Pass:
             if lacks_kinds(one.view):
                 one.wait(now + UNSERVED)
             await self._begin_one(one, now)
-        await record_plans(self, [one for one in batch if _is_new(one)])
+        await record_plans(self, [one for one in batch if is_new(one)])
 
     async def _begin_one(self, one: Progress, now: datetime) -> None:
         operation = one.operation
@@ -245,7 +201,7 @@ class Pass:
                 one.operation = await self._planned(one, next_try(operation), now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
-            if _not_rendered(one.view):
+            if is_not_rendered(one.view):
                 one.wait(now + RENDERING)
                 return
             one.operation = await self._planned(one, operation, now)
@@ -257,11 +213,13 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"superseded by revision {_revision(one.view)[:12]}"
+            message = f"superseded by revision {first_revision(one.view)[:12]}"
             one.superseded = replace(
                 operation, phase=OperationPhase.FAILED, message=message, finished_at=now
             )
-        one.operation = await self._planned(one, self._automated(one.view, decision, now), now)
+        one.operation = await self._planned(
+            one, automated_sync(one.view, self.cluster, decision, now), now
+        )
         one.attempts = decision.attempt
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
@@ -272,33 +230,6 @@ class Pass:
         if is_yes and not would_act(view, self.cluster):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         return decision
-
-    def _automated(self, view: View, decision: SyncDecision, now: datetime) -> Operation:
-        assert decision.trigger is not None
-        return Operation(
-            id=OperationId(uuid4()),
-            application_id=view.app.id,
-            application=view.app.name,
-            project=view.app.project,
-            cluster=self.cluster.name,
-            namespace=view.app.namespace,
-            kind=OperationKind.SYNC,
-            trigger=decision.trigger,
-            initiated_by=FLEET.name,
-            revision="",
-            previous_revision="",
-            sources=(),
-            manifests_sha256="",
-            phase=OperationPhase.PENDING,
-            message=decision.reason,
-            options=automated_options(view),
-            plan=None,
-            outcomes=(),
-            attempt=decision.attempt,
-            created_at=now,
-            started_at=None,
-            finished_at=None,
-        )
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
         """The operation with its plan, ready to be carried out."""
@@ -315,7 +246,7 @@ class Pass:
         stored = operation.options.manifests_sha256
         return replace(
             operation,
-            revision=operation.revision or _revision(view),
+            revision=operation.revision or first_revision(view),
             previous_revision=view.app.synced_revision,
             sources=operation.sources or sources_of(view),
             manifests_sha256=stored or view.app.manifests_sha256,
@@ -450,7 +381,7 @@ class Pass:
         assert one.operation.plan is not None
         desired, dry = desired_of(one.view), one.operation.options.dry_run
         done: Batch = await carry_out(
-            self._place(one.view),
+            workplace_of(self, one.view),
             tasks,
             desired,
             one.rows,
@@ -466,29 +397,3 @@ class Pass:
         if isinstance(done.interrupted, ClusterError):
             return done.interrupted
         raise done.interrupted
-
-
-def _is_new(one: Progress) -> bool:
-    """Begun or tried anew in this pass: its plan is not recorded yet."""
-    before, now = one.view.operation, one.operation
-    if now is None or now.plan is None:
-        return False
-    return (
-        before is None
-        or before.plan is None
-        or (before.id, before.attempt) != (now.id, now.attempt)
-    )
-
-
-def _not_rendered(view: View) -> bool:
-    """A sync that was asked for right after the application waits for its first render."""
-    return view.prepared is None and view.app.render_error is None and view.app.deleting is None
-
-
-def _sync_options(view: View) -> tuple[str, ...]:
-    asked = view.operation.options.sync_options if view.operation is not None else ()
-    return (*view.spec.sync_policy.options, *asked)
-
-
-def _revision(view: View) -> str:
-    return view.app.revisions[0] if view.app.revisions else ""

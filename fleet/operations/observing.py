@@ -21,22 +21,22 @@ from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
 from fleet.operations.recognizing import accept
 from fleet.operations.runtime import Runtime
-from fleet.registry import desired, queue, standings, work
+from fleet.registry import desired, queue, sightings, standings, work
 
 log = logging.getLogger(__name__)
 
 
 def changes(
-    inventory: Mapping[ObjectRef, work.InventoryRow], listed: Mapping[ObjectRef, LiveMeta]
+    inventory: Mapping[ObjectRef, sightings.InventoryRow], listed: Mapping[ObjectRef, LiveMeta]
 ) -> tuple[tuple[ObjectRef, str], ...]:
     """Inventory objects that are not as recorded: each with the version now, or ``GONE``.
     One whose kind could not be listed before is looked into, whatever its version."""
     found = []
     for ref, row in inventory.items():
         meta = listed.get(ref)
-        version = work.GONE if meta is None else meta.resource_version
-        if row.seen_version == work.UNLISTED and meta is not None:
-            version = work.REFRESH
+        version = sightings.GONE if meta is None else meta.resource_version
+        if row.seen_version == sightings.UNLISTED and meta is not None:
+            version = sightings.REFRESH
         if version not in (row.resource_version, row.seen_version):
             found.append((ref, version))
     return tuple(found)
@@ -74,11 +74,11 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
             polled = await desired.check_facts(tx, cluster.id)
             await queue.wake(tx, "poll", [str(id) for id in polled])
         for kind, objects in listed.items():
-            recorded = await work.inventory(tx, cluster.id, kind)
-            await work.mark_seen(tx, cluster.id, changes(recorded, objects))
+            recorded = await sightings.inventory(tx, cluster.id, kind)
+            await sightings.mark_seen(tx, cluster.id, changes(recorded, objects))
         for kind, answer in answers:
             if isinstance(answer, str):
-                await work.mark_unlisted(tx, cluster.id, kind, f"is not known: {answer}")
+                await sightings.mark_unlisted(tx, cluster.id, kind, f"is not known: {answer}")
     for kind, answer in answers:
         if isinstance(answer, str):
             log.warning("%s", answer, extra=fields(cluster=cluster.name, kind=kind))

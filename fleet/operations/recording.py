@@ -20,7 +20,7 @@ from fleet.operations.crashpoints import committing
 from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, drift, standings, syncs, work
+from fleet.registry import applications, drift, sightings, standings, syncs, work
 from fleet.registry.database import Tx
 
 log = logging.getLogger(__name__)
@@ -203,7 +203,7 @@ async def _record_rows(
         removed += [(app, ref) for ref in known.keys() - now.keys()]
     await work.put_resources(tx, place.cluster.id, changed)
     await work.remove_resources(tx, removed)
-    await work.clear_seen(
+    await sightings.clear_seen(
         tx,
         [
             (one.view.app.id, ref, one.view.seen[ref])

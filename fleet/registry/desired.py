@@ -14,7 +14,7 @@ from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
-from fleet.registry.work import REFRESH
+from fleet.registry.sightings import REFRESH
 
 
 @dataclass(frozen=True, slots=True)

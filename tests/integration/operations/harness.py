@@ -36,7 +36,7 @@ from fleet.operations.opening import open_runtime
 from fleet.operations.passes import reconcile_cluster
 from fleet.operations.putting import put_application
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, projects, repositories, work
+from fleet.registry import clusters, projects, repositories, sightings
 from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.settings import Settings, load_settings
@@ -254,7 +254,7 @@ class World:
         """Note that a ConfigMap was seen at a version, as a watch does."""
         ref = ObjectRef("", "ConfigMap", self.namespace, name)
         async with self.runtime.db.transaction() as tx:
-            await work.mark_seen(tx, self.clusters[cluster].id, [(ref, version)])
+            await sightings.mark_seen(tx, self.clusters[cluster].id, [(ref, version)])
 
     def client(self, cluster: str = "main") -> ClusterClient:
         return self.runtime.connections._links[self.clusters[cluster].id].client

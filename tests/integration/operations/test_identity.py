@@ -12,7 +12,7 @@ from fleet.model.clusters import ClusterFacts
 from fleet.model.scope import EVERYTHING
 from fleet.operations.clusters import confirm_cluster
 from fleet.operations.recognizing import accept, refuse_stranger
-from fleet.registry.work import GONE
+from fleet.registry.sightings import GONE
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import ADMIN, World, config_map
 

@@ -1,0 +1,82 @@
+"""From a pass and an application to where its tasks are carried out, and the gate before it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fleet.cluster import Gate
+from fleet.errors import Forbidden
+from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.objects import ObjectRef
+from fleet.operations.applying import Workplace
+from fleet.operations.connections import Link
+from fleet.operations.fencing import Fence
+from fleet.operations.judging import gate_of
+from fleet.operations.runtime import Runtime
+from fleet.operations.views import View
+
+#: What Argo CD calls ``PrunePropagationPolicy``; its default.
+PROPAGATION = "foreground"
+
+
+class Place(Protocol):
+    """The pass, as far as writing needs it."""
+
+    discovery: Discovery
+
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def link(self) -> Link: ...
+    @property
+    def fence(self) -> Fence: ...
+
+
+def workplace_of(place: Place, view: View) -> Workplace:
+    """Where and by which rules the tasks of one application are carried out."""
+    policy = view.spec.sync_policy
+    return Workplace(
+        runtime=place.runtime,
+        cluster_id=place.cluster.id,
+        link=place.link,
+        discovery=place.discovery,
+        application_id=view.app.id,
+        gate=_gate(place, view),
+        propagation=(view.app.deleting or {}).get("propagation")
+        or policy.option("PrunePropagationPolicy")
+        or PROPAGATION,
+        namespace_labels=dict(policy.namespace_labels),
+        namespace_annotations=dict(policy.namespace_annotations),
+        ignored=view.spec.ignore_differences,
+        sync_options=_sync_options(view),
+        awaits_end=view.app.deleting is not None,
+    )
+
+
+def _gate(place: Place, view: View) -> Gate:
+    """The one choke point: asked before every write, with what is about to be sent: is
+    this pass still the newest, and does the project allow it?"""
+    ask = gate_of(view.project, place.cluster)
+    cascade = view.app.deleting is not None
+
+    def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
+        place.fence.check()
+        ref = ObjectRef(kind.group, kind.kind, namespace, name)
+        own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
+        asked = "create-namespace" if own_namespace and verb == "apply" else verb
+        if cascade and verb == "delete":
+            return  # what was applied may be taken away, whatever the project says by now
+        decision = ask(ref, kind.namespaced, asked)
+        if not decision and asked != verb:
+            decision = ask(ref, kind.namespaced, verb)
+        if not decision:
+            raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
+
+    return gate
+
+
+def _sync_options(view: View) -> tuple[str, ...]:
+    asked = view.operation.options.sync_options if view.operation is not None else ()
+    return (*view.spec.sync_policy.options, *asked)
