@@ -52,6 +52,9 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "Address that the API listens on.")
     port: int = _setting(8080, "Port that the API listens on.")
+    health_port: int = _setting(
+        0, "Port of `fleet daemon` and `fleet worker` for health and metrics; 0 for none."
+    )
     reconcile_interval_seconds: int = _setting(120, "How often a cluster is read as a whole.")
     reconcile_jitter_seconds: int = _setting(60, "At most this much is added to each interval.")
     poll_interval_seconds: int = _setting(120, "How often a repository is asked for new commits.")

@@ -5,6 +5,6 @@ lists with a cursor. Never here: SQL, a rule, a decision about a cluster. A rout
 it lets whom do (``caller.require``), calls one operation or query, and shapes the answer.
 """
 
-from fleet.api.app import create_app
+from fleet.api.app import create_app, create_health_app
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_health_app"]

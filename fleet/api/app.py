@@ -70,6 +70,14 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
     return app
 
 
+def create_health_app(runtime: Runtime) -> FastAPI:
+    """Only what a probe asks: for processes that serve no API."""
+    app = FastAPI(title="Fleet", version=__version__, openapi_url=None, docs_url=None)
+    app.state.runtime = runtime
+    app.include_router(health.router)
+    return app
+
+
 async def _fleet_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, FleetError)
     return error_answer(error.http_status, error.as_dict())

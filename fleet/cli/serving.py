@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from fleet.api import create_app
+from fleet.api import create_app, create_health_app
 from fleet.api.serving import serve
 from fleet.daemon.leader import Leader
 from fleet.daemon.watchers import Watchers
@@ -152,7 +152,14 @@ async def run_parts(
                     app = create_app(runtime)
                     start(serve(app, settings.host, settings.port, stop, lambda: ready(address)))
                 else:
+                    if settings.health_port:
+                        probed = create_health_app(runtime)
+                        start(serve(probed, settings.host, settings.health_port, stop, _nothing))
                     ready("")
+
+
+def _nothing() -> None:
+    """Nobody waits for the probes' server."""
 
 
 @asynccontextmanager

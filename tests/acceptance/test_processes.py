@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fleet.registry import chain
@@ -29,6 +30,7 @@ from tests.integration.operations.harness import (
     until,
     world,
 )
+from tests.ports import free_port
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
@@ -198,6 +200,23 @@ async def test_a_worker_told_to_stop_finishes_the_pass_in_hand(
     assert (app["sync_status"], app["operation_id"], app["urgency"]) == ("Synced", None, 100)
     assert await bare.rows("select 1 from procrastinate_jobs where status = 'doing'") == []
     assert "Traceback" not in worker.log.read_text()
+
+
+async def test_a_worker_tells_a_probe_how_it_is(bare: World, run: Run) -> None:
+    port = free_port()
+    await run("worker", FLEET_HEALTH_PORT=str(port))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+        async def answers() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return (await client.get("/healthz")).status_code == 200
+            return False
+
+        await until(answers, seconds=DEADLINE)
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["workers"]["live"]) == (200, 1)
+        assert "fleet_jobs" in (await client.get("/metrics")).text
+        assert (await client.get("/api/v1/clusters")).status_code == 404
 
 
 async def test_a_leader_told_to_stop_ends_well(bare: World, run: Run) -> None:
