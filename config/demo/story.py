@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -25,6 +26,12 @@ HISTORY = (
     "select application, trigger, initiated_by, left(revision, 8) as revision, phase,"
     " created, configured, pruned from audit.sync_history order by started_at"
 )
+MOTD = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: motd}
+data: {text: welcome}
+"""
 DRIFT = "select application, object, manager, healed_by from audit.drift_history"
 
 
@@ -56,7 +63,7 @@ class Teller:
         """
         say(f"$ {command}", strong=True)
         done = subprocess.run(
-            shlex.split(command),
+            ["sh", "-c", command],
             cwd=self.stage.state,
             env=self.stage.environment(),
             stdin=subprocess.DEVNULL,
@@ -139,6 +146,28 @@ def applications(teller: Teller) -> None:
     teller.run("fleet app resources catalog")
 
 
+def one_by_flags(teller: Teller) -> None:
+    """One more, made by flags, synced when somebody asks, and taken away again."""
+    file = teller.stage.checkout / "motd/motd.yaml"
+
+    def write() -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(MOTD)
+
+    teller.commit("motd: welcome", write, "mkdir motd && $EDITOR motd/motd.yaml")
+    teller.run(
+        f"fleet app create motd --project shop --repo {teller.stage.repository_url} --path motd"
+        " --revision main --dest-name eu-1 --dest-namespace motd"
+        " --sync-option CreateNamespace=true --upsert"
+    )
+    teller.run("fleet app refresh motd")
+    teller.run("fleet app manifests motd")
+    teller.run("fleet app diff motd --exit-code=false")
+    teller.run(f"fleet app sync motd --timeout {PATIENCE_SECONDS}")
+    teller.run("fleet app get motd")
+    teller.run(f"fleet app delete motd --yes --wait --timeout {PATIENCE_SECONDS}")
+
+
 def new_image(teller: Teller) -> None:
     """A commit changes an image; nobody tells Fleet."""
     file = teller.stage.checkout / "web/overlays/production/kustomization.yaml"
@@ -205,7 +234,8 @@ def rollback(teller: Teller) -> None:
 
 def memory(teller: Teller) -> None:
     """What happened, in SQL; and the audit log, unbroken."""
-    teller.run(f"fleet db sql -c {shlex.quote(HISTORY)}")
+    psql = 'psql "$(fleet db url --read-only)"' if shutil.which("psql") else "fleet db sql"
+    teller.run(f"{psql} -c {shlex.quote(HISTORY)}")
     teller.run("fleet audit verify")
 
 
@@ -213,6 +243,7 @@ STEPS = (
     clusters,
     sources,
     applications,
+    one_by_flags,
     new_image,
     hand_edit,
     removed_file,

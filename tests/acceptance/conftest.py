@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from tests.tools import tools_home
 def stage(
     bare_clusters: list[TestCluster], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
-    """A running Fleet with one registered cluster."""
-    cluster, git = bare_clusters[0], tmp_path_factory.mktemp("repositories")
+    """A running Fleet with one registered cluster that nobody else writes to."""
+    cluster = bare_clusters[0].extra_apiserver(f"stage-{secrets.token_hex(4)}")
+    git = tmp_path_factory.mktemp("repositories")
     settings = {"ALLOWED_FILE_ROOTS": str(git), "RENDER_TIMEOUT_SECONDS": RENDER_SECONDS}
     with machine(**settings) as made:
         (made.home / "tools").symlink_to(tools_home() / "tools")
         with made.up():
             made.ok("cluster", "add", "target", *connection(cluster), "-y")
             yield Stage(made, cluster, git)
+    cluster.remove()
 
 
 def connection(cluster: TestCluster) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def test_the_story_is_told(state: Path) -> None:
     told = demo("--once", state=state, port=port)
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
     for expected in (
+        "application/motd deleted",
         "(live after",
         "(healed after",
         "(pruned after",
@@ -71,7 +72,7 @@ def test_an_interrupted_story_is_gone_on_with(state: Path) -> None:
     assert "The audit log is intact" in told.stdout
     again = demo("--once", state=state, port=port)
     assert again.returncode == 0, again.stdout[-4000:] + again.stderr[-4000:]
-    assert again.stdout.count(": done before") == 8
+    assert again.stdout.count(": done before") == 9
     assert processes_of(state) == []
 
 

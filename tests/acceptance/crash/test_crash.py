@@ -93,7 +93,7 @@ async def _prepare(world: World) -> list[str]:
     )
     world.request("POST", world.path_of("bystander").rpartition("/")[0], config_map("bystander"))
     # as after an update from a Fleet that did not know identities
-    await world.run("update clusters set confirmed_uid = ''")
+    await world.run("update clusters set uid = '', confirmed_uid = ''")
     return [first, second]
 
 

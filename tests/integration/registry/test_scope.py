@@ -99,6 +99,7 @@ WITHOUT_SCOPE = {
     "refs.record_refs",
     "refs.refs_followed",
     "remotes.record_contact",
+    "remotes.registered_hosts",
     "remotes.remote_before",
     "remotes.remote_of",
     "remotes.unopened_of",

@@ -96,7 +96,7 @@ async def test_errors_name_the_place(kitchen: Kitchen, files: dict[str, str], me
 
 
 async def test_combined_size_is_limited(kitchen: Kitchen) -> None:
-    big = config_map("a") + f"data: {{x: {'y' * (6 << 20)}}}\n"
+    big = "---\n".join(config_map(f"a{n}") + f"data: {{x: {'y' * (1 << 20)}}}\n" for n in range(6))
     with pytest.raises(RenderError, match="more than 10 MiB together"):
         await kitchen.render({"app/a.yaml": big, "app/b.yaml": big})
 

@@ -58,7 +58,7 @@ async def look_around(
     tree: SourceTree, monkeypatch: pytest.MonkeyPatch, status: SandboxStatus, code: str
 ) -> dict[str, Any]:
     monkeypatch.setattr("fleet.render.sandbox._BOOT", code)
-    async with started(Mounts(tree, (), (), Programs()), status) as child:
+    async with started(Mounts(tree, (), (), (), Programs()), status) as child:
         stdout, stderr = await child.process.communicate()
     assert stdout, stderr.decode()
     found: dict[str, Any] = json.loads(stdout)
