@@ -115,11 +115,6 @@ async def _lead(runtime: Runtime, stop: asyncio.Event, url: Secret) -> None:
         await own.close()
 
 
-async def _watch(runtime: Runtime, stop: asyncio.Event) -> None:
-    if runtime.settings.worker_watch:
-        await Watchers(runtime, holder()).run(stop)
-
-
 async def run_parts(
     settings: Settings,
     urls: Databases,
@@ -144,7 +139,8 @@ async def run_parts(
             async with _together(stop) as start:
                 if worker:
                     start(run_worker(runtime, stop))
-                    start(_watch(runtime, stop))
+                    if settings.worker_watch:
+                        start(Watchers(runtime, holder()).run(stop))
                 if leader:
                     start(_lead(runtime, stop, urls.application))
                 if api:
