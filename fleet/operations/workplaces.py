@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from fleet.cluster import Gate
 from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.objects import ObjectRef
+from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
@@ -44,9 +46,7 @@ def workplace_of(place: Place, view: View) -> Workplace:
         discovery=place.discovery,
         application_id=view.app.id,
         gate=_gate(place, view),
-        propagation=(view.app.deleting or {}).get("propagation")
-        or policy.option("PrunePropagationPolicy")
-        or PROPAGATION,
+        propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
         ignored=view.spec.ignore_differences,
@@ -75,6 +75,13 @@ def _gate(place: Place, view: View) -> Gate:
             raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
 
     return gate
+
+
+def _propagation(view: View) -> str:
+    """The last of what the application and whoever asked for the sync say, if it is known."""
+    name = "PrunePropagationPolicy"
+    found = replace(view.spec.sync_policy, options=_sync_options(view)).option(name)
+    return found if found and found in SYNC_OPTION_VALUES[name] else PROPAGATION
 
 
 def _sync_options(view: View) -> tuple[str, ...]:

@@ -22,7 +22,9 @@ HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
 _GIVEN = frozenset(
     {"ServerSideApply=true", "ApplyOutOfSyncOnly=true", "Validate=true", "PruneLast=true"}
 )
-_ACTED_ON = frozenset({"Prune", "Delete", "CreateNamespace", "FailOnSharedResource"})
+_ACTED_ON = frozenset(
+    {"Prune", "Delete", "CreateNamespace", "FailOnSharedResource", "PrunePropagationPolicy"}
+)
 
 
 class Consent(StrEnum):

@@ -86,7 +86,10 @@ def test_the_object_beats_the_application(
 
 def test_options_without_effect_and_unknown_ones_are_kept_apart() -> None:
     options = read_application_options(
-        ["Replace=true", "Force=false", "ServerSideApply=true", "Vendor=1", "CreateNamespace=true"]
+        [
+            *("Replace=true", "Force=false", "ServerSideApply=true", "Vendor=1"),
+            *("CreateNamespace=true", "PrunePropagationPolicy=background"),
+        ]
     )
     assert options.idle == ("Replace=true",)
     assert options.unknown == ("Vendor=1",)
