@@ -147,22 +147,6 @@ def _source_of(source: dict[str, Any]) -> FollowedSource:
     )
 
 
-async def sibling_inputs(tx: Tx, repository: RepositoryId, chart: str, path: str) -> dict[str, Any]:
-    """What any other application's render of the same place read; {} when there is none.
-
-    A first guess for an application that was never rendered: it decides nothing but
-    whether a recorded render is looked up before a new one is made.
-    """
-    rows = await tx.execute(
-        text(
-            "select inputs from application_sources where repository_id = :repository"
-            " and chart = :chart and path = :path and inputs <> '{}' limit 1"
-        ),
-        {"repository": repository, "chart": chart, "path": path},
-    )
-    return rows.scalar_one_or_none() or {}
-
-
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """What became of one application's render.

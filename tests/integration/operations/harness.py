@@ -359,6 +359,28 @@ def settings_for(tmp_path: Path, **changes: Any) -> Settings:
     return load_settings(flags={**flags, **changes})
 
 
+async def register(
+    runtime: Runtime,
+    address: str,
+    type: RepositoryType = RepositoryType.GIT,
+    *,
+    project: str = "",
+    auth: RepositoryAuth | None = None,
+) -> RepositoryId:
+    """Register a repository, as an administrator would; anonymous unless ``auth`` is given."""
+    url = parse_url(address)
+    new = NewRepository(
+        url=str(url),
+        canonical_url=url.canonical,
+        type=type,
+        project=project,
+        auth=auth or RepositoryAuth(),
+        options=RepositoryOptions(),
+    )
+    async with runtime.db.transaction() as tx:
+        return (await repositories.add_repository(tx, ADMIN, runtime.ring, new)).id
+
+
 @asynccontextmanager
 async def world(
     settings: Settings, database: TestDatabase, repo: GitRepo, main: TestCluster
@@ -367,21 +389,8 @@ async def world(
     clock = Clock()
     async with open_runtime(settings, Secret(database.app_url), name="test") as opened:
         runtime = replace(opened, now=clock)
-        url = parse_url(repo.url)
-        async with runtime.db.transaction() as tx:
-            known = await repositories.add_repository(
-                tx,
-                ADMIN,
-                runtime.ring,
-                NewRepository(
-                    url=str(url),
-                    canonical_url=url.canonical,
-                    type=RepositoryType.GIT,
-                    auth=RepositoryAuth(),
-                    options=RepositoryOptions(),
-                ),
-            )
-        made = World(runtime, clock, repo, known.id, f"t-{secrets.token_hex(5)}")
+        known = await register(runtime, repo.url)
+        made = World(runtime, clock, repo, known, f"t-{secrets.token_hex(5)}")
         await made.add_cluster("main", main)
         yield made
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleet.model.ids import RepositoryId
 from fleet.model.parsing import new_application, parse_application
-from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
+from fleet.model.repositories import RepositoryAuth, RepositoryType
 from fleet.model.scope import EVERYTHING
 from fleet.model.secret import Secret
 from fleet.operations.desiring import poll_repository
 from fleet.operations.putting import put_application
-from fleet.registry import repositories
-from fleet.registry.repositories import NewRepository
-from fleet.source import parse_url
 from tests.cluster.kube import TestCluster
-from tests.integration.operations.harness import ADMIN, World, settings_for, world
+from tests.integration.operations.harness import ADMIN, register, settings_for, world
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
 from tests.servers.helm_repo import HelmRepo
@@ -40,17 +36,7 @@ async def test_a_render_with_a_private_chart_stays_in_its_project(
     one = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own"}}'
     git_repo.commit({"web/Chart.yaml": chart, "web/templates/own.yaml": one})
     async with world(settings, database, git_repo, bare_clusters[0]) as there:
-        url = parse_url(helm_repo.url)
-        private = NewRepository(
-            url=str(url),
-            canonical_url=url.canonical,
-            type=RepositoryType.HELM,
-            project="ours",
-            auth=RepositoryAuth(),
-            options=RepositoryOptions(),
-        )
-        async with there.runtime.db.transaction() as tx:
-            await repositories.add_repository(tx, ADMIN, there.runtime.ring, private)
+        await register(there.runtime, helm_repo.url, RepositoryType.HELM, project="ours")
         for project in ("ours", "theirs"):
             await there.put_project(project)
         await there.add_app("a", path="web", project="ours", helm={"releaseName": "web"})
@@ -77,19 +63,11 @@ async def test_a_chart_of_another_host_is_asked_for_with_credentials_when_that_i
         settings = settings_for(tmp_path, allowed_content_hosts=host)
         (Path(settings.home) / "tools").symlink_to(tools_home() / "tools")
         async with world(settings, database, git_repo, bare_clusters[0]) as there:
-            url = parse_url(helm_repo.url)
-            known = NewRepository(
-                url=str(url),
-                canonical_url=url.canonical,
-                type=RepositoryType.HELM,
-                auth=RepositoryAuth(username="ci", password=Secret("chart-password")),
-                options=RepositoryOptions(),
-            )
-            async with there.runtime.db.transaction() as tx:
-                added = await repositories.add_repository(tx, ADMIN, there.runtime.ring, known)
+            auth = RepositoryAuth(username="ci", password=Secret("chart-password"))
+            added = await register(there.runtime, helm_repo.url, RepositoryType.HELM, auth=auth)
             document = new_application(
                 "api",
-                repo_url=str(url),
+                repo_url=helm_repo.url,
                 chart="api",
                 revision="1.0.0",
                 dest_name="main",
@@ -98,7 +76,7 @@ async def test_a_chart_of_another_host_is_asked_for_with_credentials_when_that_i
             )
             parsed = parse_application(document)
             await put_application(there.runtime, ADMIN, EVERYTHING, parsed, upsert=False)
-            await poll_repository(there.runtime, added.id)
+            await poll_repository(there.runtime, added)
             assert (await there.app("api"))["render_error"] is None
         assert "authorization" in cdn.requests[-1].headers
 
@@ -126,7 +104,7 @@ async def test_remote_bases_come_from_registered_hosts_alone(
         assert "not a registered or allowed host" in refused["message"]
 
         other = git_http.repository("other").url  # the host becomes known by another repository
-        await _register(there, other)
+        await register(there.runtime, other)
         await there.run("update applications set refresh = 'hard'")
         await there.poll()
         assert (await there.app("web"))["render_error"] is None
@@ -150,17 +128,3 @@ async def test_files_of_this_machine_are_no_bases(
             "AddressForbidden",
             True,
         )
-
-
-async def _register(there: World, address: str) -> RepositoryId:
-    url = parse_url(address)
-    new = NewRepository(
-        url=str(url),
-        canonical_url=url.canonical,
-        type=RepositoryType.GIT,
-        auth=RepositoryAuth(),
-        options=RepositoryOptions(),
-    )
-    async with there.runtime.db.transaction() as tx:
-        added = await repositories.add_repository(tx, ADMIN, there.runtime.ring, new)
-    return added.id

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
-from fleet.registry import desired, repositories
+from fleet.model.repositories import RepositoryType
+from fleet.registry import desired
 from fleet.registry.desired import Rendered
-from fleet.registry.repositories import NewRepository
 from fleet.render.batches import run_batch
-from fleet.source import parse_url
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import (
-    ADMIN,
     World,
     config_map,
+    register,
     settings_for,
     world,
 )
@@ -48,16 +46,7 @@ async def test_a_commit_whose_dependency_is_away_is_not_forgotten(
     _with_tools(tmp_path)
     helm_repo.add("part", "1.0.0", {"templates/part.yaml": TEMPLATE})
     async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as there:
-        url = parse_url(helm_repo.url)
-        new = NewRepository(
-            url=str(url),
-            canonical_url=url.canonical,
-            type=RepositoryType.HELM,
-            auth=RepositoryAuth(),
-            options=RepositoryOptions(),
-        )
-        async with there.runtime.db.transaction() as tx:
-            await repositories.add_repository(tx, ADMIN, there.runtime.ring, new)
+        await register(there.runtime, helm_repo.url, RepositoryType.HELM)
         there.repo.commit({"web/Chart.yaml": CHART, "web/templates/own.yaml": TEMPLATE})
         await there.add_app("web")
         await there.deliver()
