@@ -53,16 +53,31 @@ def api(invocation: Invocation, host: str | None, port: int | None) -> None:
     _run(invocation.settings_with({"host": host, "port": port}), api=True)
 
 
-@click.command(cls=Command, examples=("fleet worker", "fleet worker --concurrency 32"))
+@click.command(
+    cls=Command,
+    examples=(
+        "fleet worker",
+        "fleet worker --concurrency 32",
+        "fleet worker --select region=eu",
+        "fleet worker --select 'region in (eu,us),!edge'",
+    ),
+)
 @click.option("--concurrency", type=click.IntRange(1), help="Jobs side by side.  [default: 16]")
+@click.option("--select", metavar="SELECTOR", help="Serve only the clusters with these labels.")
 @click.pass_obj
-def worker(invocation: Invocation, concurrency: int | None) -> None:
+def worker(invocation: Invocation, concurrency: int | None, select: str | None) -> None:
     """Run a worker alone.
 
     Any number may run, on any machine that reaches the database, the repositories and the
     clusters.
+
+    With --select it serves the clusters with these labels, and other workers leave them to it
+    while it lives. It needs to reach the database and those clusters only: repositories are
+    asked by workers without --select, of which there has to be one. A cluster with the annotation
+    fleet.dev/reserved=true is never tried by a worker that does not select it.
     """
-    _run(invocation.settings_with({"worker_concurrency": concurrency}), worker=True)
+    wanted = {"worker_concurrency": concurrency, "worker_select": select}
+    _run(invocation.settings_with(wanted), worker=True)
 
 
 @click.group(cls=Group, invoke_without_command=True, examples=("fleet daemon", "fleet daemon jobs"))

@@ -18,16 +18,13 @@ from fleet.daemon.schedule import Entry, Timetable
 from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.runtime import Runtime
-from fleet.registry import idempotency, leases, queue, retention, timetable
+from fleet.registry import idempotency, leases, queue, retention, routing, timetable
 from fleet.registry.database import Database, Tx
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 10
 TICK_SECONDS = 1.0
-#: A worker without a heartbeat for this long is dead; with the tick and the takeover of its
-#: job this keeps the promise of 15 seconds.
-STALLED_SECONDS = 8
 KEEPING_SECONDS = 3600.0
 RENEW_TOKENS_SECONDS = 300
 
@@ -106,10 +103,15 @@ class Leader:
         """What a second brings: changed schedules, due retries, dead workers."""
         now = self._runtime.now()
         async with self._own.transaction() as tx:
+            moved = await routing.settle(tx)
+        if moved:
+            log.info("clusters have other workers now", extra=fields(clusters=len(moved)))
+        async with self._own.transaction() as tx:
             entries = await self._entries(tx)
             for cluster in await timetable.clusters_due(tx, now):
                 await queue.wake(tx, "reconcile", [str(cluster)])
-            await queue.requeue_stalled(tx, STALLED_SECONDS)
+            # with the tick and the takeover of its job this keeps the promise of 15 seconds
+            await queue.requeue_stalled(tx, routing.GONE_SECONDS)
         if monotonic() - self._kept_at > KEEPING_SECONDS:
             await self._keep_house()
             self._kept_at = monotonic()
