@@ -16,7 +16,7 @@ from fleet.daemon.worker import run_worker
 from fleet.model.scope import EVERYTHING
 from fleet.model.selectors import parse_selector
 from fleet.operations.clusters import confirm_cluster, describe_cluster
-from fleet.registry import queue, routing, sightings
+from fleet.registry import queue, sightings
 from fleet.registry.clusters import ClusterChanges
 from tests.cluster.kube import TestCluster
 from tests.integration.daemon.conftest import Start
@@ -238,12 +238,6 @@ async def test_workers_share_the_clusters_that_they_watch(bare: World, start: St
     for n in range(4):
         await bare.add_dead_cluster(f"dead-{n}", port=n + 1)
 
-    async def register(selector: str) -> None:
-        rows = await bare.rows("select max(id) as id from procrastinate_workers")
-        chosen = parse_selector(selector)
-        async with bare.runtime.db.transaction() as tx:
-            await routing.register(tx, rows[0]["id"], chosen, watches=True, holder="")
-
     def held(**counts: int) -> Callable[[], Awaitable[bool]]:
         async def found() -> bool:
             rows = await bare.rows(
@@ -254,26 +248,20 @@ async def test_workers_share_the_clusters_that_they_watch(bare: World, start: St
 
         return found
 
-    await bare.pretend_worker()
-    await register("")
+    await bare.add_worker()
     await start(Watchers(bare.runtime, "me").run)
     await until(held(me=5))
-    await bare.run("insert into procrastinate_workers default values")
-    await register("")
+    second = await bare.add_worker()
     stop = await start(Watchers(bare.runtime, "other").run)
     await until(held(me=3, other=2))
     # one that serves others takes what is its own, and only that
     await bare.run("update clusters set labels = '{\"region\": \"eu\"}' where name = 'dead-0'")
-    await bare.run("insert into procrastinate_workers default values")
-    await register("region=eu")
+    await bare.add_worker("region=eu")
     select = replace(bare.runtime, selector=parse_selector("region=eu"))
     await start(Watchers(select, "selective").run)
     await until(held(me=2, other=2, selective=1))
     stop.set()
-    await bare.run(
-        "delete from procrastinate_workers where id = (select worker_id from workers"
-        " where selector = '' order by worker_id desc limit 1)"
-    )
+    await bare.run("delete from procrastinate_workers where id = :id", id=second)
     await until(held(me=4, selective=1))
 
 

@@ -31,6 +31,7 @@ from fleet.model.parsing import new_application, parse_application, parse_projec
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.model.scope import EVERYTHING, Actor
 from fleet.model.secret import Secret
+from fleet.model.selectors import parse_selector
 from fleet.operations.applications import sync_application
 from fleet.operations.desiring import poll_repository
 from fleet.operations.onboarding import add_cluster
@@ -39,7 +40,7 @@ from fleet.operations.passes import reconcile_cluster
 from fleet.operations.putting import put_application
 from fleet.operations.renewing import renew_token_of, renew_tokens
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, projects, repositories, sightings
+from fleet.registry import clusters, projects, repositories, routing, sightings
 from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.settings import Settings, load_settings
@@ -220,6 +221,15 @@ class World:
         """Requests are refused while no worker lives; here the test is the worker."""
         await self.run("delete from procrastinate_workers")
         await self.run("insert into procrastinate_workers default values")
+
+    async def add_worker(self, selector: str = "") -> int:
+        """One more worker that counts as alive, and serves what it selects."""
+        async with self.runtime.db.transaction() as tx:
+            made = text("insert into procrastinate_workers default values returning id")
+            id = int((await tx.execute(made)).scalar_one())
+            chosen = parse_selector(selector)
+            await routing.register(tx, id, chosen, watches=True, holder=f"test:{id}")
+        return id
 
     # what Fleet does
 
