@@ -122,3 +122,26 @@ def _ago(moment: str | None) -> str:
 def jobs(invocation: Invocation, watch: bool, output: str) -> None:
     """Show what the leader has scheduled: next and last run of each job."""
     show_list(invocation, lambda: invocation.api.items("jobs"), JOBS, output, watch=watch)
+
+
+WORKERS = Table(
+    "worker",
+    (
+        Column("WORKER", lambda it: it["holder"] or str(it["id"])),
+        Column("SELECT", lambda it: it["selector"]),
+        Column("STATE", lambda it: "live" if it["live"] else "gone"),
+        Column("LAST SIGN", lambda it: _ago(it["lastSeenAt"])),
+        Column("ID", lambda it: str(it["id"]), wide=True),
+    ),
+    lambda it: str(it["id"]),
+    "No workers. `fleet up` runs one; `fleet worker` is one.",
+)
+
+
+@daemon.command(examples=("fleet daemon workers", "fleet daemon workers -o json"))
+@watch_option()
+@output_option()
+@click.pass_obj
+def workers(invocation: Invocation, watch: bool, output: str) -> None:
+    """Show the workers: where each runs, which clusters it selects, whether it lives."""
+    show_list(invocation, lambda: invocation.api.items("workers"), WORKERS, output, watch=watch)
