@@ -225,8 +225,8 @@ async def test_workers_serve_what_they_select_and_nobody_tries_the_rest(
     await machines.worker(places["us"], "--select", "region=us")
     await machines.synced(names, first)
     for name, door in doors.items():
-        place = places[name.partition("-")[0]]
-        assert door.clients == {place.gateway, place.inside}  # the first registered it
+        its = places[name.partition("-")[0]]
+        assert door.clients == {its.gateway, its.inside}  # the first registered it
     assert await world.rows("select name from clusters where failures > 0") == []
 
     doomed.kill()

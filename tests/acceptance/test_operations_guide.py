@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -28,6 +29,7 @@ from tests.servers.postgres import TestDatabase
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 PASSWORD = "geheim"
+PATIENCE = "180"  # seconds; only a hang takes so long
 
 
 def section(title: str) -> str:
@@ -68,19 +70,44 @@ class Site:
         """Commit, and wait until it is live."""
         self.repository.commit({"web/a.yaml": config_map(value)})
         machine.ok("app", "refresh", "web")
-        machine.ok("app", "wait", "web", "--sync", "--timeout", "60")
+        machine.ok("app", "wait", "web", "--sync", "--timeout", PATIENCE)
         assert self.live()["data"] == {"value": value}
 
 
-@pytest.fixture
-def site(bare_clusters: list[TestCluster], git_http: GitHttpServer) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def site(
+    bare_clusters: list[TestCluster], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Set up, and stopped again."""
     cluster = bare_clusters[0].extra_apiserver(f"guide-{secrets.token_hex(4)}")
-    repository = git_http.repository("shop")
-    repository.commit({"web/a.yaml": config_map("1")})
-    git_http.require_basic("ci", PASSWORD)
-    with machine() as made:
-        yield Site(made, cluster, repository, "shop")
+    with GitHttpServer(tmp_path_factory.mktemp("guide-git")) as server, machine() as made:
+        repository = server.repository("shop")
+        repository.commit({"web/a.yaml": config_map("1")})
+        server.require_basic("ci", PASSWORD)
+        found = Site(made, cluster, repository, "shop")
+        with made.up():
+            set_up(found)
+        yield found
     cluster.remove()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What the section on backups leaves in a folder, and what was so when it was made."""
+
+    folder: Path
+    operations: list[dict[str, str]]
+    version: str  # resourceVersion of the live object
+
+
+@pytest.fixture(scope="module")
+def backup(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    folder = tmp_path_factory.mktemp("backup")
+    with site.machine.up():
+        site.deploy(site.machine, "2")
+        run(script("Backup"), site.machine, folder)
+        made = operations(site.machine)
+    return Backup(folder, made, site.live()["metadata"]["resourceVersion"])
 
 
 def set_up(site: Site) -> None:
@@ -94,7 +121,7 @@ def set_up(site: Site) -> None:
         "--dest-name", "eu-1", "--dest-namespace", site.namespace,
         "--sync-policy", "automated", "--self-heal", "--sync-option", "CreateNamespace=true",
     )  # fmt: skip
-    ok("app", "wait", "web", "--sync", "--timeout", "60")
+    ok("app", "wait", "web", "--sync", "--timeout", PATIENCE)
 
 
 def run(commands: list[str], where: Machine, folder: Path) -> None:
@@ -122,76 +149,15 @@ def operations(where: Machine) -> list[dict[str, str]]:
     return found
 
 
-def test_a_backup_becomes_a_fleet_again(site: Site, tmp_path: Path) -> None:
-    first = site.machine
-    with first.up():
-        set_up(site)
-        site.deploy(first, "2")
-        run(script("Backup"), first, tmp_path)
-        before = operations(first)
-    assert PASSWORD not in (tmp_path / "fleet.sql").read_text()
-    assert site.cluster.admin_token not in (tmp_path / "fleet.sql").read_text()
-    version = site.live()["metadata"]["resourceVersion"]
-
-    with machine() as second:
-        second.home.rmdir()
-        run(script("Restore"), second, tmp_path)
-        with second.up():
-            # the credentials of the cluster and of the repository open
-            second.ok("cluster", "test", "eu-1")
-            second.ok("app", "refresh", "web", "--hard")
-            second.ok("app", "wait", "web", "--sync", "--timeout", "60")
-            # it was looked at, and left alone
-            assert operations(second) == before
-            assert site.live()["metadata"]["resourceVersion"] == version
-            # and it goes on
-            site.deploy(second, "3")
-            assert [row["phase"] for row in operations(second)] == ["Succeeded"] * 3
-            assert "intact" in second.ok("audit", "verify").out
-
-
-def test_a_backup_of_the_embedded_database_goes_into_one_of_yours(
-    site: Site, tmp_path: Path, empty_database: TestDatabase
-) -> None:
-    with site.machine.up():
-        set_up(site)
-        run(script("Backup"), site.machine, tmp_path)
-        before = operations(site.machine)
-    yours = {"DATABASE_URL": empty_database.url, "ALLOW_UNSAFE_DATABASE": "true"}
-    with machine(**yours) as second:
-        run(script("Restore"), second, tmp_path)
-        # and from there again
-        (tmp_path / "fleet.sql").unlink()
-        run(script("Backup"), second, tmp_path)
-        with second.up():
-            token = (site.machine.home / "admin.token").read_text().strip()
-            asked = {"FLEET_AUTH_TOKEN": token}
-            done = second.fleet("app", "refresh", "web", **asked)
-            assert done.code == 0, done
-            assert operations(second) == before
-
-
-def test_without_its_key_a_backup_is_not_started(site: Site, tmp_path: Path) -> None:
-    with site.machine.up():
-        set_up(site)
-        run(script("Backup"), site.machine, tmp_path)
-    with machine() as second:
-        second.ok("db", "restore", "--file", str(tmp_path / "fleet.sql"))
-        refused = second.fleet("up")
-        assert refused.code == 3, refused
-        assert "key" in refused.err
-        assert "Traceback" not in refused.err
-
-
 def test_what_is_asked_at_night_answers(site: Site) -> None:
     assert len(NIGHT) == 17
     assert len(QUERIES) == 3
     assert len(METRICS) > 10
     with site.machine.up():
-        set_up(site)
         for command in NIGHT:
             done = site.machine.fleet(*shlex.split(command)[1:])
             assert done.code == 0, f"{command}: {done}"
+        site.machine.ok("cluster", "resume", "eu-1")
         server = find_postgres(site.machine.home)
         assert server is not None
         with psycopg.connect(server.url("fleet", "fleet_owner"), autocommit=True) as connected:
@@ -205,3 +171,51 @@ def test_what_is_asked_at_night_answers(site: Site) -> None:
     said = {line.split("{")[0].split()[0] for line in shown.splitlines() if line[:1] != "#"}
     described = set(re.findall(r"^# HELP (\w+)", shown, re.MULTILINE))
     assert [name for name in METRICS if name not in said | described] == []
+
+
+def test_no_secret_is_in_a_backup(site: Site, backup: Backup) -> None:
+    dumped = (backup.folder / "fleet.sql").read_text()
+    key = (backup.folder / "secret.key").read_text().strip()
+    found = [text for text in (PASSWORD, site.cluster.admin_token, key) if text in dumped]
+    assert found == []
+
+
+def test_without_its_key_a_backup_is_not_started(backup: Backup) -> None:
+    with machine() as second:
+        second.ok("db", "restore", "--file", str(backup.folder / "fleet.sql"))
+        refused = second.fleet("up")
+        assert refused.code == 3, refused
+        assert "key" in refused.err
+        assert "Traceback" not in refused.err
+
+
+def test_a_backup_goes_into_a_database_of_yours_and_back(
+    backup: Backup, tmp_path: Path, empty_database: TestDatabase
+) -> None:
+    yours = {"DATABASE_URL": empty_database.url, "ALLOW_UNSAFE_DATABASE": "true"}
+    with machine(**yours) as between, machine() as last:
+        for name in ("fleet.sql", "head.json", "secret.key"):
+            shutil.copy(backup.folder / name, tmp_path)
+        run(script("Restore"), between, tmp_path)
+        (tmp_path / "fleet.sql").unlink()
+        run(script("Backup"), between, tmp_path)
+        run(script("Restore"), last, tmp_path)
+        assert operations(last) == backup.operations
+
+
+def test_a_backup_becomes_a_fleet_again(site: Site, backup: Backup) -> None:
+    with machine() as second:
+        second.home.rmdir()
+        run(script("Restore"), second, backup.folder)
+        with second.up():
+            # the credentials of the cluster and of the repository open
+            second.ok("cluster", "test", "eu-1")
+            second.ok("app", "refresh", "web", "--hard")
+            second.ok("app", "wait", "web", "--sync", "--timeout", PATIENCE)
+            # it was looked at, and left alone
+            assert operations(second) == backup.operations
+            assert site.live()["metadata"]["resourceVersion"] == backup.version
+            # and it goes on
+            site.deploy(second, "3")
+            assert len(operations(second)) == len(backup.operations) + 1
+            assert "intact" in second.ok("audit", "verify").out

@@ -70,8 +70,8 @@ async def test_the_hint_for_a_cluster_that_is_not_reserved_is_another(
     assert "reserved" not in error["hint"]
     assert "`fleet worker`" in error["hint"]
     # and nobody would ask the repositories
-    refresh = ("POST", "applications/web/refresh", {})
-    error = await operator.refused(*refresh, code=503, type="NoWorker")
+    refresh = "applications/web/refresh"
+    error = await operator.refused("POST", refresh, {}, code=503, type="NoWorker")
     assert "do not ask repositories" in error["message"]
 
 
