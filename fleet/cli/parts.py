@@ -11,6 +11,7 @@ from fleet.cli.output import Column, Table
 from fleet.cli.times import age
 from fleet.cli.watching import show_list
 from fleet.errors import UsageError
+from fleet.model.selectors import parse_selector
 from fleet.settings import Settings
 
 
@@ -77,7 +78,9 @@ def worker(invocation: Invocation, concurrency: int | None, select: str | None) 
     fleet.dev/reserved=true is never tried by a worker that does not select it.
     """
     wanted = {"worker_concurrency": concurrency, "worker_select": select}
-    _run(invocation.settings_with(wanted), worker=True)
+    settings = invocation.settings_with(wanted)
+    parse_selector(settings.worker_select)  # told before anything is opened
+    _run(settings, worker=True)
 
 
 @click.group(cls=Group, invoke_without_command=True, examples=("fleet daemon", "fleet daemon jobs"))

@@ -21,7 +21,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.manager import JobManager
 
 from fleet import metrics
-from fleet.errors import FleetError
+from fleet.errors import FleetError, RegistryUnavailable
 from fleet.logs import fields
 from fleet.model.ids import ClusterId, RepositoryId
 from fleet.operations.desiring import poll_repository, sweep
@@ -124,7 +124,7 @@ async def run_worker(runtime: Runtime, stop: asyncio.Event, holder: str = "") ->
         while not stop.is_set():
             try:
                 await _work(runtime, stop, holder)
-            except ConnectorException as error:
+            except (ConnectorException, RegistryUnavailable) as error:
                 log.warning("the queue cannot be reached", extra=fields(why=_cause(error)))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
@@ -142,8 +142,10 @@ async def _tidy(runtime: Runtime) -> None:
         await asyncio.sleep(TIDY_SECONDS)
 
 
-def _cause(error: ConnectorException) -> BaseException:
+def _cause(error: Exception) -> BaseException:
     """What procrastinate wraps says more than what it says itself."""
+    if isinstance(error, FleetError):
+        return error
     cause = error.__cause__ or error
     return translated(cause) or cause
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,6 +51,7 @@ class Machines:
     server: TestCluster
     token: str
     stack: contextlib.ExitStack
+    databases: dict[Network, str] = field(default_factory=dict)
 
     def network(self) -> Network:
         return self.stack.enter_context(network())
@@ -60,14 +61,20 @@ class Machines:
         host, _, port = address.rpartition(":")
         return self.stack.enter_context(FaultProxy(host, int(port), listen=where.gateway))
 
+    def database(self, where: Network) -> str:
+        """The URL of the database from inside: it is at the gateway."""
+        if where not in self.databases:
+            url = urlsplit(self.parts.database_url)
+            login, _, address = url.netloc.rpartition("@")
+            door = self.at(where, address)
+            inside = url._replace(netloc=f"{login}@{where.gateway}:{door.port}").geturl()
+            self.databases[where] = inside
+        return self.databases[where]
+
     async def worker(self, where: Network, *arguments: str) -> Part:
-        """A worker inside, whose database is at the gateway."""
-        url = urlsplit(self.parts.database_url)
-        login, _, address = url.netloc.rpartition("@")
-        door = self.at(where, address)
-        inside = url._replace(netloc=f"{login}@{where.gateway}:{door.port}").geturl()
+        """A worker inside."""
         return await self.parts.start(
-            "worker", *arguments, inside=where.within(), FLEET_DATABASE_URL=inside
+            "worker", *arguments, inside=where.within(), FLEET_DATABASE_URL=self.database(where)
         )
 
     async def cluster(self, name: str, where: Network, **fields: dict[str, str]) -> FaultProxy:
@@ -85,11 +92,11 @@ class Machines:
         await self.world.add_app(name, cluster=name, sync_options=())
         return door
 
-    def fleet(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command on this machine, on the database itself."""
+    def fleet(self, where: Network, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command inside, on the database itself."""
         return subprocess.run(
-            [sys.executable, "-m", "fleet", *arguments],
-            env=self.parts.environment(),
+            where.within(sys.executable, "-m", "fleet", *arguments),
+            env=self.parts.environment(FLEET_DATABASE_URL=self.database(where)),
             capture_output=True,
             text=True,
             check=False,
@@ -236,11 +243,17 @@ async def test_workers_serve_what_they_select_and_nobody_tries_the_rest(
         return {row["name"] for row in rows} == {"eu-0", "eu-1"}
 
     await until(unserved, seconds=DEADLINE)
-    said = machines.fleet("app", "sync", "eu-0")
+    said = machines.fleet(places["hq"], "app", "sync", "eu-0")
     assert said.returncode == 4, said
     assert "no worker that runs serves it" in said.stderr
-    assert "reserved, and no live worker selects it" in machines.fleet("app", "get", "eu-0").stdout
-    assert "NoWorker" in machines.fleet("cluster", "list").stdout
+    shown = machines.fleet(places["hq"], "app", "get", "eu-0").stdout
+    assert "reserved, and no live worker selects it" in shown
+    assert "NoWorker" in machines.fleet(places["hq"], "cluster", "list").stdout
+    # what runs in the process that was asked works where the cluster is reached, and says so
+    assert machines.fleet(places["eu"], "cluster", "test", "eu-0").returncode == 0
+    said = machines.fleet(places["hq"], "cluster", "test", "eu-0")
+    assert said.returncode == 4, said
+    assert "beside such a worker" in " ".join(said.stderr.split())
     second = world.commit(**_files(names, "2"))
     await machines.asked_again()
     await machines.synced([name for name in names if not name.startswith("eu")], second)
