@@ -37,10 +37,10 @@ if [ "$(uname -m)" = x86_64 ]; then
 fi
 
 # Pods name the account by number; ssh wants to know it by name.
-groupadd --system --gid "$user" fleet
-useradd --system --uid "$user" --gid "$user" --home-dir "$home" --shell /usr/sbin/nologin fleet
+groupadd --gid "$user" fleet
+useradd --uid "$user" --gid "$user" --no-log-init --no-create-home --home-dir "$home" \
+    --shell /usr/sbin/nologin fleet
 install -d -o "$user" -g "$user" -m 0750 "$home"
 
-"$prefix/bin/python" -m compileall -q "$prefix/lib" || true  # the root is read-only later
 "$prefix/bin/pip" uninstall --quiet --yes pip
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin

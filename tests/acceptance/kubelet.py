@@ -55,6 +55,7 @@ class Image:
 
     entrypoint: tuple[str, ...]
     environment: dict[str, str]
+    user: str
 
 
 @cache
@@ -65,7 +66,10 @@ def image() -> Image:
     assert found is not None
     init, end, *entrypoint = json.loads(found.group(1))
     assert (init, end) == ("tini", "--")
-    return Image(tuple(entrypoint), dict(re.findall(r"^ENV (\w+)=(.*)$", text, re.MULTILINE)))
+    environment = dict(re.findall(r"^ENV (\w+)=(.*)$", text, re.MULTILINE))
+    user = re.search(r"^USER (\d+):\d+$", text, re.MULTILINE)
+    assert user is not None
+    return Image(tuple(entrypoint), environment, user.group(1))
 
 
 def eventually(holds: Callable[[], bool], what: Callable[[], str]) -> None:

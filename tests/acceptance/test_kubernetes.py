@@ -32,7 +32,7 @@ from tests.servers.postgres import EMPTY, TestDatabase, create_database, drop_da
 from tests.tools import tools_home
 
 MANIFESTS = ROOT / "config" / "kubernetes"
-WAIT = "60"
+WAIT = "180"
 #: What is installed: an overlay, with these components, and the processes that come of it.
 COMPONENTS = {"small": (), "large": ("cluster-wide", "render-sandbox")}
 PROCESSES = {"small": ("",), "large": ("daemon", "worker", "api")}
