@@ -125,7 +125,7 @@ class Pod:
             process = self._start(self.container, command, stdout=log, stderr=subprocess.STDOUT)
         try:
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-                eventually(lambda probe=probe: self._passes(probe, process), self.told)  # type: ignore[misc]
+                eventually(lambda probe=probe: self._passes(probe, process), self.told)
             yield self
         finally:
             process.kill()

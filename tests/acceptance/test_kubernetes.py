@@ -295,7 +295,7 @@ def rotate(running: Installation) -> None:
         pod.rotate(pod.bound_token("Pod", pod.manifest))
         path = f"/api/v1/namespaces/{running.namespace}/secrets/first-token-of-{pod.name}"
         cluster.request("DELETE", path)
-        eventually(lambda first=first: is_void(cluster, first), pod.told)  # type: ignore[misc]
+        eventually(lambda first=first: is_void(cluster, first), pod.told)
 
 
 def is_void(cluster: TestCluster, token: str) -> bool:
