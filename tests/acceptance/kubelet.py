@@ -28,12 +28,15 @@ from pathlib import Path
 from platform import machine
 from typing import Any
 
+from fleet.render.tools import FOLDER
 from tests.acceptance.fleet_process import Done
 from tests.cluster.kube import Object, TestCluster
 from tests.keeper import ROOT
 from tests.ports import free_port
+from tests.tools import tools_home
 
 SOURCE = "/opt/source"  # where containers see this checkout
+TOOLS = "/opt/tools"  # and helm and kubectl, which the image has in /usr/local/bin
 TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 DEADLINE = 180  # seconds; only a hang takes so long
 POLL_SECONDS = 0.1
@@ -93,6 +96,7 @@ class Pod:
     token: Callable[[Pod], str] = field(default=lambda pod: pod.bound_token("Pod", pod.manifest))
     port: int = field(default_factory=free_port)
     tokens: int = 0
+    signed_in: tuple[str, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -141,9 +145,15 @@ class Pod:
 
     def fleet(self, *arguments: str) -> Done:
         """As ``kubectl exec POD -- fleet …``; anything but exit code 0 fails the test."""
-        done = self.execute(*image().entrypoint, *arguments)
+        done = self.execute("env", *self.signed_in, *image().entrypoint, *arguments)
         assert done.code == 0, f"fleet {' '.join(arguments)}: {done}\n{self.told()}"
         return done
+
+    def sign_in(self) -> None:
+        """From here on ``fleet`` asks the API in the Pod, rather than open the database itself."""
+        token = self.fleet("account", "create-token", "admin").out.strip()
+        server = f"http://127.0.0.1:{self.port}"
+        self.signed_in = (f"FLEET_SERVER={server}", f"FLEET_AUTH_TOKEN={token}")
 
     def execute(self, *command: str) -> Done:
         """As ``kubectl exec POD -- COMMAND``."""
@@ -208,7 +218,7 @@ class Pod:
         _, _, port = self.cluster.server.rpartition(":")
         found = {
             **image().environment,
-            "PATH": f"{Path(sys.prefix) / 'bin'}:{image().environment['PATH']}",
+            "PATH": f"{Path(sys.prefix) / 'bin'}:{TOOLS}:{image().environment['PATH']}",
             "PYTHONPATH": SOURCE,
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": port,
@@ -288,6 +298,7 @@ class Pod:
         venv = Path(sys.prefix).resolve()
         for path in sorted({"/usr", "/etc", str(venv), sys.base_prefix}):
             argv += _bound(path, path)
+        argv += _bound(str(tools_home() / "tools" / FOLDER), TOOLS)
         for path in ("fleet", "migrations", "config"):
             argv += _bound(str(ROOT / path), f"{SOURCE}/{path}")
         return argv if venv == Path(sys.prefix) else [*argv, "--symlink", str(venv), sys.prefix]
