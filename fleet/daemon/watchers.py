@@ -248,7 +248,7 @@ class Watchers:
         wanted = sorted(mine & names)[:share]
         wanted += sorted(names - holders.keys())[: share - len(wanted)]
         await leases.release_many(tx, mine.difference(wanted), self._holder)
-        return await leases.acquire_many(tx, wanted, self._holder, ttl_seconds=LEASE_SECONDS)
+        return await leases.keep_many(tx, wanted, self._holder, ttl_seconds=LEASE_SECONDS)
 
     async def _tend(self, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]) -> None:
         """Open, change or close the watches of one cluster, after its row changed."""
