@@ -64,6 +64,9 @@ class Settings:
     )
     pass_batch: int = _setting(200, "Applications that a pass takes at a time.")
     worker_concurrency: int = _setting(16, "Jobs that one worker runs side by side.")
+    worker_select: str = _setting(
+        "", "Labels of the clusters that `fleet worker` serves; unset serves all but reserved ones."
+    )
     worker_watch: bool = _setting(True, "Keep watches open, so that drift is seen at once.")
     allowed_networks: tuple[str, ...] = _setting(
         (), "Loopback and link-local networks that repositories may be in, e.g. `127.0.0.0/8`."

@@ -162,3 +162,25 @@ def dump(invocation: Invocation, file: str) -> None:
 
     with serving.databases(invocation.settings) as urls, click.open_file(file, "wb") as out:
         dump_to(urls.owner, out)
+
+
+@db.command(examples=("fleet db restore --file fleet.sql", "fleet db restore < fleet.sql"))
+@click.option("-f", "--file", default="-", metavar="FILE", help="What to read; - is stdin.")
+@click.pass_obj
+def restore(invocation: Invocation, file: str) -> None:
+    """Read a dump of `fleet db dump` into an empty database, with psql.
+
+    All of it or nothing. The key file that belongs to the dump has to be put into Fleet's home
+    (secret.key), or FLEET_SECRET_KEY set to it, before Fleet is started. The Fleet that was
+    dumped must not run any more: two would work on the same clusters.
+    """
+    from fleet.cli import serving
+    from fleet.embedded.dump import restore as restore_from
+    from fleet.registry import schema
+
+    with click.open_file(file, "rb") as dumped, serving.databases(invocation.settings) as urls:
+        restore_from(urls.owner, dumped)
+        state = schema.check(urls.owner)
+    click.echo(f"The database was restored (schema {state.current or 'none'})")
+    if state.age is schema.SchemaAge.NEWER:
+        click.echo("A newer Fleet wrote it: start that one.", err=True)

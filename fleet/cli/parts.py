@@ -11,6 +11,7 @@ from fleet.cli.output import Column, Table
 from fleet.cli.times import age
 from fleet.cli.watching import show_list
 from fleet.errors import UsageError
+from fleet.model.selectors import parse_selector
 from fleet.settings import Settings
 
 
@@ -53,16 +54,33 @@ def api(invocation: Invocation, host: str | None, port: int | None) -> None:
     _run(invocation.settings_with({"host": host, "port": port}), api=True)
 
 
-@click.command(cls=Command, examples=("fleet worker", "fleet worker --concurrency 32"))
+@click.command(
+    cls=Command,
+    examples=(
+        "fleet worker",
+        "fleet worker --concurrency 32",
+        "fleet worker --select region=eu",
+        "fleet worker --select 'region in (eu,us),!edge'",
+    ),
+)
 @click.option("--concurrency", type=click.IntRange(1), help="Jobs side by side.  [default: 16]")
+@click.option("--select", metavar="SELECTOR", help="Serve only the clusters with these labels.")
 @click.pass_obj
-def worker(invocation: Invocation, concurrency: int | None) -> None:
+def worker(invocation: Invocation, concurrency: int | None, select: str | None) -> None:
     """Run a worker alone.
 
     Any number may run, on any machine that reaches the database, the repositories and the
     clusters.
+
+    With --select it serves the clusters with these labels, and other workers leave them to it
+    while it lives. It needs to reach the database and those clusters only: repositories are
+    asked by workers without --select, of which there has to be one. A cluster with the annotation
+    fleet.dev/reserved=true is never tried by a worker that does not select it.
     """
-    _run(invocation.settings_with({"worker_concurrency": concurrency}), worker=True)
+    wanted = {"worker_concurrency": concurrency, "worker_select": select}
+    settings = invocation.settings_with(wanted)
+    parse_selector(settings.worker_select)  # told before anything is opened
+    _run(settings, worker=True)
 
 
 @click.group(cls=Group, invoke_without_command=True, examples=("fleet daemon", "fleet daemon jobs"))
@@ -107,3 +125,26 @@ def _ago(moment: str | None) -> str:
 def jobs(invocation: Invocation, watch: bool, output: str) -> None:
     """Show what the leader has scheduled: next and last run of each job."""
     show_list(invocation, lambda: invocation.api.items("jobs"), JOBS, output, watch=watch)
+
+
+WORKERS = Table(
+    "worker",
+    (
+        Column("WORKER", lambda it: it["holder"] or str(it["id"])),
+        Column("SELECT", lambda it: it["selector"]),
+        Column("STATE", lambda it: "live" if it["live"] else "gone"),
+        Column("LAST SIGN", lambda it: _ago(it["lastSeenAt"])),
+        Column("ID", lambda it: str(it["id"]), wide=True),
+    ),
+    lambda it: str(it["id"]),
+    "No workers. `fleet up` runs one; `fleet worker` is one.",
+)
+
+
+@daemon.command(examples=("fleet daemon workers", "fleet daemon workers -o json"))
+@watch_option()
+@output_option()
+@click.pass_obj
+def workers(invocation: Invocation, watch: bool, output: str) -> None:
+    """Show the workers: where each runs, which clusters it selects, whether it lives."""
+    show_list(invocation, lambda: invocation.api.items("workers"), WORKERS, output, watch=watch)

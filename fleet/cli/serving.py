@@ -138,9 +138,10 @@ async def run_parts(
             await first_administrator(runtime)
             async with _together(stop) as start:
                 if worker:
-                    start(run_worker(runtime, stop))
+                    me = holder()
+                    start(run_worker(runtime, stop, me))
                     if settings.worker_watch:
-                        start(Watchers(runtime, holder()).run(stop))
+                        start(Watchers(runtime, me).run(stop))
                 if leader:
                     start(_lead(runtime, stop, urls.application))
                 if api:

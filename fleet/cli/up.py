@@ -7,6 +7,7 @@ import click
 from fleet import __version__
 from fleet.cli.command import Command
 from fleet.cli.invocation import Invocation
+from fleet.errors import SettingsInvalid
 
 
 @click.command(
@@ -36,6 +37,11 @@ def up(invocation: Invocation, host: str | None, port: int | None) -> None:
 
     settings = invocation.settings_with({"host": host, "port": port})
     set_up_logs(level=settings.log_level, style=settings.log_format)
+    if settings.worker_select:
+        raise SettingsInvalid(
+            "worker_select: `fleet up` serves every cluster, and asks the repositories",
+            hint="Take it away here, and run `fleet worker --select` beside this one.",
+        )
     with sole_fleet(settings.home) as announce:
         # told before a database is made for a server that nobody could reach
         refuse_taken(settings.host, settings.port)

@@ -18,17 +18,16 @@ from fleet.daemon.schedule import Entry, Timetable
 from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.runtime import Runtime
-from fleet.registry import idempotency, leases, queue, retention, timetable
+from fleet.registry import idempotency, leases, queue, retention, routing, timetable, vitals
 from fleet.registry.database import Database, Tx
 
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 10
 TICK_SECONDS = 1.0
-#: A worker without a heartbeat for this long is dead; with the tick and the takeover of its
-#: job this keeps the promise of 15 seconds.
-STALLED_SECONDS = 8
 KEEPING_SECONDS = 3600.0
+#: How old the metrics of the whole fleet may be.
+VITALS_SECONDS = 10.0
 RENEW_TOKENS_SECONDS = 300
 
 
@@ -47,6 +46,7 @@ class Leader:
         self._timetable: Timetable | None = None
         self._renewed = 0.0
         self._kept_at = float("-inf")
+        self._counted_at = float("-inf")
         self._shown: tuple[object, ...] = ()
 
     @property
@@ -95,6 +95,8 @@ class Leader:
             self._timetable.stop()
             self._timetable = None
             metrics.LEADER.set(0)
+            metrics.FLEET.show({})
+            self._counted_at = float("-inf")
 
     async def _wake(self, key: str) -> None:
         task, _, what = key.partition(":")
@@ -106,13 +108,21 @@ class Leader:
         """What a second brings: changed schedules, due retries, dead workers."""
         now = self._runtime.now()
         async with self._own.transaction() as tx:
+            moved = await routing.settle(tx)
+        if moved:
+            log.info("clusters have other workers now", extra=fields(clusters=len(moved)))
+        async with self._own.transaction() as tx:
             entries = await self._entries(tx)
             for cluster in await timetable.clusters_due(tx, now):
                 await queue.wake(tx, "reconcile", [str(cluster)])
-            await queue.requeue_stalled(tx, STALLED_SECONDS)
+            # with the tick and the takeover of its job this keeps the promise of 15 seconds
+            await queue.requeue_stalled(tx, routing.GONE_SECONDS)
         if monotonic() - self._kept_at > KEEPING_SECONDS:
             await self._keep_house()
             self._kept_at = monotonic()
+        if monotonic() - self._counted_at > VITALS_SECONDS:
+            await self._count(now)
+            self._counted_at = monotonic()
         table.update(entries, now)
         planned = table.planned()
         if planned != self._shown:
@@ -122,6 +132,21 @@ class Leader:
                     [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in planned],
                 )
             self._shown = planned
+
+    async def _count(self, now: datetime) -> None:
+        async with self._own.reading() as tx:
+            found = await vitals.vitals(tx, now)
+        shown: dict[str, float | dict[str, float]] = {
+            "fleet_workers": found.workers,
+            "fleet_jobs_waiting": found.jobs_waiting,
+            "fleet_oldest_job_seconds": found.oldest_job_seconds,
+            "fleet_clusters": {state: float(n) for state, n in found.clusters.items()},
+            "fleet_oldest_reading_seconds": found.oldest_reading_seconds,
+            "fleet_repositories_failing": found.repositories_failing,
+        }
+        if found.soonest_token_end_seconds is not None:
+            shown["fleet_soonest_token_end_seconds"] = found.soonest_token_end_seconds
+        metrics.FLEET.show(shown)
 
     async def _keep_house(self) -> None:
         """What an hour brings: new partitions, answers nobody asks for again. What is too old

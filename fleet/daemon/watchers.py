@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,11 +36,13 @@ from fleet.operations.connections import Link
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, leases, queue, sightings, timetable, work
+from fleet.registry import clusters, leases, queue, routing, sightings, timetable, work
+from fleet.registry.database import Tx
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 15
+#: With the turn and a LIST, another one watches within 15 seconds after a process has died.
+LEASE_SECONDS = 10
 TURN_SECONDS = 1.0
 #: Events of this long are written together: short enough to heal within 150 ms.
 GATHER_SECONDS = 0.02
@@ -185,11 +188,16 @@ class ClusterWatch:
 
 
 class Watchers:
-    """Leases clusters and keeps a ``ClusterWatch`` on each that it holds."""
+    """Leases clusters and keeps a ``ClusterWatch`` on each that it holds.
+
+    Workers that serve the same clusters share them: each holds as many leases as the others,
+    and gives back what it has too many when another one comes.
+    """
 
     def __init__(self, runtime: Runtime, holder: str) -> None:
         self._runtime = runtime
         self._holder = holder
+        self._queue = routing.queue_of(runtime.selector)
         self._held: dict[ClusterId, ClusterWatch] = {}
         # what each cluster's row said when its watches were last looked after
         self._tended: dict[ClusterId, tuple[datetime, tuple[str, ...]]] = {}
@@ -218,9 +226,12 @@ class Watchers:
     async def _turn(self) -> None:
         now = self._runtime.now()
         async with self._runtime.db.transaction() as tx:
-            rows = [r for r in await timetable.cluster_rows(tx, now) if not r.paused]
-            names = [f"watch:{row.id}" for row in rows]
-            held = await leases.keep_many(tx, names, self._holder, ttl_seconds=LEASE_SECONDS)
+            rows = [
+                row
+                for row in await timetable.cluster_rows(tx, now)
+                if not row.paused and row.queue == self._queue
+            ]
+            held = await self._lease(tx, {f"watch:{row.id}" for row in rows})
         mine = {ClusterId(row.id): row for row in rows if f"watch:{row.id}" in held}
         for cluster in self._held.keys() - mine.keys():
             await self._drop(cluster)
@@ -228,6 +239,16 @@ class Watchers:
             if self._tended.get(cluster) != (row.changed_at, row.managed_kinds):
                 await self._tend(cluster, work.kinds_of(row.managed_kinds))
                 self._tended[cluster] = (row.changed_at, row.managed_kinds)
+
+    async def _lease(self, tx: Tx, names: set[str]) -> Collection[str]:
+        """Hold a fair share of these leases and no other; returns those that are held."""
+        holders = await leases.holders(tx, "watch:")
+        share = -(-len(names) // max(1, await routing.watching(tx, self._queue)))
+        mine = {name for name, holder in holders.items() if holder == self._holder}
+        wanted = sorted(mine & names)[:share]
+        wanted += sorted(names - holders.keys())[: share - len(wanted)]
+        await leases.release_many(tx, mine.difference(wanted), self._holder)
+        return await leases.keep_many(tx, wanted, self._holder, ttl_seconds=LEASE_SECONDS)
 
     async def _tend(self, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]) -> None:
         """Open, change or close the watches of one cluster, after its row changed."""

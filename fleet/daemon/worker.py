@@ -3,6 +3,9 @@
 One job a cluster or repository at a time (the queue's lock); the job's number is the epoch
 that its writes check, because it only grows. A job that fails is not tried again by the
 queue: the rows say what is left to do, and the next wake-up finds it.
+
+A worker that selects clusters takes jobs of their queue only, so it neither polls repositories
+nor does what has to do with no cluster (``registry.routing``).
 """
 
 from __future__ import annotations
@@ -15,16 +18,18 @@ from uuid import UUID
 
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
 
 from fleet import metrics
-from fleet.errors import FleetError
+from fleet.errors import FleetError, RegistryUnavailable
 from fleet.logs import fields
 from fleet.model.ids import ClusterId, RepositoryId
 from fleet.operations.desiring import poll_repository, sweep
 from fleet.operations.passes import reconcile_cluster
-from fleet.operations.renewing import renew_tokens
+from fleet.operations.renewing import renew_token_of, renew_tokens
 from fleet.operations.retiring import drop_old_history
 from fleet.operations.runtime import Runtime
+from fleet.registry import routing
 from fleet.registry.faults import translated
 
 log = logging.getLogger(__name__)
@@ -40,9 +45,33 @@ TIDY_SECONDS = 3600.0
 REOPEN_SECONDS = 2.0
 
 
-def queue_app(runtime: Runtime) -> App:
+class Registered(JobManager):
+    """Says what a worker serves as soon as the queue has given it its id, before its first
+    job."""
+
+    def __init__(self, connector: PsycopgConnector, runtime: Runtime, holder: str) -> None:
+        super().__init__(connector)
+        self._runtime = runtime
+        self._holder = holder
+
+    async def register_worker(self) -> int:
+        id = await super().register_worker()
+        async with self._runtime.db.transaction() as tx:
+            await routing.register(
+                tx,
+                id,
+                self._runtime.selector,
+                watches=self._runtime.settings.worker_watch,
+                holder=self._holder,
+            )
+        return id
+
+
+def queue_app(runtime: Runtime, holder: str = "") -> App:
     """The queue with our tasks, named as ``registry.queue`` enqueues them."""
-    app = App(connector=PsycopgConnector(conninfo=runtime.db.conninfo().reveal(), max_size=4))
+    connector = PsycopgConnector(conninfo=runtime.db.conninfo().reveal(), max_size=4)
+    app = App(connector=connector)
+    app.job_manager = Registered(connector, runtime, holder)
 
     async def run(what: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -71,6 +100,10 @@ def queue_app(runtime: Runtime) -> App:
     async def renew(key: str) -> None:
         await run(f"renew:{key}", lambda: renew_tokens(runtime))
 
+    @app.task(name="token")
+    async def token(key: str) -> None:
+        await run(f"token:{key}", lambda: renew_token_of(runtime, ClusterId(UUID(key))))
+
     @app.task(name="retain")
     async def retain(key: str) -> None:
         await run(f"retain:{key}", lambda: drop_old_history(runtime))
@@ -78,17 +111,20 @@ def queue_app(runtime: Runtime) -> App:
     return app
 
 
-async def run_worker(runtime: Runtime, stop: asyncio.Event) -> None:
+async def run_worker(runtime: Runtime, stop: asyncio.Event, holder: str = "") -> None:
     """Work until ``stop`` is set, then finish the jobs in hand and return.
 
     While PostgreSQL is away nothing is taken; the queue is opened anew once it is back.
+
+    Args:
+        holder: names this process to people, as in leases.
     """
     tidying = asyncio.create_task(_tidy(runtime))
     try:
         while not stop.is_set():
             try:
-                await _work(runtime, stop)
-            except ConnectorException as error:
+                await _work(runtime, stop, holder)
+            except (ConnectorException, RegistryUnavailable) as error:
                 log.warning("the queue cannot be reached", extra=fields(why=_cause(error)))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), REOPEN_SECONDS)
@@ -106,18 +142,21 @@ async def _tidy(runtime: Runtime) -> None:
         await asyncio.sleep(TIDY_SECONDS)
 
 
-def _cause(error: ConnectorException) -> BaseException:
+def _cause(error: Exception) -> BaseException:
     """What procrastinate wraps says more than what it says itself."""
+    if isinstance(error, FleetError):
+        return error
     cause = error.__cause__ or error
     return translated(cause) or cause
 
 
-async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
-    app = queue_app(runtime)
+async def _work(runtime: Runtime, stop: asyncio.Event, holder: str) -> None:
+    app = queue_app(runtime, holder)
     async with app.open_async():
         working = asyncio.create_task(
             app.run_worker_async(
                 name="fleet",
+                queues=[routing.queue_of(runtime.selector)],
                 concurrency=runtime.settings.worker_concurrency,
                 fetch_job_polling_interval=POLLING_SECONDS,
                 shutdown_graceful_timeout=GRACE_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,18 @@ from enum import StrEnum
 from fleet.model.ids import ClusterId
 from fleet.model.objects import GroupKind
 from fleet.model.secret import Secret
+
+#: Annotation of a cluster that only workers which select it can reach: "true", or not there.
+RESERVED = "fleet.dev/reserved"
+#: The queue of clusters that no worker selects and any worker may serve.
+ANYONES_QUEUE = "default"
+#: The queue of reserved clusters that no live worker selects: nobody takes anything from it.
+NOBODYS_QUEUE = "nobody"
+
+
+def is_reserved(annotations: Mapping[str, str]) -> bool:
+    """Whether only workers that select a cluster by its labels may serve it."""
+    return annotations.get(RESERVED) == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +166,16 @@ class Cluster:
     created_at: datetime
     application_count: int = 0
     insecure: bool = False
+    queue: str = ANYONES_QUEUE  # whose workers serve it
+
+    @property
+    def is_reserved(self) -> bool:
+        return is_reserved(self.annotations)
+
+    @property
+    def is_unserved(self) -> bool:
+        """It is reserved, and no worker that lives selects it."""
+        return self.queue == NOBODYS_QUEUE
 
     def is_paused(self, now: datetime) -> bool:
         if not self.paused_by:

@@ -43,6 +43,23 @@ class Requirement:
     operator: Operator
     values: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        joined = ",".join(self.values)
+        match self.operator:
+            case Operator.IN:
+                return (
+                    f"{self.key} in ({joined})" if len(self.values) > 1 else f"{self.key}={joined}"
+                )
+            case Operator.NOT_IN:
+                many = len(self.values) > 1
+                return f"{self.key} notin ({joined})" if many else f"{self.key}!={joined}"
+            case Operator.EXISTS:
+                return self.key
+            case Operator.ABSENT:
+                return f"!{self.key}"
+            case Operator.GREATER | Operator.LESS:
+                return f"{self.key}{'>' if self.operator is Operator.GREATER else '<'}{joined}"
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         value = labels.get(self.key)
         match self.operator:
@@ -69,6 +86,10 @@ class Selector:
     """All requirements must hold; none at all matches everything."""
 
     requirements: tuple[Requirement, ...] = ()
+
+    def __str__(self) -> str:
+        """One text for all ways to write it; ``parse_selector`` reads it back."""
+        return ",".join(sorted(set(map(str, self.requirements))))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(requirement.matches(labels) for requirement in self.requirements)

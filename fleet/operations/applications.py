@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from fleet.errors import NoWorker, Place, Refused, SpecInvalid
+from fleet.errors import Place, Refused, SpecInvalid
 from fleet.model.operations import (
     Operation,
     OperationKind,
@@ -18,6 +18,7 @@ from fleet.model.operations import (
 from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
+from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
 from fleet.plan import read_application_options
 from fleet.registry import (
@@ -47,12 +48,12 @@ async def sync_application(
         NotFound: no such application.
         SpecInvalid: a sync option that this version does not act on.
         Refused: an operation runs already, or nothing could be rendered yet.
-        NoWorker: no worker is alive to do it.
+        NoWorker: no worker is alive that would do it.
     """
     _refuse_idle(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
-        await _require_worker(tx)
+        await require_worker(tx, app.cluster_id)
         operation = await history.create_operation(
             tx,
             actor,
@@ -77,13 +78,13 @@ async def rollback_application(
     Raises:
         NotFound: no such application, or no deployment of this number.
         Refused: auto-sync would undo it at once; or an operation runs already.
-        NoWorker: no worker is alive to do it.
+        NoWorker: no worker is alive that would do it.
     """
     fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
     async with committing(runtime.db, "request") as tx:
         whole = await get_application(tx, scope, name, fresh=fresh)
         app = await applications.find_application(tx, scope, name)
-        await _require_worker(tx)
+        await require_worker(tx, app.cluster_id)
         if whole.summary.auto_sync:
             raise Refused(
                 f"Application/{name}: auto-sync is on and would undo the rollback at once",
@@ -116,11 +117,12 @@ async def refresh_application(
 
     Raises:
         NotFound: no such application.
-        NoWorker: no worker is alive to do it.
+        NoWorker: no worker is alive that would do it.
     """
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
-        await _require_worker(tx)
+        await require_reader(tx)
+        await require_worker(tx, app.cluster_id)
         polled = await applications.request_refresh(tx, actor, app.id, mode)
         await queue.wake(tx, "poll", [str(id) for id in polled])
 
@@ -142,7 +144,7 @@ async def delete_application(
         NotFound: no such application.
         Refused: an operation runs already.
         SpecInvalid: no such propagation policy.
-        NoWorker: with ``cascade``, no worker is alive to do it.
+        NoWorker: with ``cascade``, no worker is alive that would do it.
     """
     if propagation not in ("foreground", "background", "orphan"):
         raise SpecInvalid(
@@ -156,7 +158,7 @@ async def delete_application(
         if not cascade or app.cluster_id is None:
             await applications.remove_application(tx, actor, app.id, now)
             return None
-        await _require_worker(tx)
+        await require_worker(tx, app.cluster_id)
         await applications.mark_deleting(
             tx, actor, app.id, cascade=True, propagation=propagation, now=now
         )
@@ -198,14 +200,6 @@ def _refuse_idle(given: Sequence[str]) -> None:
             f"{', '.join(read.unknown)}: no such sync option",
             place=Place(field="syncOptions"),
             hint=f"Known are {', '.join(sorted(SYNC_OPTION_VALUES))}.",
-        )
-
-
-async def _require_worker(tx: Tx) -> None:
-    if await queue.live_workers(tx) == 0:
-        raise NoWorker(
-            "no worker is running, so nothing would be done",
-            hint="Start one with `fleet up` or `fleet worker`.",
         )
 
 

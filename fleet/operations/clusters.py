@@ -11,7 +11,7 @@ from fleet.cluster import remove_service_account
 from fleet.errors import FleetError, Place, SealBroken, SpecInvalid
 from fleet.model.clusters import Cluster, Connection
 from fleet.model.scope import EVERYTHING, Actor, Scope
-from fleet.operations.onboarding import check_labels, check_name
+from fleet.operations.onboarding import check_annotations, check_labels, check_name
 from fleet.operations.recognizing import refuse_stranger, uid_of
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to
@@ -67,7 +67,7 @@ async def describe_cluster(
     Applications that name it as their destination name it anew after a rename.
 
     Raises:
-        SpecInvalid: a name or label that cannot be.
+        SpecInvalid: a name, label or annotation that cannot be.
         AlreadyExists: the new name is taken.
     """
     if "name" in changes:
@@ -80,6 +80,7 @@ async def describe_cluster(
             check_labels(wanted["labels"])
         if annotations is not None:
             wanted["annotations"] = annotations.over(cluster.annotations)
+            check_annotations(wanted["annotations"])
         changed = await clusters.update_cluster(tx, actor, cluster.id, wanted)
         followers = await destinations.follow(tx, actor, cluster, changed)
         warnings = [

@@ -33,6 +33,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Scope
 from fleet.operations.connections import Link
 from fleet.operations.judging import gate_of
+from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import scope_of
@@ -212,7 +213,9 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
         connection = await clusters.connection_of(tx, runtime.ring, cluster_id)
         project = await projects.get_project(tx, scope, app.summary.project)
     link = await runtime.connections.link(cluster_id, cluster.name, connection)
-    return _Site(runtime, app, cluster, project.spec, link, await link.discovery())
+    with told_where(reserved=cluster.is_reserved):
+        discovery = await link.discovery()
+    return _Site(runtime, app, cluster, project.spec, link, discovery)
 
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:

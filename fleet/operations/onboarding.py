@@ -7,12 +7,14 @@ with a registered cluster is in ``clusters``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
 
 from fleet.cluster import checked_connection, create_service_account, probe, request_token
 from fleet.errors import (
     AlreadyExists,
+    ClusterUnreachable,
     FleetError,
     Place,
     Refused,
@@ -20,10 +22,18 @@ from fleet.errors import (
     SpecInvalid,
     UsageError,
 )
-from fleet.model.clusters import Cluster, ClusterFacts, Connection, ManagedAuth
+from fleet.model.clusters import (
+    RESERVED,
+    Cluster,
+    ClusterFacts,
+    Connection,
+    ManagedAuth,
+    is_reserved,
+)
 from fleet.model.names import is_label_key, is_label_value
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.crashpoints import committing, writing
+from fleet.operations.reaching import told_where
 from fleet.operations.recognizing import refuse_stranger
 from fleet.operations.renewing import TOKEN_LIFE, renew_token
 from fleet.operations.runtime import Runtime
@@ -96,7 +106,8 @@ async def add_cluster(
         known = await _known(tx, scope, new, upsert=upsert)
         if known is not None and account is None and await _is_same(runtime, tx, known, new):
             return Added(known, "unchanged")
-    facts = await _ask(runtime, new.name, new.connection)
+    with told_where(reserved=is_reserved(new.annotations)):
+        facts = await _ask(runtime, new.name, new.connection)
     await _refuse_twin(runtime, known, new.name, facts)
     if account is not None:
         new = await _with_account(runtime, new, account)
@@ -123,6 +134,7 @@ def warnings_about(cluster: Cluster) -> tuple[str, ...]:
 def _checked(runtime: Runtime, new: NewCluster) -> NewCluster:
     check_name(new.name)
     check_labels(new.labels)
+    check_annotations(new.annotations)
     allowed = frozenset(runtime.settings.allowed_exec_commands)
     return replace(new, connection=checked_connection(new.connection, allowed_exec=allowed))
 
@@ -148,6 +160,15 @@ def check_labels(labels: object) -> None:
     for key, value in labels.items():
         if not is_label_key(key) or not is_label_value(value):
             raise SpecInvalid(f"{key}={value} is no label", place=Place(field=f"labels.{key}"))
+
+
+def check_annotations(annotations: Mapping[str, str]) -> None:
+    """Raises SpecInvalid for one of ours with a value that means nothing."""
+    value = annotations.get(RESERVED, "true")
+    if value not in ("true", "false"):
+        raise SpecInvalid(
+            f"{value!r} is neither true nor false", place=Place(field=f"annotations.{RESERVED}")
+        )
 
 
 async def _known(tx: Tx, scope: Scope, new: NewCluster, *, upsert: bool) -> Cluster | None:
@@ -280,7 +301,8 @@ async def test_cluster(runtime: Runtime, scope: Scope, name: str) -> Tested:
     """Ask a registered cluster who it is, and write down what came of it.
 
     Raises:
-        ClusterError: no answer, or refused; recorded.
+        ClusterError: no answer, or refused; recorded, unless it is reserved for workers
+            elsewhere.
         IdentityChanged: it is another cluster than the one that is known; recorded.
     """
     async with runtime.db.reading() as tx:
@@ -289,9 +311,13 @@ async def test_cluster(runtime: Runtime, scope: Scope, name: str) -> Tested:
     began = monotonic()
     answer: ClusterFacts | FleetError
     try:
-        answer = await _ask(runtime, name, connection)
+        with told_where(reserved=cluster.is_reserved):
+            answer = await _ask(runtime, name, connection)
     except FleetError as error:
         answer = error
+    if isinstance(answer, ClusterUnreachable) and cluster.is_reserved:
+        # from here; what counts is what its workers see
+        raise answer
     seconds = monotonic() - began
     async with runtime.db.transaction() as tx:
         cluster = await clusters.record_probe(tx, cluster.id, answer, runtime.now())
@@ -337,7 +363,8 @@ async def rotate_credentials(
         cluster_resources=known.cluster_resources,
     )
     new = _checked(runtime, new)
-    facts = await _ask(runtime, name, new.connection)
+    with told_where(reserved=known.is_reserved):
+        facts = await _ask(runtime, name, new.connection)
     await _refuse_twin(runtime, known, name, facts)
     if account is not None:
         new = await _with_account(runtime, new, account)
@@ -363,6 +390,7 @@ async def _renew(runtime: Runtime, actor: Actor, known: Cluster) -> Cluster:
             hint="Give new credentials, from a kubeconfig for example.",
             object=f"Cluster/{known.name}",
         )
-    await renew_token(runtime, known, actor)
+    with told_where(reserved=known.is_reserved):
+        await renew_token(runtime, known, actor)
     async with runtime.db.reading() as tx:
         return await clusters.get_cluster_by_id(tx, EVERYTHING, known.id)

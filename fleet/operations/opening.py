@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fleet.errors import SettingsInvalid
 from fleet.model.secret import Secret
+from fleet.model.selectors import parse_selector
 from fleet.operations.connections import Connections
 from fleet.operations.runtime import Runtime
 from fleet.registry import instance, projects, rotation, schema
@@ -141,4 +142,5 @@ def _runtime(
             ),
             concurrency=settings.render_concurrency,
         ),
+        selector=parse_selector(settings.worker_select),
     )

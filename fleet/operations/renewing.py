@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fleet.cluster import rotate
-from fleet.errors import FleetError
+from fleet.errors import NotFound
 from fleet.logs import fields
 from fleet.model.clusters import Cluster
+from fleet.model.ids import ClusterId
 from fleet.model.scope import EVERYTHING, FLEET, Actor
 from fleet.operations.crashpoints import committing, writing
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters
+from fleet.registry import clusters, queue
 
 log = logging.getLogger(__name__)
 
@@ -24,25 +25,32 @@ RENEW_BEFORE = timedelta(hours=16)
 
 
 async def renew_tokens(runtime: Runtime) -> None:
-    """Renew every token that ends within ``RENEW_BEFORE``; a cluster that is away is tried
-    again at the next round.
+    """Have every token renewed that ends within ``RENEW_BEFORE``, each by a worker that
+    reaches its cluster. One that is away is tried again at the next round."""
+    async with runtime.db.transaction() as tx:
+        due = await clusters.tokens_expiring(tx, EVERYTHING, runtime.now() + RENEW_BEFORE)
+        await queue.wake(tx, "token", [str(cluster.id) for cluster in due])
+
+
+async def renew_token_of(runtime: Runtime, id: ClusterId) -> None:
+    """Renew a cluster's token if it is time.
 
     One that is paused, or whose identity waits for a person, is left alone.
+
+    Raises:
+        IdentityChanged: another cluster answers; it was asked for no token.
+        ClusterError: the cluster would not give one; the old token stays.
     """
-    async with runtime.db.reading() as tx:
-        due = await clusters.tokens_expiring(tx, EVERYTHING, runtime.now() + RENEW_BEFORE)
-    for cluster in due:
-        try:
-            await _renew_unless_stopped(runtime, cluster)
-        except FleetError as error:
-            log.warning("%s", error.message, extra=fields(cluster=cluster.name, error=error.type))
-
-
-async def _renew_unless_stopped(runtime: Runtime, cluster: Cluster) -> None:
-    # others may have taken a while to answer: ask again how this one stands
-    async with runtime.db.reading() as tx:
-        cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, cluster.id)
-    if cluster.managed_auth and not (cluster.is_paused(runtime.now()) or cluster.identity_changed):
+    try:
+        async with runtime.db.reading() as tx:
+            cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, id)
+    except NotFound:
+        return
+    managed = cluster.managed_auth
+    if managed is None or managed.expires_at is None:
+        return
+    is_due = managed.expires_at < runtime.now() + RENEW_BEFORE
+    if is_due and not (cluster.is_paused(runtime.now()) or cluster.identity_changed):
         await renew_token(runtime, cluster)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.selectors import Selector
 from fleet.operations.connections import Connections
 from fleet.registry.database import Database
 from fleet.registry.sealing import KeyRing
@@ -68,6 +69,8 @@ class Runtime:
     tools: Tools
     renderer: Renderer
     now: Callable[[], datetime] = utc_now
+    #: of the clusters that this process is a worker for; of all of them where it is empty
+    selector: Selector = Selector()
     #: resourceVersion of our own last write, so that a watch does not take it for news
     writes: Recent[tuple[ClusterId, ObjectRef], str] = field(
         default_factory=lambda: Recent(RECENT_WRITES)

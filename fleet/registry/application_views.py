@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from fleet.model.application_spec import parse_application
 from fleet.model.applications import Application, ApplicationSummary, Urgency
+from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.operations import Condition
@@ -203,6 +204,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
             ),
             c.status.label("cluster_status"),
             c.message.label("cluster_message"),
+            c.queue.label("cluster_queue"),
             a.document["spec"]["destination"].label("destination"),
             a.document["spec"]["syncPolicy"]["automated"].label("automated"),
             source.label("source"),
@@ -319,6 +321,8 @@ def _health(row: AnyRow, fresh: Freshness) -> Health:
     until = row.paused_until
     if row.paused_by and (until is None or fresh.now < until):
         why = f"is paused by {row.paused_by}: {row.paused_reason}"
+    elif row.cluster_queue == NOBODYS_QUEUE:
+        why = "is reserved, and no live worker selects it"
     elif row.cluster_status == "Failed":
         why = f"unreachable: {row.cluster_message}"
     else:
@@ -334,6 +338,9 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     ]
     if row.render_error and all(entry.type != "ComparisonError" for entry in found):
         found.append(Condition("ComparisonError", row.render_error.get("message", "")))
+    if row.cluster_queue == NOBODYS_QUEUE:
+        text = f"cluster {row.cluster} is reserved, and no live worker selects it"
+        found.append(Condition("NoWorker", f"{text}: nothing is seen or done there"))
     shown = ", showing last good revision" if row.revisions else ""
     for source in sources:
         if source.failing_since is not None:

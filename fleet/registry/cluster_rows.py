@@ -72,6 +72,7 @@ def cluster_of(row: Row[Any]) -> Cluster:
         created_at=row.created_at,
         application_count=row.application_count,
         insecure=row.connection.get("insecure", False),
+        queue=row.queue,
     )
 
 

@@ -42,6 +42,7 @@ from fleet.registry.connections import auth_of, joined, public_part, secret_part
 from fleet.registry.database import Tx
 from fleet.registry.envelopes import opened, sealed
 from fleet.registry.keyring import KeyRing
+from fleet.registry.routing import settle_one
 from fleet.registry.sealing import Place
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
@@ -117,6 +118,7 @@ async def add_cluster(tx: Tx, actor: Actor, ring: KeyRing, new: NewCluster) -> C
             await tx.execute(CLUSTERS.insert().values(values))
     except IntegrityError as error:
         raise await taken(tx, error, new.name, new.connection.server, uid) from error
+    await settle_one(tx, ClusterId(id))
     cluster = await get_cluster_by_id(tx, EVERYTHING, ClusterId(id))
     await record_change(tx, actor, "create", "Cluster", cluster.name, after=shown(cluster))
     return cluster
@@ -305,6 +307,7 @@ async def update_cluster(tx: Tx, actor: Actor, id: ClusterId, changes: ClusterCh
             await _write(tx, id, dict(changes))
     except IntegrityError as error:
         raise await taken(tx, error, changes.get("name", ""), "", "") from error
+    await settle_one(tx, id)
     return await _audited(tx, actor, "update", before)
 
 

@@ -155,6 +155,15 @@ async def held_by(tx: Tx, holder: str, prefix: str = "") -> dict[str, int]:
     return {row.name: row.epoch for row in await tx.execute(query)}
 
 
+async def holders(tx: Tx, prefix: str) -> dict[str, str]:
+    """Name → holder of all leases that somebody has now, those that start with ``prefix``."""
+    query = sa.select(LEASES.c.name, LEASES.c.holder).where(
+        LEASES.c.name.startswith(prefix, autoescape=True),
+        LEASES.c.expires_at > sa.func.clock_timestamp(),
+    )
+    return {row.name: row.holder for row in await tx.execute(query)}
+
+
 def _is(name: str, holder: str, epoch: int) -> Any:
     return sa.and_(LEASES.c.name == name, LEASES.c.holder == holder, LEASES.c.epoch == epoch)
 

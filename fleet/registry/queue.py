@@ -14,10 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.model.clusters import ANYONES_QUEUE
 from fleet.model.scope import Scope
 from fleet.registry.database import Tx
 
-QUEUE = "default"
+#: Tasks whose key is a cluster: they run where it can be reached (``routing``). What has to do
+#: with no cluster is done by workers that select none.
+CLUSTER_TASKS = ("reconcile", "token")
 #: A worker reports every few seconds; without a sign for this long it is not counted.
 LIVE_SECONDS = 15.0
 
@@ -38,7 +41,13 @@ async def wake(
     """
     # sorted, so that two transactions that wake the same keys do not deadlock
     missing = sorted(set(keys))
-    values = {"task": task, "priority": priority, "at": scheduled_at, "queue": QUEUE}
+    values = {
+        "task": task,
+        "priority": priority,
+        "at": scheduled_at,
+        "anyone": ANYONES_QUEUE,
+        "routed": task in CLUSTER_TASKS,
+    }
     while missing:
         inserted = await tx.execute(_INSERT, {**values, "keys": missing})
         served = set(inserted.scalars())
@@ -82,11 +91,14 @@ async def live_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker process, and whether its last sign of life still counts."""
+    """A worker process, and whether its last sign of life still counts. ``selector`` is ""
+    where it selects nothing, and ``holder`` where it does not say where it runs."""
 
     id: int
     seen_at: datetime
     live: bool
+    selector: str
+    holder: str
 
 
 async def list_workers(
@@ -106,7 +118,9 @@ async def finished_jobs_purge(tx: Tx) -> int:
 _INSERT = sa.text("""
     insert into procrastinate_jobs
            (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
-    select :queue, task, :priority, task || ':' || key, task || ':' || key,
+    select coalesce((select c.queue from clusters c where c.id = case
+               when :routed and key ~ '^[0-9a-f-]{36}$' then cast(key as uuid) end), :anyone),
+           task, :priority, task || ':' || key, task || ':' || key,
            jsonb_build_object('key', key), cast(:at as timestamptz)
       from unnest(cast(:keys as text[])) as key, cast(:task as text) as task
         on conflict do nothing
@@ -157,8 +171,10 @@ _LIVE = sa.text("""
 """)
 
 _WORKERS = sa.text("""
-    select id, last_heartbeat, last_heartbeat > now() - make_interval(secs => :seconds)
-      from procrastinate_workers where :everything order by last_heartbeat desc, id
+    select p.id, p.last_heartbeat, p.last_heartbeat > now() - make_interval(secs => :seconds),
+           coalesce(w.selector, ''), coalesce(w.holder, '')
+      from procrastinate_workers p left join workers w on w.worker_id = p.id
+     where :everything order by p.last_heartbeat desc, p.id
 """)
 
 _PURGE = sa.text("""

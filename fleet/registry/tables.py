@@ -88,6 +88,8 @@ class Cluster(Base):
     # fence: the newest pass that began to write; an older one's writes find 0 rows
     pass_epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_at: Mapped[datetime] = now()
+    # whose workers serve it; follows from labels, annotations and live workers (routing)
+    queue: Mapped[str] = mapped_column(server_default="default")
     # touched by what the scheduler must notice: add, pause, interval, label
     changed_at: Mapped[datetime] = now()
 
@@ -394,6 +396,22 @@ class Lease(Base):
     epoch: Mapped[int] = mapped_column(BigInteger)
     renewed_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class Worker(Base):
+    """What a worker serves, beside the queue's own row with its last sign of life.
+
+    Workers of a version without this table have no row: they serve what anyone may.
+    """
+
+    __tablename__ = "workers"
+
+    # of procrastinate_workers; no foreign key, because that table is the queue's alone
+    worker_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    queue: Mapped[str]
+    selector: Mapped[str] = empty_text()
+    watches: Mapped[bool] = mapped_column(server_default=text("true"))
+    holder: Mapped[str] = empty_text()  # "host:pid:…", as in leases
 
 
 class ScheduledJob(Base):

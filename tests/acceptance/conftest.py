@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.fleet_process import machine
+from tests.acceptance.parts import Parts, Run
 from tests.acceptance.stage import RENDER_SECONDS, Stage
 from tests.cluster.kube import TestCluster
+from tests.integration.operations.harness import World, settings_for, world
+from tests.servers.git_repo import GitRepo
+from tests.servers.postgres import TestDatabase
 from tests.tools import tools_home
 
 
@@ -28,6 +32,30 @@ def stage(
             made.ok("cluster", "add", "target", *connection(cluster), "-y")
             yield Stage(made, cluster, git)
     cluster.remove()
+
+
+@pytest.fixture
+async def bare(
+    database: TestDatabase, bare_clusters: list[TestCluster], git_repo: GitRepo, tmp_path: Path
+) -> AsyncIterator[World]:
+    """What processes of ``run`` work on: a database, a repository and one cluster, ``main``."""
+    async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as made:
+        await made.run("delete from procrastinate_jobs")
+        made.create_namespace()
+        yield made
+
+
+@pytest.fixture
+def parts(database: TestDatabase, tmp_path: Path) -> Iterator[Parts]:
+    made = Parts(database.app_url, tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def run(parts: Parts) -> Run:
+    """Starts parts: ``await run("worker", FLEET_CRASH_AT=…)``; they are killed at the end."""
+    return parts.start
 
 
 def connection(cluster: TestCluster) -> tuple[str, ...]:

@@ -1,24 +1,17 @@
-"""Fleet in several processes: any of them may be killed, and another goes on.
-
-The promise is fifteen seconds on a machine of its own; here only a hang is a failure.
-"""
+"""Fleet in several processes: any of them may be killed, and another goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from fleet.registry import chain
+from tests.acceptance.parts import DEADLINE, Run
 from tests.cluster.kube import TestCluster
 from tests.faults.proxy import FaultProxy
 from tests.integration.operations.harness import (
@@ -26,82 +19,9 @@ from tests.integration.operations.harness import (
     World,
     config_map,
     port_of,
-    settings_for,
     until,
-    world,
 )
 from tests.ports import free_port
-from tests.servers.git_repo import GitRepo
-from tests.servers.postgres import TestDatabase
-
-DEADLINE = 180  # seconds; only a hang takes so long
-
-
-@dataclass
-class Part:
-    """A running ``fleet`` process and the file that it writes its log to."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    async def ended(self) -> int:
-        """Its exit code, once it has ended by itself."""
-        return await asyncio.to_thread(self.process.wait, DEADLINE)
-
-    async def ready(self) -> Part:
-        async def said() -> bool:
-            assert self.process.poll() is None, self.log.read_text()
-            return "ready" in self.log.read_text()
-
-        await until(said, seconds=DEADLINE)
-        return self
-
-
-Run = Callable[..., Awaitable[Part]]
-
-
-@pytest.fixture
-async def bare(
-    database: TestDatabase, bare_clusters: list[TestCluster], git_repo: GitRepo, tmp_path: Path
-) -> AsyncIterator[World]:
-    async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as made:
-        await made.run("delete from procrastinate_jobs")
-        made.create_namespace()
-        yield made
-
-
-@pytest.fixture
-async def run(database: TestDatabase, tmp_path: Path) -> AsyncIterator[Run]:
-    """Starts parts: ``await run("worker", FLEET_CRASH_AT=…)``; they are killed at the end."""
-    parts: list[Part] = []
-
-    async def start(what: str, **environment: str) -> Part:
-        log = tmp_path / f"{what}-{len(parts)}.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "fleet", what],
-                env={
-                    **os.environ,
-                    "FLEET_HOME": str(tmp_path / "home"),
-                    "FLEET_DATABASE_URL": database.app_url,
-                    "FLEET_ALLOWED_FILE_ROOTS": str(tmp_path),
-                    "FLEET_ALLOWED_NETWORKS": "127.0.0.0/8",
-                    "FLEET_ALLOW_UNSAFE_DATABASE": "true",
-                    **environment,
-                },
-                stderr=file,
-            )
-        parts.append(Part(process, log))
-        return await parts[-1].ready()
-
-    yield start
-    for part in parts:
-        with contextlib.suppress(ProcessLookupError):
-            part.kill()
 
 
 async def _finished(bare: World, name: str, count: int) -> list[Object]:

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that a test can break, to stand between a client and a real server."""
+"""A TCP proxy that a test can break, to stand between a client and a real server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ class FaultProxy:
 
     Attributes:
         connections: how many connections clients have made.
+        clients: the addresses that they came from.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, listen: str = "127.0.0.1") -> None:
         self._target = (host, port)
+        self._listen_on = listen
         self.connections = 0
+        self.clients: set[str] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._delay = 0.0
@@ -71,7 +74,7 @@ class FaultProxy:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._accept, self._listen_on, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _heal(self) -> None:
@@ -101,6 +104,7 @@ class FaultProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.clients.add(writer.get_extra_info("peername")[0])
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)

@@ -204,13 +204,13 @@ def test_a_role_that_may_not_create_roles_can_migrate(
     """The server of the tests has the two roles, so this copy asks for two that it lacks."""
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder)
-    step = folder / "versions" / "0005_roles.py"
     suffix = secrets.token_hex(4)
     lacking = {role: f"{role}_{suffix}" for role in ("fleet_app", "fleet_audit_reader")}
-    text = step.read_text()
-    for role, other in lacking.items():
-        text = text.replace(role, other)
-    step.write_text(text)
+    for step in (folder / "versions").glob("*.py"):
+        text = step.read_text()
+        for role, other in lacking.items():
+            text = text.replace(role, other)
+        step.write_text(text)
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.attributes["url"] = plain_role

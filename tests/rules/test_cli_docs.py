@@ -74,6 +74,7 @@ LISTS = {
     "fleet app resources",
     "fleet audit changes",
     "fleet daemon jobs",
+    "fleet daemon workers",
 }
 
 

@@ -22,7 +22,7 @@ from fleet.operations.onboarding import (
     rotate_credentials,
     test_cluster,
 )
-from fleet.registry import clusters
+from fleet.registry import clusters, routing
 from fleet.registry.clusters import ClusterChanges, ClusterFilter, NewCluster
 
 router = guarded_router("clusters")
@@ -187,6 +187,8 @@ def cluster_shape(caller: Caller, cluster: Cluster, *, whole: bool = True) -> di
             "until": time_text(cluster.paused_until),
             "by": cluster.paused_by,
         },
+        "reserved": cluster.is_reserved,
+        "unserved": cluster.is_unserved,
         "insecure": cluster.insecure,
         "applications": cluster.application_count,
         "createdAt": time_text(cluster.created_at),
@@ -303,7 +305,11 @@ async def post_confirm(caller: Calling, name: str, _: Nothing | None = None) -> 
 
 @router.get("/clusters/{name:path}", summary="One cluster")
 async def get_cluster(caller: Calling, name: str) -> dict[str, Any]:
-    return cluster_shape(caller, await _found(caller, "get", name))
+    cluster = await _found(caller, "get", name)
+    async with caller.runtime.db.reading() as tx:
+        crew = await routing.crew_of(tx, cluster.id)
+    workers = {"selector": crew.selector, "live": crew.live} if crew else None
+    return {**cluster_shape(caller, cluster), "workers": workers}
 
 
 @router.patch("/clusters/{name:path}", summary="Change what people decide about a cluster")

@@ -71,7 +71,16 @@ async def workers(caller: Calling) -> dict[str, Any]:
     async with caller.runtime.db.reading() as tx:
         rows = await queue.list_workers(tx, caller.scope)
         leader = await leases.holder_of(tx, "leader")
-    items = [{"id": row.id, "lastSeenAt": time_text(row.seen_at), "live": row.live} for row in rows]
+    items = [
+        {
+            "id": row.id,
+            "holder": row.holder,
+            "selector": row.selector,
+            "lastSeenAt": time_text(row.seen_at),
+            "live": row.live,
+        }
+        for row in rows
+    ]
     return {
         **page(items, ""),
         "live": sum(row.live for row in rows),

@@ -15,11 +15,21 @@ from fleet.cli.watching import show_list
 def _status(it: Item) -> str:
     if it["identityChanged"]:
         return "IdentityChanged"
+    if it["unserved"]:
+        return "NoWorker"
     return "Paused" if it["paused"] else str(it["connectionState"]["status"])
 
 
 def _seen(it: Item) -> str:
     return f"{age(it['lastSeenAt'])} ago" if it["lastSeenAt"] else "never"
+
+
+def _workers(it: Item) -> str:
+    """Who serves it, of those that live."""
+    crew = it["workers"]
+    if crew is None:
+        return "none: it is reserved, and no live worker selects it" if it["unserved"] else "none"
+    return f"{crew['live']}" + (f", which select {crew['selector']}" if crew["selector"] else "")
 
 
 CLUSTERS = Table(
@@ -88,6 +98,8 @@ def page(it: Item) -> str:
         ("Status", _status(it)),
         ("Message", state["message"]),
         ("Last seen", f"{it['lastSeenAt']} ({_seen(it)})" if it["lastSeenAt"] else "never"),
+        ("Reserved", "for workers that select it" if it["reserved"] else ""),
+        ("Workers", _workers(it)),
         ("Version", it["version"]),
         ("Identity", it["uid"]),
         ("Paused", f"{pause.get('reason')} (by {pause.get('by')})" if pause else ""),

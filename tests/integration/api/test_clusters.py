@@ -78,7 +78,7 @@ async def test_a_cluster_is_asked_who_it_is_and_shown_without_credentials(
     assert "apps/v1" in cluster["apiVersions"]
     assert (cluster["auth"], cluster["managedAuth"]) == ("token", None)
     assert live.admin_token not in str(added)
-    assert await api.get("clusters/eu-1") == cluster
+    assert await api.get("clusters/eu-1") == {**cluster, "workers": None}
     assert await woken(api, "reconcile") == [cluster["id"]]
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fleet import metrics
 from fleet.daemon.leader import Leader
 from fleet.daemon.worker import run_worker
 from fleet.errors import RegistryUnavailable
@@ -196,3 +197,25 @@ async def test_what_a_dead_worker_had_in_hand_is_taken_up(
     await start(Leader(bare.runtime, own(), "me").run)
     (anew,) = await until(lambda: _waiting(bare, "reconcile"))
     assert anew["id"] > taken["id"]  # the epoch of its writes
+
+
+async def test_the_leader_alone_shows_how_the_fleet_does(
+    bare: World, own: Callable[[], Database], start: Start
+) -> None:
+    def shown() -> set[str]:
+        said = metrics.exposition().decode().splitlines()
+        return {line.partition("{")[0].split()[0] for line in said if not line.startswith("#")}
+
+    async def is_shown() -> bool:
+        return metrics.WHOLE.keys() - shown() == {"fleet_soonest_token_end_seconds"}
+
+    async def is_gone() -> bool:
+        return not metrics.WHOLE.keys() & shown()
+
+    await start(Leader(bare.runtime, own(), "me").run)
+    await until(is_shown)
+    await bare.run(
+        "update leases set holder = 'other', epoch = epoch + 1,"
+        " expires_at = clock_timestamp() + interval '1 hour' where name = 'leader'"
+    )
+    await until(is_gone)

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from fleet import metrics
 from fleet.daemon.watchers import Watchers
 from fleet.daemon.worker import run_worker
 from fleet.model.scope import EVERYTHING
+from fleet.model.selectors import parse_selector
 from fleet.operations.clusters import confirm_cluster, describe_cluster
 from fleet.registry import queue, sightings
 from fleet.registry.clusters import ClusterChanges
@@ -230,6 +232,37 @@ async def test_each_cluster_is_watched_by_one_process(watched: World, start: Sta
 
     await until(taken)
     stop.set()
+
+
+async def test_workers_share_the_clusters_that_they_watch(bare: World, start: Start) -> None:
+    for n in range(4):
+        await bare.add_dead_cluster(f"dead-{n}", port=n + 1)
+
+    def held(**counts: int) -> Callable[[], Awaitable[bool]]:
+        async def found() -> bool:
+            rows = await bare.rows(
+                "select holder, count(*) as n from leases where name like 'watch:%'"
+                " and expires_at > clock_timestamp() group by holder"
+            )
+            return {row["holder"]: row["n"] for row in rows} == counts
+
+        return found
+
+    await bare.add_worker()
+    await start(Watchers(bare.runtime, "me").run)
+    await until(held(me=5))
+    second = await bare.add_worker()
+    stop = await start(Watchers(bare.runtime, "other").run)
+    await until(held(me=3, other=2))
+    # one that serves others takes what is its own, and only that
+    await bare.run("update clusters set labels = '{\"region\": \"eu\"}' where name = 'dead-0'")
+    await bare.add_worker("region=eu")
+    select = replace(bare.runtime, selector=parse_selector("region=eu"))
+    await start(Watchers(select, "selective").run)
+    await until(held(me=2, other=2, selective=1))
+    stop.set()
+    await bare.run("delete from procrastinate_workers where id = :id", id=second)
+    await until(held(me=4, selective=1))
 
 
 async def test_the_leases_are_given_back_at_the_end(bare: World) -> None:

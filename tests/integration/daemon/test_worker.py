@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from dataclasses import replace
 
 import pytest
 
 from fleet.daemon import worker
 from fleet.daemon.worker import run_worker
-from fleet.model.ids import ClusterId
+from fleet.model.ids import ClusterId, RepositoryId
+from fleet.model.selectors import parse_selector
 from fleet.operations.runtime import Runtime
-from fleet.registry import queue
+from fleet.registry import clusters, queue, routing
+from tests.cluster.kube import TestCluster
 from tests.integration.daemon.conftest import Start
-from tests.integration.operations.harness import World, config_map, until
+from tests.integration.operations.harness import ADMIN, World, config_map, until
 
 
 async def _synced(world: World, name: str, revision: str) -> bool:
@@ -58,6 +61,46 @@ async def test_a_job_that_fails_does_not_end_the_worker(
     sha = bare.commit(web=(config_map("a"),))
     await bare.add_app("web")
     await until(lambda: _synced(bare, "web", sha))
+
+
+async def test_a_worker_that_selects_takes_only_what_is_of_its_clusters(
+    bare: World, bare_clusters: list[TestCluster], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: dict[str, list[str]] = {"any": [], "eu": []}
+    eu = await bare.add_cluster("eu-1", bare_clusters[1])
+    async with bare.runtime.db.transaction() as tx:
+        await clusters.update_cluster(tx, ADMIN, eu.id, {"labels": {"region": "eu"}})
+    names = {eu.id: "eu-1", bare.clusters["main"].id: "main"}
+
+    async def note(runtime: Runtime, id: ClusterId, epoch: int) -> None:
+        taken["eu" if runtime.selector.requirements else "any"].append(names[id])
+
+    async def note_poll(runtime: Runtime, id: RepositoryId) -> None:
+        taken["eu" if runtime.selector.requirements else "any"].append("poll")
+
+    monkeypatch.setattr(worker, "reconcile_cluster", note)
+    monkeypatch.setattr(worker, "poll_repository", note_poll)
+    selective = replace(bare.runtime, selector=parse_selector("region=eu"))
+    await start(functools.partial(run_worker, selective))
+
+    async def lives() -> bool:
+        async with bare.runtime.db.reading() as tx:
+            crew = await routing.crew_of(tx, eu.id)
+        return crew is not None and crew.selector == "region=eu"
+
+    await until(lives)
+    await start(functools.partial(run_worker, bare.runtime))
+    await until(lambda: _idle(bare))
+    for found in taken.values():
+        found.clear()
+    async with bare.runtime.db.transaction() as tx:
+        await queue.wake(tx, "reconcile", [str(id) for id in names])
+        await queue.wake(tx, "poll", [str(bare.repository)])
+    await until(lambda: _idle(bare))
+    assert {who: sorted(what) for who, what in taken.items()} == {
+        "any": ["main", "poll"],
+        "eu": ["eu-1"],
+    }
 
 
 async def _is(value: object) -> bool:

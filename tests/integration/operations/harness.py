@@ -7,6 +7,7 @@ clock instead of waiting, and reads rows and live objects afterwards.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections import Counter
@@ -16,27 +17,30 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import text
 
 from fleet.cluster import ClusterClient
 from fleet.errors import FleetError
 from fleet.model.clusters import Cluster, Connection
-from fleet.model.ids import RepositoryId
+from fleet.model.ids import ClusterId, RepositoryId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, SyncOptions
 from fleet.model.parsing import new_application, parse_application, parse_project
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.model.scope import EVERYTHING, Actor
 from fleet.model.secret import Secret
+from fleet.model.selectors import parse_selector
 from fleet.operations.applications import sync_application
 from fleet.operations.desiring import poll_repository
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.opening import open_runtime
 from fleet.operations.passes import reconcile_cluster
 from fleet.operations.putting import put_application
+from fleet.operations.renewing import renew_token_of, renew_tokens
 from fleet.operations.runtime import Runtime
-from fleet.registry import clusters, projects, repositories, sightings
+from fleet.registry import clusters, projects, repositories, routing, sightings
 from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.settings import Settings, load_settings
@@ -147,9 +151,9 @@ class World:
         self.clusters[name], self.live[name] = added.cluster, live
         return added.cluster
 
-    async def add_dead_cluster(self, name: str) -> Cluster:
+    async def add_dead_cluster(self, name: str, port: int = 1) -> Cluster:
         """A cluster as it was registered long ago; nothing listens at its address now."""
-        connection = Connection(server="https://127.0.0.1:1", token=Secret("token"))
+        connection = Connection(server=f"https://127.0.0.1:{port}", token=Secret("token"))
         async with self.runtime.db.transaction() as tx:
             self.clusters[name] = await clusters.add_cluster(
                 tx, ADMIN, self.runtime.ring, NewCluster(name, connection, {}, {})
@@ -218,6 +222,15 @@ class World:
         await self.run("delete from procrastinate_workers")
         await self.run("insert into procrastinate_workers default values")
 
+    async def add_worker(self, selector: str = "") -> int:
+        """One more worker that counts as alive, and serves what it selects."""
+        async with self.runtime.db.transaction() as tx:
+            made = text("insert into procrastinate_workers default values returning id")
+            id = int((await tx.execute(made)).scalar_one())
+            chosen = parse_selector(selector)
+            await routing.register(tx, id, chosen, watches=True, holder=f"test:{id}")
+        return id
+
     # what Fleet does
 
     async def poll(self) -> FleetError | None:
@@ -241,6 +254,17 @@ class World:
         before = Counter(self.requests(cluster))
         await reconcile_cluster(self.runtime, id, self.epoch)
         return self.requests(cluster) - before
+
+    async def renew(self) -> None:
+        """Renew tokens that end soon, as a worker that reaches every cluster does."""
+        await renew_tokens(self.runtime)
+        asked = await self.rows(
+            "select args ->> 'key' as id from procrastinate_jobs where task_name = 'token'"
+        )
+        await self.run("delete from procrastinate_jobs where task_name = 'token'")
+        for job in asked:
+            with contextlib.suppress(FleetError):
+                await renew_token_of(self.runtime, ClusterId(UUID(job["id"])))
 
     async def deliver(self, *folders_of: str, **folders: tuple[Object, ...]) -> str:
         """Commit, poll, and pass over ``main``."""

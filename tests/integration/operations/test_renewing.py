@@ -18,7 +18,7 @@ from fleet.model.secret import Secret
 from fleet.operations import renewing
 from fleet.operations.clusters import pause_cluster, resume_cluster
 from fleet.operations.onboarding import ServiceAccount, rotate_credentials
-from fleet.operations.renewing import RENEW_BEFORE, renew_token, renew_tokens
+from fleet.operations.renewing import RENEW_BEFORE, renew_token
 from fleet.registry import clusters
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import ADMIN, World
@@ -50,11 +50,11 @@ async def with_account(world: World, name: str) -> ManagedAuth:
 async def test_a_token_near_its_end_is_renewed_and_works(bare: World) -> None:
     managed = await with_account(bare, "main")
     before = await connection_of(bare, "main")
-    await renew_tokens(bare.runtime)
+    await bare.renew()
     assert await connection_of(bare, "main") == before  # there is time yet
     assert managed.expires_at is not None
     bare.clock.forward((managed.expires_at - NEAR_ITS_END - bare.clock()).total_seconds())
-    await renew_tokens(bare.runtime)
+    await bare.renew()
     after = await connection_of(bare, "main")
     assert after.token != before.token
     assert replace(after, token=None) == replace(before, token=None)
@@ -75,10 +75,10 @@ async def test_a_paused_cluster_is_left_alone(bare: World) -> None:
     before = await connection_of(bare, "main")
     await pause_cluster(bare.runtime, ADMIN, EVERYTHING, "main", reason="move", until=None)
     bare.clock.forward(timedelta(hours=12).total_seconds())
-    await renew_tokens(bare.runtime)
+    await bare.renew()
     assert await connection_of(bare, "main") == before
     await resume_cluster(bare.runtime, ADMIN, EVERYTHING, "main")
-    await renew_tokens(bare.runtime)
+    await bare.renew()
     assert await connection_of(bare, "main") != before
 
 
@@ -101,7 +101,7 @@ async def test_another_cluster_is_asked_for_no_token(
     with pytest.raises(IdentityChanged):
         await renew_token(bare.runtime, await known(bare, "far"))
     assert (await known(bare, "far")).identity_changed
-    await renew_tokens(bare.runtime)
+    await bare.renew()
     assert await connection_of(bare, "far") == before
     assert (await known(bare, "far")).managed_auth == managed
 

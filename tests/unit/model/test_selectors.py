@@ -46,6 +46,28 @@ def test_matches(text: str, matches: bool) -> None:
     assert parse_selector(text).matches(PROD_EU) is matches
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("", ""),
+        ("region == eu", "region=eu"),
+        ("region in (eu)", "region=eu"),
+        ("region in (us, eu), env = prod", "env=prod,region in (eu,us)"),
+        ("tier!=cache", "tier!=cache"),
+        ("tier notin (b,a)", "tier notin (a,b)"),
+        ("! canary , env", "!canary,env"),
+        ("weight > 11", "weight>11"),
+        ("weight<12", "weight<12"),
+        ("tier in ()", "tier="),
+        ("env,env", "env"),
+    ],
+)
+def test_is_written_in_one_way(text: str, written: str) -> None:
+    selector = parse_selector(text)
+    assert str(selector) == written
+    assert set(parse_selector(written).requirements) == set(selector.requirements)
+
+
 def test_in_with_nothing_means_the_empty_value() -> None:
     assert parse_selector("tier in ()").matches({"tier": ""})
 
