@@ -191,4 +191,4 @@ def default_document() -> Manifest:
 
 
 def _project_of(row: Row[Any]) -> Project:
-    return parse_project(row.document)
+    return parse_project(row.document, stored=True)
