@@ -1,0 +1,57 @@
+"""Sync windows, asked about one application: may it sync now, by itself or for a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fleet.errors import WindowClosed
+from fleet.model.clusters import Cluster
+from fleet.model.operations import Operation, OperationKind
+from fleet.model.windows import Hold
+from fleet.operations.judging import AUTOMATED, unreadable_windows
+from fleet.operations.views import View
+from fleet.policy import WindowSubject, assigned, hold_on
+
+
+def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | None:
+    """What windows have against a sync that Fleet would begin by itself; None: nothing."""
+    return _hold(view, cluster, now, manual=False)
+
+
+def hold_of(
+    view: View, operation: Operation, cluster: Cluster, now: datetime, *, anew: bool = False
+) -> Hold | None:
+    """What windows have against an operation. A deletion, a dry run and one for which the
+    glass was broken are not theirs to hold.
+
+    Args:
+        anew: it begins, or is tried again; else it goes on.
+    """
+    options = operation.options
+    if operation.kind is OperationKind.DELETE or options.dry_run or options.break_glass:
+        return None
+    began = None if anew else operation.started_at
+    return _hold(view, cluster, now, manual=operation.trigger not in AUTOMATED, began=began)
+
+
+def _hold(
+    view: View, cluster: Cluster, now: datetime, *, manual: bool, began: datetime | None = None
+) -> Hold | None:
+    project = view.project
+    if project.windows_fault:
+        return Hold(unreadable_windows(view.app.project, project))
+    if not project.windows:
+        return None
+    subject = WindowSubject(view.app.name, view.app.namespace, cluster.name, cluster.server)
+    return hold_on(assigned(project.windows, subject), now, manual=manual, began=began)
+
+
+def check_windows(view: View, operation: Operation, cluster: Cluster, now: datetime) -> None:
+    """Before each write.
+
+    Raises:
+        WindowClosed: the operation has to wait.
+    """
+    hold = hold_of(view, operation, cluster, now)
+    if hold is not None:
+        raise WindowClosed(str(hold), object=f"Application/{view.app.name}")
