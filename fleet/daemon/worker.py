@@ -19,9 +19,11 @@ from procrastinate.exceptions import ConnectorException
 from fleet import metrics
 from fleet.errors import FleetError
 from fleet.logs import fields
-from fleet.model.ids import ClusterId, RepositoryId
+from fleet.model.ids import ClusterId, PlannedSyncId, ProjectId, RepositoryId
 from fleet.operations.desiring import poll_repository, sweep
+from fleet.operations.openings import open_windows
 from fleet.operations.passes import reconcile_cluster
+from fleet.operations.planned import start_planned
 from fleet.operations.renewing import renew_tokens
 from fleet.operations.retiring import drop_old_history
 from fleet.operations.runtime import Runtime
@@ -66,6 +68,14 @@ def queue_app(runtime: Runtime) -> App:
     @app.task(name="poll")
     async def poll(key: str) -> None:
         await run(f"poll:{key}", lambda: poll_repository(runtime, RepositoryId(UUID(key))))
+
+    @app.task(name="window")
+    async def window(key: str) -> None:
+        await run(f"window:{key}", lambda: open_windows(runtime, ProjectId(UUID(key))))
+
+    @app.task(name="planned")
+    async def planned(key: str) -> None:
+        await run(f"planned:{key}", lambda: start_planned(runtime, PlannedSyncId(UUID(key))))
 
     @app.task(name="renew")
     async def renew(key: str) -> None:

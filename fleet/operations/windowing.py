@@ -6,11 +6,13 @@ from datetime import datetime
 
 from fleet.errors import WindowClosed
 from fleet.model.clusters import Cluster
-from fleet.model.operations import Operation, OperationKind
+from fleet.model.operations import Operation, OperationKind, SyncOptions
+from fleet.model.projects import ProjectSpec
 from fleet.model.windows import Hold
 from fleet.operations.judging import AUTOMATED, unreadable_windows
 from fleet.operations.views import View
 from fleet.policy import WindowSubject, assigned, hold_on
+from fleet.registry.applications import ApplicationRef
 
 
 def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | None:
@@ -55,3 +57,35 @@ def check_windows(view: View, operation: Operation, cluster: Cluster, now: datet
     hold = hold_of(view, operation, cluster, now)
     if hold is not None:
         raise WindowClosed(str(hold), object=f"Application/{view.app.name}")
+
+
+def check_request(
+    app: ApplicationRef, project: ProjectSpec, options: SyncOptions, now: datetime
+) -> None:
+    """Whether a sync that a person asks for may begin.
+
+    Raises:
+        WindowClosed: names the window, until when, and how to go about it.
+    """
+    if options.dry_run or options.break_glass:
+        return
+    hold = hold_of_request(app, project, now)
+    if hold is not None:
+        raise WindowClosed(
+            f"Application/{app.name}: syncs are held back: {hold}",
+            hint=f"`fleet proj windows list {app.project}` shows its windows."
+            f" Whoever may override them: `fleet app sync {app.name} --break-glass --reason TEXT`.",
+            object=f"Application/{app.name}",
+        )
+
+
+def hold_of_request(app: ApplicationRef, project: ProjectSpec, now: datetime) -> Hold | None:
+    """What windows have against a sync that a person asks for."""
+    if project.windows_fault:
+        return Hold(unreadable_windows(app.project, project))
+    windows = assigned(project.windows, subject_of(app))
+    return hold_on(windows, now, manual=True)
+
+
+def subject_of(app: ApplicationRef) -> WindowSubject:
+    return WindowSubject(app.name, app.namespace, app.cluster, app.server)

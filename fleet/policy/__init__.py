@@ -15,7 +15,7 @@ from fleet.policy.projects import (
     may_manage,
     may_use_source,
 )
-from fleet.policy.subjects import ADMIN, READONLY, is_role, may, project_role, scope_of
+from fleet.policy.subjects import ADMIN, BREAK_GLASS, READONLY, is_role, may, project_role, scope_of
 from fleet.policy.window_times import is_open, next_flip
 from fleet.policy.windows import (
     WindowSubject,
@@ -29,6 +29,7 @@ from fleet.policy.windows import (
 
 __all__ = [
     "ADMIN",
+    "BREAK_GLASS",
     "READONLY",
     "WindowSubject",
     "WindowVerdict",
