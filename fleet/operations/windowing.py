@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.errors import WindowClosed
+from fleet.model.applications import ApplicationSummary
 from fleet.model.clusters import Cluster
 from fleet.model.operations import Operation, OperationKind, SyncOptions
 from fleet.model.projects import ProjectSpec
-from fleet.model.windows import Hold
+from fleet.model.windows import Hold, SyncWindow
 from fleet.operations.judging import AUTOMATED, unreadable_windows
 from fleet.operations.views import View
-from fleet.policy import WindowSubject, assigned, hold_on
+from fleet.policy import (
+    WindowSubject,
+    WindowVerdict,
+    assigned,
+    hold_on,
+    judge,
+    next_change,
+)
 from fleet.registry.applications import ApplicationRef
 
 
@@ -85,6 +94,33 @@ def hold_of_request(app: ApplicationRef, project: ProjectSpec, now: datetime) ->
         return Hold(unreadable_windows(app.project, project))
     windows = assigned(project.windows, subject_of(app))
     return hold_on(windows, now, manual=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowStanding:
+    """Whether an application may sync now, which window decides, when that next changes.
+
+    ``fault``: why the windows of its project cannot be read; then nothing may sync.
+    """
+
+    verdict: WindowVerdict
+    assigned: tuple[SyncWindow, ...] = ()
+    changes_at: datetime | None = None
+    fault: str = ""
+
+
+def standing_of(
+    app: ApplicationSummary, project: ProjectSpec, now: datetime
+) -> WindowStanding | None:
+    """None where no window concerns the application."""
+    if project.windows_fault:
+        fault = unreadable_windows(app.project, project)
+        return WindowStanding(WindowVerdict(automated=False, manual=False), fault=fault)
+    subject = WindowSubject(app.name, app.namespace, app.cluster, app.server)
+    windows = assigned(project.windows, subject)
+    if not windows:
+        return None
+    return WindowStanding(judge(windows, now), windows, next_change(windows, now))
 
 
 def subject_of(app: ApplicationRef) -> WindowSubject:

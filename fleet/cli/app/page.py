@@ -99,11 +99,31 @@ def _facts(document: Item) -> Iterator[tuple[str, str]]:
     health = status.get("health") or {}
     yield "Health", _joined(health.get("status", ""), health.get("message", ""))
     yield "Stale since", status.get("staleSince", "")
+    yield from _windows(status.get("syncWindow") or {})
     yield from _operation(status.get("operationState") or {})
     for condition in status.get("conditions") or ():
         yield "Condition", f"{condition['type']}: {condition.get('message', '')}"
     if status.get("reconciledAt"):
         yield "Last compared", f"{status['reconciledAt']} ({age(status['reconciledAt'])} ago)"
+
+
+def _windows(standing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether it may sync now, which window decides, and when that next changes."""
+    if not standing:
+        return
+    yield "SyncWindow", _joined(standing["state"], standing.get("reason", ""))
+    if standing.get("window"):
+        yield "Decided by", window_text(standing["window"])
+    changes = standing.get("changesAt", "")
+    yield "Changes", f"{changes} (in {age(changes)})" if changes else ""
+    yield "Assigned Windows", ",".join(standing.get("assignedWindows") or ())
+
+
+def window_text(window: Mapping[str, Any]) -> str:
+    """``deny window 2: 0 22 * * * for 8h, Europe/Berlin (Ticket 123)``"""
+    hours = f"{window['schedule']} for {window['duration']}, {window['timeZone']}"
+    text = f"{window['kind']} window {window['id']}: {hours}"
+    return _joined(text, window.get("description", ""))
 
 
 def _source_text(source: Mapping[str, Any]) -> str:
