@@ -32,16 +32,18 @@ class Openings:
     """
 
     def __init__(self) -> None:
-        self._known: dict[ProjectId, tuple[int, datetime | None]] = {}
+        # version of the document, the opening, and whether it was told after it had come
+        self._known: dict[ProjectId, tuple[int, datetime | None, bool]] = {}
 
     async def next(self, tx: Tx, now: datetime) -> Sequence[Opening]:
-        """Of every project that has one, by name."""
+        """Of every project that has one, by name. One that has come is told once more, so that
+        whoever schedules sees it pass."""
         found, known = [], {}
         for row in await projects.with_windows(tx):
-            generation, at = self._known.get(row.id, (0, None))
-            if generation != row.generation or (at is not None and at <= now):
+            generation, at, is_over = self._known.get(row.id, (0, None, False))
+            if generation != row.generation or is_over:
                 at = _opening(await projects.document_of(tx, row.id), now)
-            known[row.id] = (row.generation, at)
+            known[row.id] = (row.generation, at, at is not None and at <= now)
             if at is not None:
                 found.append(Opening(row.id, row.name, at))
         self._known = known

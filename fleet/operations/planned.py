@@ -54,7 +54,8 @@ async def cancel_planned(
         Refused: it has ended, or has begun.
     """
     async with committing(runtime.db, "request") as tx:
-        return await planned.cancel_planned(tx, actor, scope, project, id, runtime.now())
+        await planned.get_planned(tx, scope, project, id)
+        return await planned.cancel_planned(tx, actor, id, runtime.now())
 
 
 async def start_planned(runtime: Runtime, id: PlannedSyncId) -> None:

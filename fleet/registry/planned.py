@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -68,34 +69,39 @@ async def list_planned(
     return tuple(_planned_of(row) for row in page), cursor
 
 
-async def cancel_planned(
-    tx: Tx, actor: Actor, scope: Scope, project: str, id: PlannedSyncId, now: datetime
-) -> PlannedSync:
+async def get_planned(tx: Tx, scope: Scope, project: str, id: PlannedSyncId) -> PlannedSync:
+    """One planned sync of a project.
+
+    Raises:
+        NotFound: it has none of this id that may be seen.
+    """
+    query = _all().where(PLANNED.c.id == id, PROJECTS.c.name == project)
+    planned = await _of(tx, query.where(in_scope(scope, PROJECTS.c.name)))
+    if planned is None:
+        raise NotFound(f"project {project} has no planned sync {id}", object=f"PlannedSync/{id}")
+    return planned
+
+
+async def cancel_planned(tx: Tx, actor: Actor, id: PlannedSyncId, now: datetime) -> PlannedSync:
     """Let a planned sync not take place.
 
     Raises:
-        NotFound: the project has none of this id.
         Refused: it has ended, or has begun.
     """
-    about = f"PlannedSync/{id}"
-    query = _all().where(PLANNED.c.id == id, PROJECTS.c.name == project)
-    query = query.where(in_scope(scope, PROJECTS.c.name)).with_for_update(of=PLANNED)
-    planned = await _of(tx, query)
-    if planned is None:
-        raise NotFound(
-            f"project {project} has no planned sync {id}",
-            hint=f"`fleet proj get {project}` lists those that it has.",
-            object=about,
+    query = _all().where(PLANNED.c.id == id)
+    planned = await _of(tx, query.with_for_update(of=PLANNED))
+    if planned is None or planned.ended_at is not None or planned.results:
+        raise Refused(
+            f"the planned sync {id} has {'ended' if planned is None else _state(planned)} already",
+            object=f"PlannedSync/{id}",
         )
-    if planned.ended_at is not None or planned.results:
-        raise Refused(f"the planned sync {id} has {_state(planned)} already", object=about)
     await tx.execute(
         update(PLANNED).where(PLANNED.c.id == id).values(ended_at=now, cancelled_by=actor.name)
     )
-    await record_change(tx, actor, "cancel-sync", "AppProject", project, {"planned": str(id)})
-    cancelled = await _of(tx, _all().where(PLANNED.c.id == id))
-    assert cancelled is not None
-    return cancelled
+    await record_change(
+        tx, actor, "cancel-sync", "AppProject", planned.project, {"planned": str(id)}
+    )
+    return replace(planned, ended_at=now, cancelled_by=actor.name)
 
 
 def _state(planned: PlannedSync) -> str:
