@@ -10,7 +10,11 @@ import pytest
 from fleet.errors import SpecInvalid, WindowClosed
 from fleet.model.operations import SyncOptions
 from fleet.model.scope import EVERYTHING
-from fleet.operations.applications import delete_application, rollback_application
+from fleet.operations.applications import (
+    delete_application,
+    rollback_application,
+    terminate_application,
+)
 from fleet.operations.passes import reconcile_cluster
 from tests.integration.operations.harness import ADMIN, World, config_map, deployment, in_wave
 from tests.integration.operations.windows import HOUR, PROJECT, conditions, put_windows, window
@@ -188,6 +192,27 @@ async def test_who_breaks_the_glass_syncs_and_it_is_written_down(bare: World) ->
     assert "deny window 0" in entry["after"]["overridden"]
     (operation,) = await bare.operations("web")
     assert entry["after"]["operation"] == str(operation["id"])
+
+
+async def test_a_sync_whose_window_closes_before_it_begins_waits(bare: World) -> None:
+    await put_windows(bare, window(bare, "deny", 10, HOUR))
+    for name in ("web", "api"):
+        await bare.add_app(name, project=PROJECT, auto=False)
+    await bare.deliver(web=(config_map("a"),), api=(config_map("b"),))
+    for name in ("web", "api"):
+        await bare.sync(name)
+    bare.clock.forward(15 * 60)
+    await bare.pass_()
+    (operation,) = await bare.operations("web")
+    assert operation["phase"] == "Pending"
+    assert operation["message"].startswith("waits for a sync window: deny window 0")
+    await terminate_application(bare.runtime, ADMIN, EVERYTHING, "api")
+    await bare.pass_()
+    assert [it["phase"] for it in await bare.operations("api")] == ["Failed"]
+    bare.clock.forward(3600)
+    await bare.pass_()
+    assert bare.read("a")
+    assert bare.read("b") is None
 
 
 async def test_a_deletion_is_no_sync(bare: World) -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.model.windows import SyncWindow
+from fleet.model.windows import Hold, SyncWindow
 from fleet.policy.window_times import is_open, next_flip
 from fleet.policy.windows import (
     WindowSubject,
     assigned,
+    hold_on,
     judge,
     may_go_on,
     next_change,
@@ -246,6 +247,39 @@ def test_the_next_opening_is_of_an_allow_window_or_the_end_of_a_deny_window() ->
     assert next_opening([LATER, OPEN], NOON) is None
 
 
+# what is said about it
+
+
+def test_a_hold_names_the_window_and_until_when() -> None:
+    zoned = window("deny", "0 12 * * *", "2h", "Europe/Berlin", id=3)
+    now = at("2026-06-01T11:00")
+    assert str(hold_on([zoned], now, manual=True)) == (
+        "deny window 3 (0 12 * * * for 2h, Europe/Berlin) is open, until 2026-06-01T12:00:00Z"
+    )
+    assert str(hold_on([SHUT], NOON, manual=False)) == (
+        "allow window 3 (0 20 * * * for 1h, UTC) is closed, until 2026-06-01T20:00:00Z"
+    )
+    assert str(hold_on([SHUT, LATER, SHUT_MANUAL], NOON, manual=True)) == (
+        "none of 2 allow windows is open, the next is allow window 4 (0 18 * * * for 1h, UTC),"
+        " until 2026-06-01T18:00:00Z"
+    )
+    for_ever = window("deny", "* * * * *", "1h")
+    assert hold_on([for_ever], NOON, manual=True) == Hold(
+        "deny window 0 (* * * * * for 1h, UTC) is open"
+    )
+    assert hold_on([for_ever], NOON, manual=False, began=NOON) is not None
+    assert hold_on([DENY_MANUAL], NOON, manual=True) is None
+
+
+def test_a_sync_that_runs_waits_until_it_may_go_on() -> None:
+    """The deny window ends before the allow window opens again, and that one has overrun."""
+    windows = [ALLOW_O, DENY_X]
+    hold = hold_on(windows, AFTER, manual=False, began=BEFORE)
+    assert hold is not None
+    assert hold.until == at("2026-06-01T14:00")
+    assert hold_on(windows, AFTER, manual=False).until == at("2026-06-02T12:00")  # type: ignore[union-attr]
+
+
 # against the brute-force evaluator
 
 _numbers = {
@@ -304,6 +338,12 @@ def test_windows_together_say_what_is_found_minute_by_minute(
         verdict = judge(windows, now + minute * MINUTE)  # type: ignore[operator]
         assert (verdict.automated, verdict.manual) == expected[minute]
         assert (verdict.window is None) <= verdict.automated
+    for manual in (False, True):
+        hold = hold_on(windows, now, manual=manual)  # type: ignore[arg-type]
+        free = next((n for n, it in enumerate(expected) if it[manual]), None)
+        assert (hold is None) is (free == 0)
+        if hold is not None and free is not None:
+            assert hold.until == now + free * MINUTE  # type: ignore[operator]
     first = next((n for n, it in enumerate(expected) if it != expected[0]), None)
     change = next_change(windows, now)  # type: ignore[arg-type]
     if first is not None:
