@@ -311,7 +311,7 @@ def _around_a_change(draw: st.DrawFn, zones: list[str]) -> object:
     return change + draw(st.integers(-SPAN, 600)) * MINUTE
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data(), _windows)
 def test_a_window_opens_and_closes_at_the_minutes_found_one_by_one(
     data: st.DataObject, one: SyncWindow
@@ -327,7 +327,7 @@ def test_a_window_opens_and_closes_at_the_minutes_found_one_by_one(
         assert flip is None or flip >= now + SPAN * MINUTE  # type: ignore[operator]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.lists(_windows, max_size=4))
 def test_windows_together_say_what_is_found_minute_by_minute(
     data: st.DataObject, windows: list[SyncWindow]

@@ -56,10 +56,10 @@ class Minutes:
             (self.start + n * MINUTE).astimezone(zone).replace(tzinfo=None)
             for n in range(self.count)
         ]
-        first = min(shown) - self.window.length
+        first, end = min(shown) - self.window.length, max(shown)
         latest: dict[datetime, datetime | None] = {}
         last, reading = None, first
-        while reading <= max(shown):
+        while reading <= end:
             last = reading if means(self.window.schedule, reading) else last
             latest[reading] = last
             reading += MINUTE
