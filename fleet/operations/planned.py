@@ -20,6 +20,7 @@ from fleet.policy import may
 from fleet.registry import accounts, applications, planned, projects, queue
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
+from fleet.registry.locking import lock_applications
 
 #: Applications asked to sync in one transaction, which holds the head of the audit log.
 TOGETHER = 100
@@ -76,6 +77,8 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
     apps = await applications.applications_of_project(
         tx, EVERYTHING, this.project, after=last, limit=TOGETHER
     )
+    # before the audit log's head, for which others wait with an application in hand
+    await lock_applications(tx, [app.id for app in apps])
     actor = Actor(this.created_by, role=await _role(tx, this))
     results = [await _start(tx, actor, app, this.options, now) for app in apps]
     is_last = len(apps) < TOGETHER

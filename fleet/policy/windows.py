@@ -70,9 +70,10 @@ def assigned(windows: Iterable[SyncWindow], subject: WindowSubject) -> tuple[Syn
 
 
 def _concerns(window: SyncWindow, subject: WindowSubject) -> bool:
-    clusters = (subject.cluster, subject.server.rstrip("/"))
+    known = (subject.cluster, subject.server.rstrip("/"))
+    clusters = tuple(text for text in known if text)
     answers = [
-        any(_matches(pattern, text) for pattern in patterns for text in texts if text)
+        any(_matches(pattern, text) for pattern in patterns for text in texts)
         for patterns, texts in (
             (window.applications, (subject.application,)),
             (window.namespaces, (subject.namespace,)),

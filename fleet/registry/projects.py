@@ -60,8 +60,9 @@ async def create_project(tx: Tx, actor: Actor, project: Project) -> ProjectId:
 
 async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
     """Make it, or give it this document and the next generation; False when it was so already."""
-    query = select(PROJECTS).where(PROJECTS.c.name == project.name).with_for_update()
-    row = (await tx.execute(query)).one_or_none()
+    query = select(PROJECTS).where(PROJECTS.c.name == project.name)
+    # whoever puts an application in it at the same time, and locks that first, is not in the way
+    row = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
     if row is None:
         await create_project(tx, actor, project)
         return True

@@ -78,7 +78,7 @@ def test_a_freeze_from_its_announcement_to_its_end(
     assert value(cluster, namespace) is None
     page = ok("app", "get", "web").out
     assert "Sync Denied" in page
-    assert "deny window 0: * * * * * for 1h, UTC (Black Friday)" in page
+    assert "deny window 0 (* * * * * for 1h, UTC) is open (Black Friday)" in page
     status = ok("app", "get", "web", "-o", "json").json()["status"]
     assert status["syncWindow"]["window"]["id"] == 0
     assert [it["type"] for it in status["conditions"]] == ["SyncWindow"]

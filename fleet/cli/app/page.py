@@ -111,19 +111,21 @@ def _windows(standing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Whether it may sync now, which window decides, and when that next changes."""
     if not standing:
         return
-    yield "SyncWindow", _joined(standing["state"], standing.get("reason", ""))
-    if standing.get("window"):
-        yield "Decided by", window_text(standing["window"])
+    yield "SyncWindow", standing["state"]
+    yield "Decided by", _decided_by(standing)
     changes = standing.get("changesAt", "")
-    yield "Changes", f"{changes} (in {age(changes)})" if changes else ""
+    yield "Next change", f"{changes} (in {age(changes)})" if changes else "none in sight"
     yield "Assigned Windows", ",".join(standing.get("assignedWindows") or ())
 
 
-def window_text(window: Mapping[str, Any]) -> str:
-    """``deny window 2: 0 22 * * * for 8h, Europe/Berlin (Ticket 123)``"""
-    hours = f"{window['schedule']} for {window['duration']}, {window['timeZone']}"
-    text = f"{window['kind']} window {window['id']}: {hours}"
-    return _joined(text, window.get("description", ""))
+def _decided_by(standing: Mapping[str, Any]) -> str:
+    """``deny window 2 (0 22 * * * for 8h, Europe/Berlin) is open (Ticket 123)``"""
+    window = standing.get("window") or {}
+    said = standing.get("reason", "")
+    if window and not said:
+        hours = f"{window['schedule']} for {window['duration']}, {window['timeZone']}"
+        said = f"{window['kind']} window {window['id']} ({hours}) is open"
+    return _joined(said, window.get("description", ""))
 
 
 def _source_text(source: Mapping[str, Any]) -> str:

@@ -71,6 +71,11 @@ def test_an_application_without_a_cluster_matches_no_pattern_of_clusters() -> No
     assert assigned([one], WindowSubject("web", "shop", "", "")) == ()
 
 
+def test_an_application_without_a_namespace_is_in_all_of_them() -> None:
+    one = window("deny", "* * * * *", "1h", applications=(), namespaces=("*",))
+    assert assigned([one], WindowSubject("web", "", "eu-1", "")) == (one,)
+
+
 # what they say: argo-cd's rules as a table
 
 
