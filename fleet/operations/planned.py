@@ -106,9 +106,11 @@ async def _start(
 
 async def _role(tx: Tx, this: PlannedSync) -> str:
     """The role that the creator has now: "", which may nothing, for an account that was
-    disabled since. Who has no account acts as the operating system's user, as before."""
+    disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
+    if this.created_by.startswith("local:"):
+        return this.role
     try:
         account = await accounts.get_account(tx, EVERYTHING, this.created_by)
     except NotFound:
-        return this.role
+        return ""
     return account.role if account.enabled else ""

@@ -10,12 +10,14 @@ from typing import Any
 from fleet.daemon.leader import Leader
 from fleet.daemon.worker import run_worker
 from fleet.model.operations import SyncOptions
-from fleet.model.scope import EVERYTHING
+from fleet.model.scope import EVERYTHING, Actor
 from fleet.operations.planned import cancel_planned, plan_sync
 from fleet.registry.database import Database
 from tests.integration.daemon.conftest import Start
 from tests.integration.operations.harness import ADMIN, World, config_map, until
 from tests.integration.operations.windows import HOUR, PROJECT, put_windows, window
+
+OTTO = Actor("local:otto", role="admin")
 
 
 async def _job(world: World, part: str) -> dict[str, Any] | None:
@@ -83,7 +85,7 @@ async def test_a_planned_sync_takes_place_though_another_leads_by_then(
     await bare.add_app("web", project=PROJECT, auto=False)
     await bare.deliver(web=(config_map("a"),))
     at = bare.clock() + timedelta(hours=1)
-    plan = functools.partial(plan_sync, bare.runtime, ADMIN, EVERYTHING, PROJECT, at, SyncOptions())
+    plan = functools.partial(plan_sync, bare.runtime, OTTO, EVERYTHING, PROJECT, at, SyncOptions())
     await plan()
     other = await plan()
     stop = await start(Leader(bare.runtime, own(), "first").run)
@@ -97,5 +99,5 @@ async def test_a_planned_sync_takes_place_though_another_leads_by_then(
     await start(functools.partial(run_worker, bare.runtime))
     await until(lambda: _is_there(bare, "a"))
     (operation,) = await bare.operations("web")
-    assert operation["initiated_by"] == "admin"
+    assert operation["initiated_by"] == OTTO.name
     await until(lambda: _gone(bare, "planned sync"))

@@ -17,10 +17,13 @@ from fleet.registry import accounts, planned
 from tests.integration.operations.harness import ADMIN, World, config_map
 from tests.integration.operations.windows import HOUR, PROJECT, put_windows, window
 
+#: Somebody at the machine that Fleet runs on, who has no account.
+OTTO = Actor("local:otto", role="admin")
+
 
 async def plan(world: World, minutes: int = HOUR, **options: Any) -> PlannedSync:
     at = world.clock() + timedelta(minutes=minutes)
-    return await plan_sync(world.runtime, ADMIN, EVERYTHING, PROJECT, at, SyncOptions(**options))
+    return await plan_sync(world.runtime, OTTO, EVERYTHING, PROJECT, at, SyncOptions(**options))
 
 
 async def shown(world: World, this: PlannedSync) -> PlannedSync:
@@ -55,7 +58,7 @@ async def test_all_applications_of_a_project_sync_when_the_time_has_come(bare: W
     for result in done.results:
         (operation,) = await bare.operations(result.application)
         assert (operation["id"], operation["phase"]) == (result.operation, "Succeeded")
-        assert (operation["trigger"], operation["initiated_by"]) == ("manual", "admin")
+        assert (operation["trigger"], operation["initiated_by"]) == ("manual", "local:otto")
         assert bare.read(result.application)
     assert await bare.operations("elsewhere") == []
 
@@ -133,6 +136,11 @@ async def test_it_is_done_by_the_rights_that_its_author_has_then(bare: World) ->
         await accounts.set_account_enabled(tx, ADMIN, "anna", enabled=False)
     await start_planned(bare.runtime, second.id)
     assert {it.error for it in (await shown(bare, second)).results} == {"Forbidden"}
+    # whose account is gone may nothing either, whatever role it had
+    gone = Actor("berta", role="admin")
+    third = await plan_sync(bare.runtime, gone, EVERYTHING, PROJECT, now, SyncOptions())
+    await start_planned(bare.runtime, third.id)
+    assert {it.error for it in (await shown(bare, third)).results} == {"Forbidden"}
 
 
 async def test_a_sync_option_that_does_nothing_is_refused_when_it_is_planned(bare: World) -> None:
