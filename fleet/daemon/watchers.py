@@ -220,7 +220,7 @@ class Watchers:
         async with self._runtime.db.transaction() as tx:
             rows = [r for r in await timetable.cluster_rows(tx, now) if not r.paused]
             names = [f"watch:{row.id}" for row in rows]
-            held = await leases.acquire_many(tx, names, self._holder, ttl_seconds=LEASE_SECONDS)
+            held = await leases.keep_many(tx, names, self._holder, ttl_seconds=LEASE_SECONDS)
         mine = {ClusterId(row.id): row for row in rows if f"watch:{row.id}" in held}
         for cluster in self._held.keys() - mine.keys():
             await self._drop(cluster)

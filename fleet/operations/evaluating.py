@@ -1,37 +1,32 @@
 """Which applications a commit touches, and what those render to now.
 
-A source's inputs are the git ids of everything its last render read. Equal ids mean an
-equal render, so the application is left alone. What has to be rendered is looked up by
-its key first: equal inputs render once, for however many clusters.
+An application whose inputs are as at its last render is left alone. What has to be rendered
+is looked up by its key first: equal inputs render once, for however many clusters.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fleet import metrics
 from fleet.diff import canonical, sorted_manifests
 from fleet.errors import FleetError, Forbidden, SourceUnreachable
 from fleet.model.applications import Source
-from fleet.model.ids import RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
 from fleet.operations.dependencies import render_complete
+from fleet.operations.inputs import Inputs, Place, facts_of, place_of, places_read, reads_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
-from fleet.registry import desired, manifests, queue, repositories
+from fleet.registry import desired, manifests, queue
 from fleet.registry.desired import FollowedSource, Pending, Rendered
 from fleet.render.keys import render_key
 from fleet.source import CHART_FOLDER
-
-Hashes = dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +37,10 @@ class _Job:
     follows: FollowedSource
     only_lends: bool
     request: RenderRequest
+
+    def places(self, reads: Reads) -> Iterator[tuple[Place, str]]:
+        """Every path that it read, and where it is."""
+        return places_read(self.entry, self.follows, reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,13 @@ async def evaluate(
     unchanged: list[Pending] = []
     postponed: list[Pending] = []
     jobs: dict[int, list[_Job]] = {}
-    await work.open_places(pending)
+    await work.inputs.open(pending)
     for index, entry in enumerate(pending):
+        if work.inputs.are_unchanged(entry):
+            unchanged.append(entry)
+            continue
         try:
-            if work.is_unchanged(entry):
-                unchanged.append(entry)
-            else:
-                jobs[index] = await work.jobs_of(entry, errors)
+            jobs[index] = await work.jobs_of(entry, errors)
         except SourceUnreachable:
             postponed.append(entry)
         except FleetError as error:
@@ -128,116 +127,20 @@ def _failed(entry: Pending, error: FleetError) -> Rendered:
     )
 
 
-def _reads_of(inputs: Mapping[str, Any]) -> Reads | None:
-    stored = inputs.get("reads")
-    return None if stored is None else manifests.reads_from_json(stored)
-
-
-def _lent(entry: Pending) -> dict[str, FollowedSource]:
-    """The sources that lend files to others, by the name they lend them under."""
-    sources = application_spec(entry.document).sources
-    pairs = zip(sources, entry.sources, strict=True)
-    return {source.ref: follows for source, follows in pairs if source.ref}
-
-
-Place = tuple[RepositoryId, str, str]
-
-
-def _place(follows: FollowedSource) -> Place:
-    """Where a source's files are: repository, revision, chart."""
-    return follows.repository_id, follows.revision, follows.chart
-
-
-def _places_read(entry: Pending) -> Iterator[tuple[Place, str]]:
-    """Every path that the last renders of an application read, and where it is now."""
-    for follows in entry.sources:
-        reads = _reads_of(follows.inputs)
-        if reads is None:
-            continue
-        for path in reads.paths:
-            yield _place(follows), path
-        lent = _lent(entry) if reads.ref_paths else {}
-        for ref, path in reads.ref_paths:
-            if ref in lent:
-                yield _place(lent[ref]), path
-
-
-def _facts(entry: Pending, reads: Reads) -> list[Any]:
-    """The facts that enter a render beside files, where it reads them."""
-    return [
-        entry.name if reads.application else None,
-        entry.namespace if reads.namespace else None,
-        entry.project if reads.project else None,
-        [s.revision for s in entry.sources] if reads.revision else None,
-        [entry.kube_version, list(entry.api_versions)] if reads.cluster else None,
-    ]
-
-
 class Evaluation:
     """One chunk of applications on their way from a moved ref to new manifests.
 
-    ``sets`` and ``renders`` gather what has to be stored before applications refer to it.
+    ``inputs`` has to be opened first. ``sets`` and ``renders`` gather what has to be stored
+    before applications refer to it.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._remotes: dict[RepositoryId, Remote] = {}
+        self.inputs = Inputs(runtime)
         self._trees: dict[Place, SourceTree] = {}
-        self._hashes: dict[Place, Hashes] = defaultdict(dict)
         self._done: dict[str, _Done] = {}
         self.sets: dict[str, manifests.ManifestSet] = {}
         self.renders: list[manifests.StoredRender] = []
-
-    async def open_places(self, pending: Sequence[Pending]) -> None:
-        """Learn every remote, and ask once a commit for the ids of all that was read."""
-        async with self._runtime.db.reading() as tx:
-            for id in {s.repository_id for entry in pending for s in entry.sources}:
-                self._remotes[id] = await repositories.remote_of(tx, self._runtime.ring, id)
-        await self._hash(found for entry in pending for found in _places_read(entry))
-
-    async def _hash(self, wanted: Iterable[tuple[Place, str]]) -> None:
-        """Learn git ids. A chart is one thing, so its version stands for all of it.
-
-        Raises:
-            SourceError: a commit is not here and cannot be had.
-        """
-        missing: dict[Place, set[str]] = defaultdict(set)
-        for place, path in wanted:
-            if place[1] and path not in self._hashes[place]:
-                missing[place].add(path)
-        for place, paths in missing.items():
-            repository, revision, chart = place
-            remote = self._remotes[repository]
-            if chart or remote.type is not RepositoryType.GIT:
-                self._hashes[place].update(dict.fromkeys(paths, revision))
-                continue
-            await self._runtime.mirrors.fetch(remote, [revision])
-            ids = await self._runtime.mirrors.tree_hashes(remote, revision, sorted(paths))
-            self._hashes[place].update(ids)
-
-    def is_unchanged(self, entry: Pending) -> bool:
-        """Whether every input of the application is as at its last render."""
-        if entry.error is not None or entry.refresh == "hard" or not entry.sources:
-            return False
-        if entry.rendered_generation != entry.generation:
-            return False
-        for follows in entry.sources:
-            reads = _reads_of(follows.inputs)
-            if reads is None or follows.inputs["facts"] != _facts(entry, reads):
-                return False
-            if follows.inputs["hashes"] != self._hashes_of(entry, follows, reads):
-                return False
-        return True
-
-    def _hashes_of(self, entry: Pending, follows: FollowedSource, reads: Reads) -> Hashes:
-        """What the ids of everything in ``reads`` are now; ``$ref/path`` for other sources'."""
-        here = self._hashes[_place(follows)]
-        found: Hashes = {path: here.get(path) for path in reads.paths}
-        lent = _lent(entry) if reads.ref_paths else {}
-        for ref, path in reads.ref_paths:
-            there = self._hashes[_place(lent[ref])] if ref in lent else {}
-            found[f"${ref}/{path}"] = there.get(path)
-        return found
 
     async def jobs_of(
         self, entry: Pending, errors: Mapping[tuple[str, str], FleetError]
@@ -251,7 +154,7 @@ class Evaluation:
         spec = application_spec(entry.document)
         pairs = list(zip(spec.sources, entry.sources, strict=True))
         for source, follows in pairs:
-            remote = self._remotes[follows.repository_id]
+            remote = self.inputs.remotes[follows.repository_id]
             _check_source(entry, source, follows, remote, errors)
         trees = [await self._tree(source, follows) for source, follows in pairs]
         lent = tuple(
@@ -274,13 +177,13 @@ class Evaluation:
 
     async def _tree(self, source: Source, follows: FollowedSource) -> SourceTree:
         """Its files, asked for once a place."""
-        place = _place(follows)
+        place = place_of(follows)
         if place not in self._trees:
             self._trees[place] = await self._fetched(source, follows)
         return self._trees[place]
 
     async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
-        remote = self._remotes[follows.repository_id]
+        remote = self.inputs.remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
             return await self._runtime.charts.fetch_chart(
                 remote,
@@ -318,10 +221,12 @@ class Evaluation:
         """Answer from renders made before; returns the jobs that remain."""
         likely: dict[int, Reads] = {}
         for index in waiting:
-            reads = _reads_of(jobs[index].follows.inputs)
+            reads = reads_of(jobs[index].follows)
             if reads is not None and jobs[index].entry.refresh != "hard":
                 likely[index] = reads
-        await self._hash(found for i, reads in likely.items() for found in _read_by(jobs[i], reads))
+        await self.inputs.learn(
+            found for i, reads in likely.items() for found in jobs[i].places(reads)
+        )
         keys = {index: self._key(jobs[index], reads) for index, reads in likely.items()}
         if not keys:
             return waiting
@@ -345,11 +250,11 @@ class Evaluation:
             (index, _bound(request, result))
             for index, (request, result) in zip(chosen, rendered, strict=True)
         ]
-        await self._hash(
+        await self.inputs.learn(
             found
             for index, result in results
             if isinstance(result, RenderResult)
-            for found in _read_by(jobs[index], result.reads)
+            for found in jobs[index].places(result.reads)
         )
         for index, result in results:
             if isinstance(result, RenderResult):
@@ -381,11 +286,11 @@ class Evaluation:
         return self.sets.setdefault(entry.sha256, entry)
 
     def _key(self, job: _Job, reads: Reads) -> str:
-        hashes = self._hashes_of(job.entry, job.follows, reads)
+        hashes = self.inputs.hashes(job.entry, job.follows, reads)
         return render_key(job.request, reads, hashes, self._runtime.tools)
 
     async def _shares(self, job: _Job, done: _Done) -> bool:
-        await self._hash(_read_by(job, done.reads))
+        await self.inputs.learn(job.places(done.reads))
         return self._key(job, done.reads) == done.key
 
     def combine(
@@ -406,8 +311,8 @@ class Evaluation:
             inputs=tuple(
                 {
                     "reads": manifests.reads_to_json(answer.reads),
-                    "hashes": self._hashes_of(entry, job.follows, answer.reads),
-                    "facts": _facts(entry, answer.reads),
+                    "hashes": self.inputs.hashes(entry, job.follows, answer.reads),
+                    "facts": facts_of(entry, answer.reads),
                     "tool": answer.tool,
                 }
                 for job, answer in zip(jobs, done, strict=True)
@@ -445,16 +350,6 @@ def _check_source(
         raise errors.get((follows.chart, follows.target_revision)) or SourceUnreachable(
             f"{source.repo_url} was not reached yet", object=about
         )
-
-
-def _read_by(job: _Job, reads: Reads) -> Iterator[tuple[Place, str]]:
-    """Everything in ``reads``, and where it is."""
-    for path in reads.paths:
-        yield _place(job.follows), path
-    lent = _lent(job.entry) if reads.ref_paths else {}
-    for ref, path in reads.ref_paths:
-        if ref in lent:
-            yield _place(lent[ref]), path
 
 
 def _likeness(job: _Job) -> tuple[str, str]:

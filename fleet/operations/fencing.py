@@ -34,14 +34,16 @@ class Fence:
         self._lost = False
 
     async def ask(self) -> None:
-        """Ask PostgreSQL now.
+        """Ask PostgreSQL, unless its last answer is young.
 
         Raises:
             LeaseLost: a newer pass has begun.
             RegistryError: PostgreSQL did not answer.
         """
         asked_at = monotonic()
-        async with self._db.reading() as tx:
+        if not self._lost and asked_at - self._asked_at < ASK_SECONDS:
+            return
+        async with self._db.asking() as tx:
             self._lost = not await work.is_newest(tx, self._cluster, self._epoch)
         if self._lost:
             raise LeaseLost("a newer pass over this cluster has begun; this one stops")

@@ -27,7 +27,6 @@ from fleet.errors import (
 from fleet.logs import fields
 from fleet.model.clusters import Cluster
 from fleet.model.ids import ApplicationId, ClusterId
-from fleet.model.scope import EVERYTHING
 from fleet.operations.batches import Pass
 from fleet.operations.connections import Link
 from fleet.operations.observing import observe
@@ -52,9 +51,8 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
         epoch: grows with each pass over the cluster; writes of an older one are refused.
     """
     try:
-        async with runtime.db.reading() as tx:
-            cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, id)
-            connection = await clusters.connection_of(tx, runtime.ring, id)
+        async with runtime.db.asking() as tx:
+            cluster, connection = await clusters.get_connected(tx, runtime.ring, id)
     except NotFound:
         await runtime.connections.forget(id)
         return
@@ -93,7 +91,7 @@ async def _work(runtime: Runtime, cluster: Cluster, this: Pass, started: float) 
     """Batch after batch, until nothing is left or the time is up."""
     done: dict[ApplicationId, object] = {}
     while True:
-        async with runtime.db.reading() as tx:
+        async with runtime.db.asking() as tx:
             dirty = await work.take_dirty(
                 tx, cluster.id, limit=runtime.settings.pass_batch, now=runtime.now()
             )

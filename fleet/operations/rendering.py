@@ -56,7 +56,7 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
     sha = await _resolved(runtime, remote, first, revision)
     entry = replace(entry, sources=(replace(first, revision=sha), *entry.sources[1:]))
     work = Evaluation(runtime)
-    await work.open_places([entry])
+    await work.inputs.open([entry])
     jobs = await work.jobs_of(entry, {})
     answers = await work.render(jobs)
     for answer in answers:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import FleetError, Refused
@@ -234,6 +234,16 @@ async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
     if row is None:
         raise gone(id)
     return joined(row.server, row.connection, opened(ring, _place(id, row.server), row.sealed))
+
+
+async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, Connection]:
+    """The cluster, its applications uncounted, and ``connection_of`` it; raises as that."""
+    query = select(CLUSTERS, literal(0).label("application_count")).where(CLUSTERS.c.id == id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise gone(id)
+    sealed = opened(ring, _place(id, row.server), row.sealed)
+    return cluster_of(row), joined(row.server, row.connection, sealed)
 
 
 async def record_probe(

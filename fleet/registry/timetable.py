@@ -84,30 +84,31 @@ async def show(tx: Tx, planned: Sequence[tuple[str, str, int, datetime | None, b
     Args:
         planned: key, name, interval in seconds, next run, paused.
     """
+    keys, names, intervals, runs, paused = zip(*planned, strict=True) if planned else ([],) * 5
     await tx.execute(
-        text("delete from scheduled_jobs where key <> all(:keys)"),
-        {"keys": [entry[0] for entry in planned]},
+        text("delete from scheduled_jobs where key <> all(:keys)"), {"keys": list(keys)}
     )
-    for key, name, interval, next_run, paused in planned:
-        await tx.execute(
-            text(
-                "insert into scheduled_jobs (key, name, interval_seconds, next_run_at, paused)"
-                " values (:key, :name, :interval, :next, :paused) on conflict (key) do update"
-                " set name = excluded.name, interval_seconds = excluded.interval_seconds,"
-                " next_run_at = excluded.next_run_at, paused = excluded.paused"
-                " where (scheduled_jobs.name, scheduled_jobs.interval_seconds,"
-                "  scheduled_jobs.next_run_at, scheduled_jobs.paused) is distinct from"
-                "  (excluded.name, excluded.interval_seconds, excluded.next_run_at,"
-                "  excluded.paused)"
-            ),
-            {
-                "key": key,
-                "name": name,
-                "interval": interval,
-                "next": next_run,
-                "paused": paused,
-            },
-        )
+    await tx.execute(
+        text(
+            "insert into scheduled_jobs (key, name, interval_seconds, next_run_at, paused)"
+            " select * from unnest(cast(:keys as text[]), cast(:names as text[]),"
+            " cast(:intervals as integer[]), cast(:runs as timestamptz[]),"
+            " cast(:paused as boolean[])) on conflict (key) do update"
+            " set name = excluded.name, interval_seconds = excluded.interval_seconds,"
+            " next_run_at = excluded.next_run_at, paused = excluded.paused"
+            " where (scheduled_jobs.name, scheduled_jobs.interval_seconds,"
+            "  scheduled_jobs.next_run_at, scheduled_jobs.paused) is distinct from"
+            "  (excluded.name, excluded.interval_seconds, excluded.next_run_at,"
+            "  excluded.paused)"
+        ),
+        {
+            "keys": list(keys),
+            "names": list(names),
+            "intervals": list(intervals),
+            "runs": list(runs),
+            "paused": list(paused),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

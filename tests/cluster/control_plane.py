@@ -33,6 +33,14 @@ NODES = ("node-1", "node-2")
 HOSTS = ("localhost", "kubernetes.default.svc", "127.0.0.1", "10.0.0.1")
 ISSUER = "https://kubernetes.default.svc"
 
+#: What ServiceAccounts ask for is written down, so that a test can compare it with their rights.
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}],
+}
+
 # Without controllers nothing makes the default ServiceAccounts that admission waits for.
 NO_CONTROLLERS = (
     "--disable-admission-plugins=ServiceAccount,DefaultStorageClass,"
@@ -135,6 +143,7 @@ class ApiServer:
             "accounts.key": private,
             "accounts.pub": public,
             "tokens.csv": f'{self.token},admin,1,"system:masters"\n',
+            "audit.json": json.dumps(AUDIT_POLICY),
         }.items():
             (self.folder / file).write_text(text)
 
@@ -202,6 +211,8 @@ class ApiServer:
             "--disable-admission-plugins=TaintNodesByCondition",
             "--kubelet-preferred-address-types=InternalIP",
             "--enable-aggregator-routing=true",
+            f"--audit-policy-file={here}/audit.json",
+            f"--audit-log-path={here}/audit.log",
             f"--requestheader-client-ca-file={here}/front-ca.crt",
             "--requestheader-allowed-names=front-proxy",
             "--requestheader-username-headers=X-Remote-User",

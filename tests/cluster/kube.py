@@ -68,6 +68,11 @@ class TestCluster:
         found: str = self.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
         return found
 
+    def audit(self) -> list[Object]:
+        """What ServiceAccounts have asked of the full cluster so far, as its audit log has it."""
+        lines = (self.kubeconfig.parent / "audit.log").read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
     def freeze(self) -> None:
         """Stop its process without ending it: connections open, nothing answers."""
         self._tell("freeze")

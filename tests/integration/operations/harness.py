@@ -399,9 +399,12 @@ def port_of(cluster: TestCluster) -> int:
     return int(cluster.server.rpartition(":")[2])
 
 
-async def until(found: Callable[[], Awaitable[Value]], *, seconds: float = 30) -> Value:
+async def until(found: Callable[[], Awaitable[Value]], *, seconds: float = 120) -> Value:
     """The first answer that is true, asked for again and again; for what has no event to wait
     for.
+
+    The deadline has room for Kubernetes' garbage collector: it learns of kinds that came or went
+    every 30 s, and deletes nothing in the foreground while it waits for one that left.
 
     Raises:
         TimeoutError: there was none in time.

@@ -12,7 +12,7 @@ from fleet.errors import AlreadyExists, LeaseLost
 from fleet.model.scope import EVERYTHING
 from fleet.operations.batches import Pass
 from fleet.operations.clusters import pause_cluster, resume_cluster
-from fleet.operations.fencing import TRUST_SECONDS, Fence
+from fleet.operations.fencing import ASK_SECONDS, TRUST_SECONDS, Fence
 from fleet.operations.passes import reconcile_cluster
 from fleet.registry import standings, timetable, work
 from fleet.registry.application_views import Freshness, get_application
@@ -155,6 +155,7 @@ async def test_a_worker_that_was_frozen_sends_nothing_when_it_wakes(
     async def freeze(fence: Fence) -> None:
         thawed.append(fence)
         if len(thawed) == 2:  # once the plan is recorded, before anything is sent
+            fence._asked_at -= ASK_SECONDS
             async with bare.runtime.db.transaction() as tx:
                 await work.fence(tx, cluster.id, bare.epoch + 2)
         await real(fence)
@@ -179,6 +180,9 @@ async def test_what_a_pass_knows_of_itself_is_believed_for_seconds(bare: World) 
     fence.check()
     async with bare.runtime.db.transaction() as tx:
         await work.fence(tx, bare.clusters["main"].id, 6)
+    await fence.ask()  # the last answer is young
+    fence.check()
+    fence._asked_at -= ASK_SECONDS
     with pytest.raises(LeaseLost):
         await fence.ask()
     with pytest.raises(LeaseLost):

@@ -136,3 +136,27 @@ async def test_many_in_opposite_orders_do_not_deadlock(db: Database) -> None:
 
     taken = await asyncio.gather(take("a", names), take("b", names[::-1]))
     assert sum(taken) == 50
+
+
+async def test_who_asks_each_second_writes_each_few_seconds(db: Database) -> None:
+    async def renewed() -> list[object]:
+        async with db.reading() as tx:
+            rows = await tx.execute(text("select renewed_at from leases order by name"))
+            return list(rows.scalars())
+
+    async def keep(holder: str, *names: str) -> dict[str, int]:
+        async with db.transaction() as tx:
+            return await leases.keep_many(tx, names, holder, 60)
+
+    assert await keep("a", "watch:1", "watch:2") == {"watch:1": 1, "watch:2": 1}
+    before = await renewed()
+    assert await keep("a", "watch:1", "watch:2") == {"watch:1": 1, "watch:2": 1}
+    assert await renewed() == before
+    assert await keep("b", "watch:1", "watch:2") == {}
+    async with db.transaction() as tx:
+        # as if a third of their time had passed
+        await tx.execute(text("update leases set expires_at = expires_at - interval '21 s'"))
+    assert await keep("a", "watch:1") == {"watch:1": 1}
+    assert [new > old for new, old in zip(await renewed(), before, strict=True)] == [True, False]
+    await _expire(db, "watch:2")
+    assert await keep("b", "watch:1", "watch:2") == {"watch:2": 2}
