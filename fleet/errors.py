@@ -10,6 +10,7 @@ FleetError                       message · hint · transient · exit_code · ht
 ├─ AlreadyExists                 the name, URL or cluster is taken                       3 · 409
 ├─ Refused                       the state does not allow it; says what would            3 · 409
 │  ├─ PlanRefused                a guard stopped a sync: empty render, prune limit, gate 3 · 409
+│  ├─ WindowClosed               sync windows say no; names the window, and until when  3 · 409
 │  └─ IdentityChanged            another cluster answers at a known address              3 · 409
 ├─ NotConverged                  waited, and it did not become what was asked            1 · 409
 ├─ SourceError                   a repository or chart could not give a tree             3 · 502
@@ -150,6 +151,10 @@ class Refused(FleetError):
 
 
 class PlanRefused(Refused):
+    pass
+
+
+class WindowClosed(Refused):
     pass
 
 

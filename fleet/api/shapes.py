@@ -17,6 +17,8 @@ from fleet.model.operations import (
     OperationKind,
     Outcome,
 )
+from fleet.model.windows import SyncWindow
+from fleet.operations.windowing import WindowStanding
 
 #: What happened to an object → what Argo CD calls it in ``syncResult.resources[].status``.
 _RESULT_STATUS = {
@@ -49,7 +51,7 @@ def page(items: Iterable[dict[str, Any]], cursor: str) -> dict[str, Any]:
     return {"items": list(items), "next": cursor}
 
 
-def application_document(app: Application) -> dict[str, Any]:
+def application_document(app: Application, windows: WindowStanding | None = None) -> dict[str, Any]:
     """The Application as Argo CD would print it: the document word for word, and status."""
     summary = app.summary
     document = app.document.document
@@ -59,7 +61,10 @@ def application_document(app: Application) -> dict[str, Any]:
         "generation": app.generation,
         "creationTimestamp": time_text(summary.created_at),
     }
-    return {**document, "metadata": metadata, "status": _status(app)}
+    status = _status(app)
+    if windows is not None:
+        status["syncWindow"] = window_standing_shape(windows)
+    return {**document, "metadata": metadata, "status": status}
 
 
 def _status(app: Application) -> dict[str, Any]:
@@ -110,6 +115,56 @@ def _status(app: Application) -> dict[str, Any]:
     )
 
 
+def window_standing_shape(standing: WindowStanding) -> dict[str, Any]:
+    """``status.syncWindow``, which is ours; ``state`` in argocd's words."""
+    verdict, window = standing.verdict, standing.verdict.window
+    return {
+        "state": _WINDOW_STATES[verdict.automated, verdict.manual],
+        "automatedSync": verdict.automated,
+        "manualSync": verdict.manual,
+        **without_nothing(
+            {
+                "reason": standing.fault or verdict.reason,
+                "window": None if window is None else window_shape(window),
+                "changesAt": time_text(standing.changes_at),
+                "assignedWindows": [
+                    f"{it.kind}:{it.schedule}:{it.duration}" for it in standing.assigned
+                ],
+            }
+        ),
+    }
+
+
+#: May Fleet, may people sync → what argocd calls it.
+_WINDOW_STATES = {
+    (True, True): "Sync Allowed",
+    (False, True): "Manual Allowed",
+    (False, False): "Sync Denied",
+}
+
+
+def window_shape(window: SyncWindow) -> dict[str, Any]:
+    """One of ``spec.syncWindows`` with its number."""
+    return {
+        "id": window.id,
+        "kind": str(window.kind),
+        "schedule": window.schedule,
+        "duration": window.duration,
+        "timeZone": window.time_zone,
+        **without_nothing(
+            {
+                "applications": list(window.applications),
+                "namespaces": list(window.namespaces),
+                "clusters": list(window.clusters),
+                "andOperator": window.and_operator or None,
+                "manualSync": window.manual_sync or None,
+                "syncOverrun": window.sync_overrun or None,
+                "description": window.description,
+            }
+        ),
+    }
+
+
 def health_shape(health: Health) -> dict[str, Any]:
     return without_nothing({"status": str(health.status), "message": health.message})
 
@@ -149,15 +204,12 @@ def operation_state(
     Args:
         versions: of the objects in the results; those of other kinds come without one.
     """
-    kind = operation.kind
     return without_nothing(
         {
             "operation": without_nothing(
                 {
                     "initiatedBy": _initiated_by(operation.initiated_by),
-                    "info": []
-                    if kind is OperationKind.SYNC
-                    else [{"name": "kind", "value": str(kind)}],
+                    "info": _info(operation),
                 }
             )
             | {"sync": _asked(operation)},
@@ -177,6 +229,12 @@ def operation_state(
             ),
         }
     )
+
+
+def _info(operation: Operation) -> list[dict[str, str]]:
+    kind = "" if operation.kind is OperationKind.SYNC else str(operation.kind)
+    said = {"kind": kind, "break-glass": operation.options.break_glass}
+    return [{"name": name, "value": value} for name, value in said.items() if value]
 
 
 def _asked(operation: Operation) -> dict[str, Any]:

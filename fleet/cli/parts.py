@@ -99,7 +99,9 @@ JOBS = Table(
     "job",
     (
         Column("JOB", lambda job: job["name"]),
-        Column("EVERY", lambda job: f"{job['intervalSeconds']}s"),
+        Column(
+            "EVERY", lambda job: f"{job['intervalSeconds']}s" if job["intervalSeconds"] else "once"
+        ),
         Column("NEXT", lambda job: "paused" if job["paused"] else _until(job["nextRunAt"])),
         Column("LAST", lambda job: _ago(job["lastRunAt"])),
         Column("KEY", lambda job: job["key"], wide=True),

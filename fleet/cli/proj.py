@@ -16,6 +16,9 @@ from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function, output_option, watch_option, yes_option
 from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.proj_syncs import cancel_sync, sync, syncs, when
+from fleet.cli.proj_windows import windows
+from fleet.cli.project_changes import put_changed
 from fleet.cli.projects import (
     CLUSTER_ALLOW,
     CLUSTER_DENY,
@@ -171,10 +174,23 @@ def list_(invocation: Invocation, name: str, watch: bool, output: str) -> None:
 @click.pass_obj
 def get(invocation: Invocation, name: str, output: str) -> None:
     """Show one project."""
-    show_item(invocation.api.get("projects", name), PROJECTS, output, _page)
+    document = invocation.api.get("projects", name)
+    planned = [] if output in ("json", "yaml", "name") else _planned(invocation, name)
+    show_item(document, PROJECTS, output, lambda it: _page(it, planned))
 
 
-def _page(it: Item) -> str:
+def _planned(invocation: Invocation, name: str) -> list[Item]:
+    """Syncs that are still to come, the first first."""
+    found = invocation.api.items("projects", name, "syncs")
+    return [it for it in found if it["state"] == "Planned"][::-1]
+
+
+def _window(entry: Item) -> str:
+    zone = entry.get("timeZone") or "UTC"
+    return f"{entry.get('kind')} {entry.get('schedule')} for {entry.get('duration')}, {zone}"
+
+
+def _page(it: Item, planned: list[Item]) -> str:
     spec = _spec(it)
     kinds = [
         ("Allowed cluster kinds", CLUSTER_ALLOW, "none"),
@@ -195,6 +211,8 @@ def _page(it: Item) -> str:
                 (title, "\n".join(map(_kind, spec.get(key) or ())) or none)
                 for title, key, none in kinds
             ),
+            ("Sync windows", "\n".join(map(_window, spec.get("syncWindows") or ()))),
+            ("Planned syncs", "\n".join(f"{when(entry)} {entry['id']}" for entry in planned)),
         ]
     )
 
@@ -208,7 +226,7 @@ def set_(invocation: Invocation, /, name: str, output: str, **flags: Any) -> Non
     """Change a project. A list that is given replaces the one that was there."""
     if not any(value not in (None, ()) for value in flags.values()):
         raise UsageError("nothing to change", hint="`fleet proj set --help` lists what can be.")
-    _put(invocation, name, lambda document: new_project(name, flags, document), output)
+    put_changed(invocation, name, lambda document: new_project(name, flags, document), output)
 
 
 @proj.command(examples=("EDITOR=vim fleet proj edit shop",))
@@ -217,20 +235,7 @@ def set_(invocation: Invocation, /, name: str, output: str, **flags: Any) -> Non
 @click.pass_obj
 def edit(invocation: Invocation, name: str, output: str) -> None:
     """Change a project in your editor."""
-    _put(invocation, name, lambda document: edited(document, f"project-{name}"), output)
-
-
-def _put(
-    invocation: Invocation, name: str, change: Callable[[Document], Document | None], output: str
-) -> None:
-    """Read, change, write back what became of it."""
-    document = change(invocation.api.get("projects", name))
-    if document is None:
-        click.echo(f"project/{name} unchanged")
-        return
-    answer = invocation.api.put("projects", name, body={"document": document})
-    tell_warnings(answer.get("warnings"))
-    show_done(answer["project"], "project", name, answer["action"], output)
+    put_changed(invocation, name, lambda document: edited(document, f"project-{name}"), output)
 
 
 @proj.command(examples=("fleet proj delete shop -y",))
@@ -299,7 +304,7 @@ def _entry_verb(
     @click.pass_obj
     def command(invocation: Invocation, name: str, parts: tuple[str, ...], output: str) -> None:
         entry = noun.entry(parts)
-        _put(invocation, name, lambda document: change(document, entry), output)
+        put_changed(invocation, name, lambda document: change(document, entry), output)
 
 
 def _adds(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], Document | None]:
@@ -397,3 +402,7 @@ _entry_verb(
     _denies(NAMESPACE_ALLOW, NAMESPACE_DENY),
     "Forbid a namespaced kind.",
 )
+
+
+for command in (windows, sync, syncs, cancel_sync):
+    proj.add_command(command)

@@ -11,6 +11,7 @@ from fleet.model.documents import ARGO_API_VERSION
 
 Document = dict[str, Any]
 
+WINDOWS = "syncWindows"
 CLUSTER_ALLOW, CLUSTER_DENY = "clusterResourceWhitelist", "clusterResourceBlacklist"
 NAMESPACE_ALLOW, NAMESPACE_DENY = "namespaceResourceWhitelist", "namespaceResourceBlacklist"
 
@@ -101,6 +102,49 @@ def without_entry(
             object=f"AppProject/{name}",
         )
     return _with_list(document, key, left)
+
+
+def with_new_window(document: Document, window: Document) -> Document:
+    """With a sync window behind the others."""
+    return _with_list(document, WINDOWS, [*_windows(document), window])
+
+
+def with_window(document: Document, id: int, fields: Document) -> Document | None:
+    """With fields of a sync window changed; None when they were so already.
+
+    Raises:
+        NotFound: there is no such window.
+    """
+    windows = _windows(document)
+    changed = {**_window(document, id), **fields}
+    if changed == windows[id]:
+        return None
+    return _with_list(document, WINDOWS, [*windows[:id], changed, *windows[id + 1 :]])
+
+
+def without_window(document: Document, id: int) -> Document:
+    """Without a sync window.
+
+    Raises:
+        NotFound: there is no such window.
+    """
+    gone = _window(document, id)
+    return _with_list(document, WINDOWS, [it for it in _windows(document) if it is not gone])
+
+
+def _windows(document: Document) -> list[Document]:
+    return list((document.get("spec") or {}).get(WINDOWS) or ())
+
+
+def _window(document: Document, id: int) -> Document:
+    windows, name = _windows(document), document["metadata"]["name"]
+    if id >= len(windows):
+        raise NotFound(
+            f"project {name} has no sync window {id}",
+            hint=f"`fleet proj windows list {name}` lists those it has.",
+            object=f"AppProject/{name}",
+        )
+    return windows[id]
 
 
 def _with_list(document: Document, key: str, entries: list[Any]) -> Document:

@@ -17,8 +17,18 @@ from fleet import metrics
 from fleet.daemon.schedule import Entry, Timetable
 from fleet.errors import RegistryError
 from fleet.logs import fields
+from fleet.operations.openings import Openings
 from fleet.operations.runtime import Runtime
-from fleet.registry import idempotency, leases, queue, retention, routing, timetable, vitals
+from fleet.registry import (
+    idempotency,
+    leases,
+    planned,
+    queue,
+    retention,
+    routing,
+    timetable,
+    vitals,
+)
 from fleet.registry.database import Database, Tx
 
 log = logging.getLogger(__name__)
@@ -29,6 +39,8 @@ KEEPING_SECONDS = 3600.0
 #: How old the metrics of the whole fleet may be.
 VITALS_SECONDS = 10.0
 RENEW_TOKENS_SECONDS = 300
+#: The interval of what runs one time only.
+ONCE = 0
 
 
 class Leader:
@@ -48,6 +60,7 @@ class Leader:
         self._kept_at = float("-inf")
         self._counted_at = float("-inf")
         self._shown: tuple[object, ...] = ()
+        self._openings = Openings()
 
     @property
     def is_leading(self) -> bool:
@@ -124,14 +137,14 @@ class Leader:
             await self._count(now)
             self._counted_at = monotonic()
         table.update(entries, now)
-        planned = table.planned()
-        if planned != self._shown:
+        shown = table.planned()
+        if shown != self._shown:
             async with self._own.transaction() as tx:
                 await timetable.show(
                     tx,
-                    [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in planned],
+                    [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in shown],
                 )
-            self._shown = planned
+            self._shown = shown
 
     async def _count(self, now: datetime) -> None:
         async with self._own.reading() as tx:
@@ -180,6 +193,14 @@ class Leader:
                 _due(row.observed_at, row.interval_seconds or settings.poll_interval_seconds),
             )
             for row in await timetable.repository_rows(tx)
+        ]
+        found += [
+            Entry(f"window:{it.project}", f"sync window {it.name}", ONCE, 0, due_at=it.at)
+            for it in await self._openings.next(tx, self._runtime.now())
+        ]
+        found += [
+            Entry(f"planned:{id}", f"planned sync {project} {id}", ONCE, 0, due_at=at)
+            for id, project, at in await planned.open_planned(tx)
         ]
         found.append(
             Entry(

@@ -23,9 +23,11 @@ from procrastinate.manager import JobManager
 from fleet import metrics
 from fleet.errors import FleetError, RegistryUnavailable
 from fleet.logs import fields
-from fleet.model.ids import ClusterId, RepositoryId
+from fleet.model.ids import ClusterId, PlannedSyncId, ProjectId, RepositoryId
 from fleet.operations.desiring import poll_repository, sweep
+from fleet.operations.openings import open_windows
 from fleet.operations.passes import reconcile_cluster
+from fleet.operations.planned import start_planned
 from fleet.operations.renewing import renew_token_of, renew_tokens
 from fleet.operations.retiring import drop_old_history
 from fleet.operations.runtime import Runtime
@@ -95,6 +97,14 @@ def queue_app(runtime: Runtime, holder: str = "") -> App:
     @app.task(name="poll")
     async def poll(key: str) -> None:
         await run(f"poll:{key}", lambda: poll_repository(runtime, RepositoryId(UUID(key))))
+
+    @app.task(name="window")
+    async def window(key: str) -> None:
+        await run(f"window:{key}", lambda: open_windows(runtime, ProjectId(UUID(key))))
+
+    @app.task(name="planned")
+    async def planned(key: str) -> None:
+        await run(f"planned:{key}", lambda: start_planned(runtime, PlannedSyncId(UUID(key))))
 
     @app.task(name="renew")
     async def renew(key: str) -> None:

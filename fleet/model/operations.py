@@ -130,6 +130,7 @@ class SyncOptions:
     sync_options: tuple[str, ...] = ()
     retry: Retry | None = None  # None: as the application says
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
+    break_glass: str = ""  # why sync windows do not hold for it; "": they do
 
 
 @dataclass(frozen=True)

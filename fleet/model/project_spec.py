@@ -1,33 +1,35 @@
 """Reading an AppProject. Fields and rules: ``features.md`` §3.2.
 
-Sources, destinations and kinds are interpreted. Everything else is checked for its shape
-and kept; where leaving it unread would let more happen than the author meant, the
+Sources, destinations, kinds and sync windows are interpreted. Everything else is checked for
+its shape and kept; where leaving it unread would let more happen than the author meant, the
 warning says so.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 from fleet.errors import SpecInvalid
-from fleet.model.cron import check_cron
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
-from fleet.model.durations import parse_go_duration
 from fleet.model.objects import Manifest
 from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
 from fleet.model.reading import Fields
+from fleet.model.window_spec import read_windows
+from fleet.model.windows import SyncWindow
 
 _DESCRIPTION_LENGTH = 255  # characters, as in Argo CD's CRD
-_TIME_ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _ROLE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?")
 
 #: Kept, and narrower than what Fleet does with it: the author has to know.
 _NOT_ENFORCED = ("permitOnlyProjectScopedClusters", "signatureKeys", "sourceIntegrity")
 
 
-def parse_project(doc: Manifest, *, file: str = "", line: int = 0) -> Project:
+def parse_project(doc: Manifest, *, file: str = "", line: int = 0, stored: bool = False) -> Project:
     """The typed AppProject, with the document kept word for word beside it.
+
+    Args:
+        stored: it was accepted before. Windows that cannot be read any more, as another
+            machine knows other time zones, then become ``ProjectSpec.windows_fault``.
 
     Raises:
         SpecInvalid: names file, line and field path of the first thing that is wrong.
@@ -35,16 +37,17 @@ def parse_project(doc: Manifest, *, file: str = "", line: int = 0) -> Project:
     top, origin = open_document(doc, ARGO_API_VERSION, "AppProject", file=file, line=line)
     metadata = read_metadata(top, "AppProject")
     fields = top.child("spec")
-    spec = ProjectSpec() if fields is None else _spec(fields)
+    spec = ProjectSpec() if fields is None else _spec(fields, stored=stored)
     top.ignore("status")
     top.finish()
     return Project(metadata.name, spec, kept(doc), tuple(origin.warnings))
 
 
-def _spec(fields: Fields) -> ProjectSpec:
+def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
     description = fields.text("description")
     if len(description) > _DESCRIPTION_LENGTH:
         raise fields.invalid("description", f"is longer than {_DESCRIPTION_LENGTH} characters")
+    windows, fault = _windows(fields, stored=stored)
     spec = ProjectSpec(
         description=description,
         source_repos=_patterns(fields, "sourceRepos"),
@@ -53,6 +56,8 @@ def _spec(fields: Fields) -> ProjectSpec:
         cluster_deny=_kind_rules(fields, "clusterResourceBlacklist", named=True),
         namespace_allow=_kind_rules(fields, "namespaceResourceWhitelist", named=False),
         namespace_deny=_kind_rules(fields, "namespaceResourceBlacklist", named=False),
+        windows=windows,
+        windows_fault=fault,
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
         raise fields.invalid(
@@ -64,6 +69,15 @@ def _spec(fields: Fields) -> ProjectSpec:
     _check_kept(fields)
     fields.finish()
     return spec
+
+
+def _windows(fields: Fields, *, stored: bool) -> tuple[tuple[SyncWindow, ...], str]:
+    try:
+        return read_windows(fields), ""
+    except SpecInvalid as error:
+        if not stored:
+            raise
+        return (), error.message
 
 
 def _patterns(fields: Fields, key: str) -> tuple[str, ...]:
@@ -100,8 +114,6 @@ def _kind_rules(fields: Fields, key: str, *, named: bool) -> tuple[KindRule, ...
 
 
 def _check_kept(fields: Fields) -> None:
-    for window in fields.children("syncWindows"):
-        _check_window(window)
     for role in fields.children("roles"):
         _check_role(role)
     for account in fields.children("destinationServiceAccounts"):
@@ -111,34 +123,11 @@ def _check_kept(fields: Fields) -> None:
     fields.flag("permitOnlyProjectScopedClusters")
     fields.children("signatureKeys")
     fields.child("sourceIntegrity")
-    for key in (*_NOT_ENFORCED, "syncWindows", "destinationServiceAccounts"):
+    for key in (*_NOT_ENFORCED, "destinationServiceAccounts"):
         if fields.raw(key):
             fields.warn(key, "kept, but not enforced by this version of Fleet")
     if fields.raw("roles"):
         fields.warn("roles", "kept, but they grant nothing in this version of Fleet")
-
-
-def _check_window(fields: Fields) -> None:
-    if fields.text("kind", required=True) not in {"allow", "deny"}:
-        raise fields.invalid("kind", "must be allow or deny")
-    schedule = fields.text("schedule", required=True)
-    fields.checked("schedule", lambda: check_cron(schedule))
-    duration = fields.text("duration", required=True)
-    fields.checked("duration", lambda: _check_positive(duration))
-    for key in ("applications", "namespaces", "clusters"):
-        fields.texts(key)
-    for key in ("manualSync", "andOperator", "syncOverrun"):
-        fields.flag(key)
-    zone = fields.text("timeZone")
-    if zone and _TIME_ZONE.fullmatch(zone) is None:
-        raise fields.invalid("timeZone", f"{zone!r} is no time zone", hint="Europe/Berlin, UTC")
-    fields.text("description")
-    fields.finish()
-
-
-def _check_positive(text: str) -> None:
-    if parse_go_duration(text) <= timedelta(0):
-        raise SpecInvalid(f"{text!r} must be longer than nothing")
 
 
 def _check_role(fields: Fields) -> None:

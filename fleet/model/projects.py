@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.objects import Manifest
+from fleet.model.windows import SyncWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class ProjectSpec:
 
     An empty list allows nothing, with one exception that Argo CD makes: an empty
     ``namespace_allow`` allows every namespaced kind.
+
+    ``windows_fault`` says why the sync windows of a stored document cannot be read; then
+    nothing may be synced, because one of them might forbid it.
     """
 
     description: str = ""
@@ -40,6 +44,8 @@ class ProjectSpec:
     cluster_deny: tuple[KindRule, ...] = ()
     namespace_allow: tuple[KindRule, ...] = ()
     namespace_deny: tuple[KindRule, ...] = ()
+    windows: tuple[SyncWindow, ...] = ()
+    windows_fault: str = ""
 
 
 @dataclass(frozen=True)

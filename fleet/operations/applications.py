@@ -6,6 +6,7 @@ Each is one transaction that checks, writes, audits and wakes; the passes do the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from fleet.errors import Place, Refused, SpecInvalid
@@ -15,19 +16,23 @@ from fleet.model.operations import (
     SyncOptions,
     Trigger,
 )
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
 from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
+from fleet.operations.windowing import check_request, hold_of_request
 from fleet.plan import read_application_options
+from fleet.policy import BREAK_GLASS
 from fleet.registry import (
     applications,
     history,
+    projects,
     queue,
 )
 from fleet.registry.application_views import Freshness, get_application
 from fleet.registry.applications import ApplicationRef
+from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.history import OperationRequest
 
@@ -47,21 +52,55 @@ async def sync_application(
     Raises:
         NotFound: no such application.
         SpecInvalid: a sync option that this version does not act on.
+        WindowClosed: sync windows are against it.
         Refused: an operation runs already, or nothing could be rendered yet.
         NoWorker: no worker is alive that would do it.
     """
-    _refuse_idle(options.sync_options)
+    refuse_idle(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
-        operation = await history.create_operation(
-            tx,
-            actor,
-            OperationRequest(app.id, OperationKind.SYNC, Trigger.MANUAL, options),
-            runtime.now(),
-        )
+        operation = await request_sync(tx, actor, app, options, runtime.now())
         await _wake(tx, app)
     return operation
+
+
+async def request_sync(
+    tx: Tx, actor: Actor, app: ApplicationRef, options: SyncOptions, now: datetime
+) -> Operation:
+    """Write down a sync that somebody asks for; whoever calls wakes the cluster.
+
+    Raises:
+        WindowClosed: sync windows are against it.
+        Refused: an operation runs already, or nothing could be rendered yet.
+    """
+    await _check_windows(tx, app, options, now)
+    request = OperationRequest(app.id, OperationKind.SYNC, Trigger.MANUAL, options)
+    operation = await history.create_operation(tx, actor, request, now)
+    await _note_broken_glass(tx, actor, app, operation, now)
+    return operation
+
+
+async def _check_windows(tx: Tx, app: ApplicationRef, options: SyncOptions, now: datetime) -> None:
+    project = await projects.get_project(tx, EVERYTHING, app.project)
+    check_request(app, project.spec, options, now)
+
+
+async def _note_broken_glass(
+    tx: Tx, actor: Actor, app: ApplicationRef, operation: Operation, now: datetime
+) -> None:
+    """An entry of its own in the audit log: who, why, and what stood against it."""
+    reason = operation.options.break_glass
+    if not reason:
+        return
+    project = await projects.get_project(tx, EVERYTHING, app.project)
+    hold = hold_of_request(app, project.spec, now)
+    after = {
+        "operation": str(operation.id),
+        "reason": reason,
+        "overridden": "" if hold is None else str(hold),
+    }
+    await record_change(tx, actor, BREAK_GLASS, "Application", app.name, after=after)
 
 
 async def rollback_application(
@@ -72,11 +111,13 @@ async def rollback_application(
     number: int,
     *,
     prune: bool,
+    break_glass: str = "",
 ) -> Operation:
     """Apply the stored manifests of an earlier deployment, whatever Git holds by now.
 
     Raises:
         NotFound: no such application, or no deployment of this number.
+        WindowClosed: sync windows are against it.
         Refused: auto-sync would undo it at once; or an operation runs already.
         NoWorker: no worker is alive that would do it.
     """
@@ -92,6 +133,9 @@ async def rollback_application(
                 object=f"Application/{name}",
             )
         entry = await history.deployment_by_number(tx, scope, app.id, number)
+        now, stored = runtime.now(), entry.manifests_sha256
+        options = SyncOptions(prune=prune, manifests_sha256=stored, break_glass=break_glass)
+        await _check_windows(tx, app, options, now)
         operation = await history.create_operation(
             tx,
             actor,
@@ -99,13 +143,14 @@ async def rollback_application(
                 app.id,
                 OperationKind.ROLLBACK,
                 Trigger.ROLLBACK,
-                SyncOptions(prune=prune, manifests_sha256=entry.manifests_sha256),
+                options,
                 revision=entry.revision,
                 sources=entry.sources,
-                manifests_sha256=entry.manifests_sha256,
+                manifests_sha256=stored,
             ),
-            runtime.now(),
+            now,
         )
+        await _note_broken_glass(tx, actor, app, operation, now)
         await _wake(tx, app)
     return operation
 
@@ -185,7 +230,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         await _wake(tx, app)
 
 
-def _refuse_idle(given: Sequence[str]) -> None:
+def refuse_idle(given: Sequence[str]) -> None:
     """An application may carry options that do nothing yet, and says so; who asks for one
     sync with them expects them to be acted upon."""
     read = read_application_options(given)

@@ -1,8 +1,9 @@
 """Carrying out tasks: the only operation code that writes to a cluster.
 
-Every write passes one gate: the project of the application, and whether this pass may
-still write at all. Nothing here decides what should be done; a task that cannot be done
-becomes an outcome with a reason, a cluster that does not answer ends the step.
+Every write passes one gate: the project of the application, its sync windows, and whether
+this pass may still write at all. Nothing here decides what should be done; a task that
+cannot be done becomes an outcome with a reason, a cluster that does not answer ends the
+step.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from fleet.errors import (
     KindUnknown,
     LeaseLost,
     ObjectRejected,
+    WindowClosed,
 )
 from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
@@ -57,7 +59,7 @@ from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_option
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
 #: These end a step at once: the next pass takes it up where it stopped.
-INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
+INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost, WindowClosed)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ async def carry_out(
         if isinstance(answer, Result):
             results.append(answer)
         elif isinstance(answer, FleetError):
-            interrupted = answer
+            # a window that closed ends less than any other of them
+            if interrupted is None or not isinstance(answer, WindowClosed):
+                interrupted = answer
         else:
             raise answer
     return Batch(tuple(results), interrupted)

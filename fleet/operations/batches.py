@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fleet.cluster import get_metadata
-from fleet.errors import ClusterError, ObjectRejected
+from fleet.errors import ClusterError, ObjectRejected, WindowClosed
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -47,6 +47,7 @@ from fleet.operations.recording import record_batch, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
 from fleet.operations.views import View, gather, sources_of
+from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import (
     Advance,
@@ -196,6 +197,8 @@ class Pass:
         if operation is not None and one.view.is_skipped:
             one.finish(OperationPhase.FAILED, SKIPPED, now)
             return
+        if operation is not None and self._is_held(one, now, anew=True):
+            return
         if operation is not None and operation.next_attempt_at is not None:
             if operation.next_attempt_at <= now:
                 one.operation = await self._planned(one, next_try(operation), now)
@@ -225,9 +228,12 @@ class Pass:
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
         view = one.current
-        decision = auto_decision(view, standing_rows(view), "", now)
-        is_yes = decision.start or decision.not_before is not None
+        hold = hold_of_automation(view, self.cluster, now)
+        decision = auto_decision(view, standing_rows(view), "", now, hold)
+        one.window = decision.reason if decision.held else ""
+        is_yes = decision.start or decision.held or decision.not_before is not None
         if is_yes and not would_act(view, self.cluster):
+            one.window = ""
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         return decision
 
@@ -346,7 +352,23 @@ class Pass:
             one.operation = replace(operation, message=f"waiting for {ref}: {why}{more}")
             crds = set(crds_before(operation.plan))
             one.wait(now + (ESTABLISHING if ref in crds else WAITING))
+        if advance.tasks and self._is_held(one, now):
+            return ()
         return advance.tasks
+
+    def _is_held(self, one: Progress, now: datetime, *, anew: bool = False) -> bool:
+        """Whether sync windows keep the operation from what it would do now.
+
+        Args:
+            anew: it would begin, or be tried again; else go on.
+        """
+        operation = one.operation
+        if operation is None or (anew and not _begins(operation, now)):
+            return False
+        hold = hold_of(one.view, operation, self.cluster, now, anew=anew)
+        if hold is not None:
+            one.hold(hold)
+        return hold is not None
 
     def _tries_again(self, one: Progress, advance: Advance, now: datetime) -> bool:
         """A sync that somebody asked for with retries goes on instead of failing."""
@@ -381,7 +403,7 @@ class Pass:
         assert one.operation.plan is not None
         desired, dry = desired_of(one.view), one.operation.options.dry_run
         done: Batch = await carry_out(
-            workplace_of(self, one.view),
+            workplace_of(self, one.view, carries_out=one.operation),
             tasks,
             desired,
             one.rows,
@@ -391,9 +413,16 @@ class Pass:
         for result in () if dry else done.results:
             if result.task.step is Step.CREATE_NAMESPACE:
                 self._namespaces[result.task.ref.name] = result.outcome.action is not Action.FAILED
-        if done.interrupted is None:
-            return None
+        if done.interrupted is None or isinstance(done.interrupted, WindowClosed):
+            return None  # what is left to do is held when it comes up next
         one.interrupted = True
         if isinstance(done.interrupted, ClusterError):
             return done.interrupted
         raise done.interrupted
+
+
+def _begins(operation: Operation, now: datetime) -> bool:
+    """Whether an operation is to be planned now: for the first time, or once more."""
+    if operation.next_attempt_at is not None:
+        return operation.next_attempt_at <= now
+    return operation.phase is OperationPhase.PENDING

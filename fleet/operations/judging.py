@@ -30,6 +30,7 @@ from fleet.model.operations import (
 )
 from fleet.model.projects import ProjectSpec
 from fleet.model.retries import Retry
+from fleet.model.windows import Hold
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
@@ -152,13 +153,16 @@ def health_of(rows: Mapping[ObjectRef, LiveResource]) -> Health:
     return aggregate(rows.values())
 
 
-def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
+def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str, Any], ...]:
     """Argo CD's conditions: what keeps the application from being what Git says.
 
     Args:
         failure: message of the last sync, if it failed.
+        window: what sync windows have against a sync that would begin or go on.
     """
     found: list[tuple[str, str]] = []
+    if view.project.windows_fault:
+        found.append(("InvalidSpecError", unreadable_windows(view.app.project, view.project)))
     if view.is_skipped:
         found.append(("ReconcileSkipped", SKIPPED))
     if view.app.render_error is not None:
@@ -173,7 +177,16 @@ def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
     found += [("RenderWarning", warning) for warning in view.app.render_warnings]
     if failure:
         found.append(("SyncError", failure))
+    if window and not view.project.windows_fault:
+        found.append(("SyncWindow", window))
     return tuple({"type": type, "message": message} for type, message in found)
+
+
+def unreadable_windows(name: str, project: ProjectSpec) -> str:
+    """That the sync windows of a project cannot be told, and what follows from it."""
+    return (
+        f"nothing of project {name} is synced, its windows cannot be read: {project.windows_fault}"
+    )
 
 
 @dataclass(frozen=True)
@@ -340,7 +353,11 @@ def sync_key(view: View) -> str:
 
 
 def auto_decision(
-    view: View, rows: Mapping[ObjectRef, LiveResource], blocked: str, now: datetime
+    view: View,
+    rows: Mapping[ObjectRef, LiveResource],
+    blocked: str,
+    now: datetime,
+    hold: Hold | None = None,
 ) -> SyncDecision:
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
@@ -377,6 +394,7 @@ def auto_decision(
             last_healed_at=app.healed_at,
             deleting=app.deleting is not None,
             blocked=blocked or _why_blocked(view),
+            hold=hold,
         ),
         now,
     )

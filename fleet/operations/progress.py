@@ -17,6 +17,7 @@ from fleet.model.operations import (
     Outcome,
     Trigger,
 )
+from fleet.model.windows import Hold
 from fleet.operations.applying import Result
 from fleet.operations.judging import (
     conditions_of,
@@ -53,6 +54,7 @@ class Progress:
         healed_by: who took differences back; "" when they went away by themselves.
         removed: the application itself is to be removed.
         held: the operation that the application's row names, as far as we know.
+        window: what sync windows have against a sync that would begin or go on.
     """
 
     view: View
@@ -77,6 +79,7 @@ class Progress:
     healed_by: str = "reverted"
     removed: bool = False
     held: OperationId | None = None
+    window: str = ""
 
     @classmethod
     def of(cls, view: View) -> Progress:
@@ -118,6 +121,14 @@ class Progress:
 
     def wait(self, until: datetime) -> None:
         self.due_at = until if self.due_at is None else min(self.due_at, until)
+
+    def hold(self, hold: Hold) -> None:
+        """The operation waits until sync windows let it begin or go on."""
+        assert self.operation is not None
+        self.window = str(hold)
+        self.operation = replace(self.operation, message=f"waits for a sync window: {hold}")
+        if hold.until is not None:
+            self.wait(hold.until)
 
     def take(self, results: Iterable[Result]) -> None:
         """Add what became of tasks to the operation and the rows."""
@@ -176,7 +187,7 @@ class Progress:
         is_known = not view.is_skipped and (bool(rows) or self.view.prepared is not None)
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
-        conditions = conditions_of(view, self._failure())
+        conditions = conditions_of(view, self._failure(), self.window)
         operation = self.operation
         standing = Standing(
             id=app.id,

@@ -40,4 +40,4 @@ def _application(text: bytes) -> ApplicationSpec:
 
 @lru_cache(maxsize=PROJECTS)
 def _project(text: bytes) -> ProjectSpec:
-    return parse_project(orjson.loads(text)).spec
+    return parse_project(orjson.loads(text), stored=True).spec

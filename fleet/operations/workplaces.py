@@ -9,6 +9,7 @@ from fleet.cluster import Gate
 from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.objects import ObjectRef
+from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
@@ -16,6 +17,7 @@ from fleet.operations.fencing import Fence
 from fleet.operations.judging import gate_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
+from fleet.operations.windowing import check_windows
 
 #: What Argo CD calls ``PrunePropagationPolicy``; its default.
 PROPAGATION = "foreground"
@@ -36,8 +38,13 @@ class Place(Protocol):
     def fence(self) -> Fence: ...
 
 
-def workplace_of(place: Place, view: View) -> Workplace:
-    """Where and by which rules the tasks of one application are carried out."""
+def workplace_of(place: Place, view: View, *, carries_out: Operation | None = None) -> Workplace:
+    """Where and by which rules the tasks of one application are carried out.
+
+    Args:
+        carries_out: the operation that is written for; None for a look, which sync windows
+            do not concern.
+    """
     policy = view.spec.sync_policy
     return Workplace(
         runtime=place.runtime,
@@ -45,7 +52,7 @@ def workplace_of(place: Place, view: View) -> Workplace:
         link=place.link,
         discovery=place.discovery,
         application_id=view.app.id,
-        gate=_gate(place, view),
+        gate=_gate(place, view, carries_out),
         propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
@@ -55,14 +62,16 @@ def workplace_of(place: Place, view: View) -> Workplace:
     )
 
 
-def _gate(place: Place, view: View) -> Gate:
+def _gate(place: Place, view: View, operation: Operation | None) -> Gate:
     """The one choke point: asked before every write, with what is about to be sent: is
-    this pass still the newest, and does the project allow it?"""
+    this pass still the newest, is it the time for it, and does the project allow it?"""
     ask = gate_of(view.project, place.cluster)
     cascade = view.app.deleting is not None
 
     def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
         place.fence.check()
+        if operation is not None:
+            check_windows(view, operation, place.cluster, place.runtime.now())
         ref = ObjectRef(kind.group, kind.kind, namespace, name)
         own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
         asked = "create-namespace" if own_namespace and verb == "apply" else verb

@@ -14,6 +14,7 @@ from datetime import datetime
 from fleet.model.health import SyncStatus
 from fleet.model.operations import OperationPhase, Trigger
 from fleet.model.retries import Retry
+from fleet.model.windows import Hold
 from fleet.plan.retrying import heal_at, next_attempt
 
 
@@ -58,6 +59,7 @@ class AutoSituation:
         heal_count, last_healed_at: self-heals of this application so far.
         blocked: a reason from outside, e.g. "cluster eu-1 is paused" or "cluster eu-1 was
             not read since …"; "" when there is none.
+        hold: what sync windows have against a sync that begins by itself now.
     """
 
     policy: AutoPolicy
@@ -71,12 +73,13 @@ class AutoSituation:
     last_healed_at: datetime | None = None
     deleting: bool = False
     blocked: str = ""
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncDecision:
     """``not_before``: of a no that time alone turns into a yes, when to ask again.
-    ``supersedes``: the running sync has to end first."""
+    ``supersedes``: the running sync has to end first. ``held``: all but sync windows says yes."""
 
     start: bool
     reason: str
@@ -84,10 +87,18 @@ class SyncDecision:
     not_before: datetime | None = None
     attempt: int = 0  # of a start: the number of this try of its key, from 1
     supersedes: bool = False
+    held: bool = False
 
 
 def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
     """Whether a sync of ``situation.key`` begins now, and why or why not."""
+    decision, hold = _decide(situation, now), situation.hold
+    if not decision.start or hold is None:
+        return decision
+    return SyncDecision(start=False, reason=str(hold), not_before=hold.until, held=True)
+
+
+def _decide(situation: AutoSituation, now: datetime) -> SyncDecision:
     reason = _why_not(situation)
     if reason:
         return SyncDecision(start=False, reason=reason)

@@ -1,8 +1,8 @@
 """Roles of accounts, and what each may do. Whatever the table does not name is refused.
 
 ``admin`` may do everything, ``readonly`` may look (Argo CD's ``role:readonly``), and
-``project:<name>`` may do everything to the applications of one project and look at what
-they use.
+``project:<name>`` may do everything to the applications of one project, but for overriding
+its sync windows, and look at what they use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ ADMIN = "admin"
 READONLY = "readonly"
 _PROJECT_PREFIX = "project:"
 
-ACTIONS = frozenset({"get", "create", "update", "delete", "sync", "rollback", "refresh"})
+#: To sync although sync windows say no.
+BREAK_GLASS = "break-glass"
+ACTIONS = frozenset(
+    {"get", "create", "update", "delete", "sync", "rollback", "refresh", BREAK_GLASS}
+)
 OBJECT_KINDS = frozenset(
     {
         "accounts",
@@ -55,7 +59,7 @@ _TABLES: Mapping[str, _Table] = MappingProxyType(
 )
 _PROJECT_TABLE: _Table = MappingProxyType(
     {
-        "applications": ACTIONS,
+        "applications": ACTIONS - {BREAK_GLASS},
         "clusters": _LOOK,
         "projects": _LOOK,
         "repositories": _LOOK,

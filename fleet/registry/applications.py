@@ -45,6 +45,7 @@ __all__ = [
     "ApplicationRef",
     "Freshness",
     "applications_of_cluster",
+    "applications_of_project",
     "create_application",
     "exists_application",
     "find_application",
@@ -60,31 +61,53 @@ __all__ = [
 APPLICATIONS = TABLES["applications"]
 PROJECTS = TABLES["projects"]
 RESOURCES = TABLES["resources"]
+CLUSTERS = TABLES["clusters"]
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationRef:
-    """Enough to act on an application that was found by name."""
+    """Enough to act on an application that was found by name.
+
+    ``cluster`` and ``server`` are "" where its destination names no registered cluster.
+    """
 
     id: ApplicationId
     name: str
     project: str
     cluster_id: ClusterId | None
     generation: int
+    namespace: str = ""
+    cluster: str = ""
+    server: str = ""
 
 
 def _refs(scope: Scope) -> Select[Any]:
-    a = APPLICATIONS.c
+    a, c = APPLICATIONS.c, CLUSTERS.c
     return (
-        select(a.id, a.name, PROJECTS.c.name.label("project"), a.cluster_id, a.generation)
+        select(
+            *(a.id, a.name, a.cluster_id, a.generation, a.namespace),
+            PROJECTS.c.name.label("project"),
+            func.coalesce(c.name, "").label("cluster"),
+            func.coalesce(c.server, "").label("server"),
+        )
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
+        .outerjoin(CLUSTERS, c.id == a.cluster_id)
         .where(in_scope(scope, PROJECTS.c.name))
     )
 
 
 def _ref_of(row: AnyRow) -> ApplicationRef:
     cluster = ClusterId(row.cluster_id) if row.cluster_id else None
-    return ApplicationRef(ApplicationId(row.id), row.name, row.project, cluster, row.generation)
+    return ApplicationRef(
+        id=ApplicationId(row.id),
+        name=row.name,
+        project=row.project,
+        cluster_id=cluster,
+        generation=row.generation,
+        namespace=row.namespace,
+        cluster=row.cluster,
+        server=row.server,
+    )
 
 
 async def find_application(tx: Tx, scope: Scope, name: str) -> ApplicationRef:
@@ -94,6 +117,15 @@ async def find_application(tx: Tx, scope: Scope, name: str) -> ApplicationRef:
         names = _refs(scope).with_only_columns(APPLICATIONS.c.name)
         raise await missing(tx, "Application", name, names)
     return _ref_of(row)
+
+
+async def applications_of_project(
+    tx: Tx, scope: Scope, project: str, *, after: str = "", limit: int
+) -> tuple[ApplicationRef, ...]:
+    """Applications of a project by name, from the one after ``after``."""
+    query = _refs(scope).where(PROJECTS.c.name == project, APPLICATIONS.c.name > after)
+    rows = await tx.execute(query.order_by(APPLICATIONS.c.name).limit(limit))
+    return tuple(_ref_of(row) for row in rows)
 
 
 async def exists_application(tx: Tx, scope: Scope, name: str) -> bool:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
+from fleet.model.applications import Urgency
 from fleet.model.documents import ARGO_API_VERSION
-from fleet.model.ids import ProjectId
+from fleet.model.ids import ClusterId, ProjectId
 from fleet.model.objects import Manifest
 from fleet.model.project_spec import parse_project
 from fleet.model.projects import DEFAULT_PROJECT, DEFAULT_PROJECT_SPEC, Project
 from fleet.model.scope import FLEET, Actor, Scope
+from fleet.registry import queue
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.selection import (
@@ -26,6 +30,7 @@ from fleet.registry.selection import (
     named_like,
     page_size,
 )
+from fleet.registry.standings import mark_dirty
 from fleet.registry.tables import TABLES
 
 PROJECTS = TABLES["projects"]
@@ -55,8 +60,9 @@ async def create_project(tx: Tx, actor: Actor, project: Project) -> ProjectId:
 
 async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
     """Make it, or give it this document and the next generation; False when it was so already."""
-    query = select(PROJECTS).where(PROJECTS.c.name == project.name).with_for_update()
-    row = (await tx.execute(query)).one_or_none()
+    query = select(PROJECTS).where(PROJECTS.c.name == project.name)
+    # whoever puts an application in it at the same time, and locks that first, is not in the way
+    row = (await tx.execute(query.with_for_update(key_share=True))).one_or_none()
     if row is None:
         await create_project(tx, actor, project)
         return True
@@ -71,6 +77,9 @@ async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
             changed_at=func.clock_timestamp(),
         )
     )
+    clusters: frozenset[ClusterId] = frozenset()
+    if _windows(row.document) != _windows(project.document):
+        clusters = await _mark_applications(tx, row.id)
     await record_change(
         tx,
         actor,
@@ -80,7 +89,28 @@ async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
         before=row.document,
         after=project.document,
     )
+    await queue.wake(tx, "reconcile", map(str, clusters))
     return True
+
+
+def _windows(document: Manifest) -> Any:
+    return (document.get("spec") or {}).get("syncWindows") or []
+
+
+async def _mark_applications(tx: Tx, project: UUID) -> frozenset[ClusterId]:
+    """Have each application ask anew what the windows say; returns the clusters to wake."""
+    members = select(APPLICATIONS.c.id).where(APPLICATIONS.c.project_id == project)
+    return await mark_dirty(tx, (await tx.execute(members)).scalars().all(), Urgency.REFRESH)
+
+
+async def mark_held(tx: Tx, project: UUID) -> frozenset[ClusterId]:
+    """Have the applications of a project that wait for a sync window looked at; returns the
+    clusters to wake."""
+    c = APPLICATIONS.c
+    waiting = select(c.id).where(
+        c.project_id == project, c.conditions.contains([{"type": "SyncWindow"}])
+    )
+    return await mark_dirty(tx, (await tx.execute(waiting)).scalars().all(), Urgency.DESIRED)
 
 
 async def get_project(tx: Tx, scope: Scope, name: str) -> Project:
@@ -100,6 +130,33 @@ async def _row(tx: Tx, scope: Scope, name: str) -> Row[Any]:
     if row is None:
         raise await missing(tx, "AppProject", name, select(PROJECTS.c.name).where(visible))
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsRow:
+    """A project that has sync windows, and which version of its document has them."""
+
+    id: ProjectId
+    name: str
+    generation: int
+
+
+async def with_windows(tx: Tx) -> tuple[WindowsRow, ...]:
+    """Every project with sync windows, by name."""
+    windows = PROJECTS.c.document["spec"]["syncWindows"]
+    query = (
+        select(PROJECTS.c.id, PROJECTS.c.name, PROJECTS.c.generation)
+        .where(func.jsonb_typeof(windows) == "array", windows != literal([], JSONB))
+        .order_by(PROJECTS.c.name)
+    )
+    return tuple(WindowsRow(ProjectId(id), name, at) for id, name, at in await tx.execute(query))
+
+
+async def document_of(tx: Tx, id: ProjectId) -> Manifest:
+    """The document of a project that is there."""
+    query = select(PROJECTS.c.document).where(PROJECTS.c.id == id)
+    document: Manifest = (await tx.execute(query)).scalar_one()
+    return document
 
 
 async def list_projects(
@@ -191,4 +248,4 @@ def default_document() -> Manifest:
 
 
 def _project_of(row: Row[Any]) -> Project:
-    return parse_project(row.document)
+    return parse_project(row.document, stored=True)

@@ -63,6 +63,7 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "syncOptions": list(options.sync_options),
         "retry": _retry_to_json(options.retry),
         "manifests": options.manifests_sha256,
+        "breakGlass": options.break_glass,
     }
 
 
@@ -75,6 +76,7 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         sync_options=tuple(stored.get("syncOptions", ())),
         retry=_retry_from_json(stored.get("retry")),
         manifests_sha256=str(stored.get("manifests", "")),
+        break_glass=str(stored.get("breakGlass", "")),
     )
 
 

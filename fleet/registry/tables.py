@@ -114,6 +114,29 @@ class Project(Base):
     changed_at: Mapped[datetime] = now()
 
 
+class PlannedSync(Base):
+    """One sync of every application of a project, at a moment: open until it is done."""
+
+    __tablename__ = "planned_syncs"
+
+    id: Mapped[UUID] = uuid_key()
+    project_id: Mapped[UUID] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    options: Mapped[dict[str, Any]] = empty_object()
+    created_by: Mapped[str]
+    role: Mapped[str]  # of the creator, when it was planned
+    created_at: Mapped[datetime] = now()
+    # {"application", "operation"} or {"application", "error", "message"}, by name
+    results: Mapped[list[Any]] = empty_list()
+    ended_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str] = empty_text()
+
+    __table_args__ = (
+        Index("ix_planned_syncs_project_id", "project_id", "at"),
+        Index("ix_planned_syncs_open", "at", postgresql_where=text("ended_at is null")),
+    )
+
+
 class Repository(Base):
     """``implicit`` rows were not registered by anyone: an application names the URL and
     its project allows it; they are read anonymously or by a credential template."""

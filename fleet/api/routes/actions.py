@@ -12,8 +12,8 @@ from fleet.api.answers import accepted
 from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
 from fleet.api.requests import Body, Document, Nothing
-from fleet.api.routes.applications import found, whole
-from fleet.api.shapes import application_document, operation_shape
+from fleet.api.routes.applications import found, shown
+from fleet.api.shapes import operation_shape
 from fleet.errors import Place, SpecInvalid
 from fleet.model.diffs import FieldChange
 from fleet.model.objects import ObjectRef
@@ -22,6 +22,7 @@ from fleet.model.retries import Retry
 from fleet.operations import applications as operations
 from fleet.operations import renaming
 from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
+from fleet.policy import BREAK_GLASS
 
 router = guarded_router("applications")
 
@@ -46,6 +47,10 @@ class RetryBody(Body):
         )
 
 
+#: Why sync windows are to be overridden; "": they are not.
+BreakGlassReason = Annotated[str, Field(max_length=1000)]
+
+
 class SyncBody(Body):
     """``retry`` None: as the application says.
 
@@ -57,6 +62,7 @@ class SyncBody(Body):
     resources: Annotated[tuple[str, ...], Field(max_length=MANY)] = ()
     sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     retry: RetryBody | None = None
+    break_glass_reason: BreakGlassReason = ""
 
 
 class RollbackBody(Body):
@@ -64,6 +70,7 @@ class RollbackBody(Body):
 
     id: Annotated[int, Field(ge=0, lt=1 << 31)]
     prune: bool = False
+    break_glass_reason: BreakGlassReason = ""
 
 
 class RefreshBody(Body):
@@ -104,9 +111,8 @@ def object_ref(text: str) -> ObjectRef:
 @router.post("/applications/{name}/sync", summary="Make the cluster as Git says, now")
 async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
     await found(caller, "sync", name)
-    for option in body.sync_options:
-        if "=" not in option:
-            raise SpecInvalid(f"{option!r} is not NAME=VALUE", place=Place(field="syncOptions"))
+    reason = await break_glass(caller, name, body.break_glass_reason)
+    check_pairs(body.sync_options)
     options = SyncOptions(
         prune=body.prune,
         dry_run=body.dry_run,
@@ -114,6 +120,7 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
         resources=tuple(object_ref(text) for text in body.resources),
         sync_options=body.sync_options,
         retry=None if body.retry is None else body.retry.value(),
+        break_glass=reason,
     )
     operation = await operations.sync_application(
         caller.runtime, caller.actor, caller.scope, name, options
@@ -121,11 +128,36 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
     return accepted(operation_shape(operation))
 
 
+def check_pairs(options: tuple[str, ...]) -> None:
+    """Raises SpecInvalid for a sync option that is not ``NAME=VALUE``."""
+    for option in options:
+        if "=" not in option:
+            raise SpecInvalid(f"{option!r} is not NAME=VALUE", place=Place(field="syncOptions"))
+
+
+async def break_glass(caller: Caller, name: str, reason: str) -> str:
+    """The reason, if there is one and the caller may override sync windows.
+
+    Raises:
+        Forbidden: they may not.
+    """
+    if reason.strip():
+        await found(caller, BREAK_GLASS, name)
+    return reason.strip()
+
+
 @router.post("/applications/{name}/rollback", summary="Apply what an earlier deployment applied")
 async def post_rollback(caller: Calling, name: str, body: RollbackBody) -> Response:
     await found(caller, "rollback", name)
+    reason = await break_glass(caller, name, body.break_glass_reason)
     operation = await operations.rollback_application(
-        caller.runtime, caller.actor, caller.scope, name, body.id, prune=body.prune
+        caller.runtime,
+        caller.actor,
+        caller.scope,
+        name,
+        body.id,
+        prune=body.prune,
+        break_glass=reason,
     )
     return accepted(operation_shape(operation))
 
@@ -149,7 +181,7 @@ async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -
 async def post_rename(caller: Calling, name: str, body: RenameBody) -> dict[str, Any]:
     await found(caller, "update", name)
     await renaming.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
-    return application_document(await whole(caller, body.name))
+    return await shown(caller, body.name)
 
 
 @router.get("/applications/{name}/diff", summary="What a sync would change")

@@ -31,7 +31,8 @@ from fleet.operations import putting
 from fleet.operations.diffing import live_manifests, wanted_manifests
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, drift, history
+from fleet.operations.windowing import standing_of
+from fleet.registry import applications, drift, history, projects
 from fleet.registry.applications import ApplicationFilter, ApplicationRef, Freshness
 
 router = guarded_router("applications")
@@ -73,6 +74,14 @@ async def whole(caller: Caller, name: str) -> Application:
         return await applications.get_application(
             tx, caller.scope, name, fresh=freshness(caller.runtime)
         )
+
+
+async def shown(caller: Caller, name: str) -> dict[str, Any]:
+    """The application as people see it, and whether its sync windows let it sync now."""
+    app = await whole(caller, name)
+    async with caller.runtime.db.reading() as tx:
+        project = await projects.get_project(tx, caller.scope, app.summary.project)
+    return application_document(app, standing_of(app.summary, project.spec, caller.runtime.now()))
 
 
 @router.get("/applications", summary="Applications, by name, each in one line")
@@ -129,7 +138,7 @@ async def post_application(
 @router.get("/applications/{name}", summary="One application, in Argo CD's shape")
 async def get_application(caller: Calling, name: str) -> dict[str, Any]:
     await found(caller, "get", name)
-    return application_document(await whole(caller, name))
+    return await shown(caller, name)
 
 
 @router.put("/applications/{name}", summary="Replace an application's document")
@@ -156,10 +165,9 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
 
 
 async def _put(caller: Caller, put: Put) -> Response:
-    app = await whole(caller, put.name)
     content = {
         "action": put.action,
-        "application": application_document(app),
+        "application": await shown(caller, put.name),
         "warnings": list(put.warnings),
     }
     return created(content, put.action)

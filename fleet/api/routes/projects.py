@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Response
+from pydantic import Field
 
-from fleet.api.answers import created
+from fleet.api.answers import accepted, created
 from fleet.api.caller import Calling
 from fleet.api.guarded import guarded_router
-from fleet.api.requests import PAGE, After, Body, Document, Limit, Nothing
-from fleet.api.shapes import page
-from fleet.errors import Place, SpecInvalid
+from fleet.api.requests import PAGE, After, Body, Document, Limit, Moment, Nothing
+from fleet.api.routes.actions import check_pairs
+from fleet.api.shapes import page, time_text, window_shape, without_nothing
+from fleet.errors import Place, Refused, SpecInvalid
+from fleet.model.ids import PlannedSyncId
+from fleet.model.operations import SyncOptions
 from fleet.model.parsing import parse_project
+from fleet.model.planned import PlannedSync
 from fleet.model.projects import DEFAULT_PROJECT
+from fleet.model.windows import SyncWindow
+from fleet.operations import planned as plans
 from fleet.operations import projects as operations
-from fleet.registry import projects
+from fleet.policy import is_open, next_flip
+from fleet.registry import planned, projects
 
 router = guarded_router("projects")
 
@@ -27,6 +37,15 @@ class CreateBody(Body):
 
 class ReplaceBody(Body):
     document: Document
+
+
+class PlanBody(Body):
+    """``at`` None: now. Without anything else, each application syncs as it says itself."""
+
+    at: Moment | None = None
+    prune: bool = False
+    dry_run: bool = False
+    sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
 
 
 @router.get("/projects", summary="Projects, by name")
@@ -82,6 +101,96 @@ async def put_project(caller: Calling, name: str, body: ReplaceBody) -> dict[str
         await projects.get_project(tx, caller.scope, name)
     put = await operations.put_project(caller.runtime, caller.actor, project, upsert=True)
     return {"action": put.action, "project": project.document, "warnings": list(put.warnings)}
+
+
+@router.get("/projects/{name}/syncwindows", summary="Its sync windows, and which are open")
+async def get_windows(caller: Calling, name: str) -> dict[str, Any]:
+    """One page: they stand in one document."""
+    await caller.require("get", "projects", name, caller.home or name)
+    async with caller.runtime.db.reading() as tx:
+        project = await projects.get_project(tx, caller.scope, name)
+    if project.spec.windows_fault:
+        raise Refused(project.spec.windows_fault, object=f"AppProject/{name}")
+    now = caller.runtime.now()
+    return page((_window_shape(window, now) for window in project.spec.windows), "")
+
+
+def _window_shape(window: SyncWindow, now: datetime) -> dict[str, Any]:
+    return {
+        **window_shape(window),
+        "open": is_open(window, now),
+        "changesAt": time_text(next_flip(window, now)),
+    }
+
+
+@router.get("/projects/{name}/syncs", summary="Planned syncs of all its applications, latest first")
+async def get_syncs(
+    caller: Calling, name: str, limit: Limit = PAGE, after: After = ""
+) -> dict[str, Any]:
+    await caller.require("get", "projects", name, caller.home or name)
+    async with caller.runtime.db.reading() as tx:
+        await projects.get_project(tx, caller.scope, name)
+        found, cursor = await planned.list_planned(tx, caller.scope, name, limit=limit, after=after)
+    return page(map(_planned_shape, found), cursor)
+
+
+@router.post("/projects/{name}/syncs", summary="Sync all its applications, at a moment or now")
+async def post_sync(caller: Calling, name: str, body: PlanBody) -> Response:
+    await caller.require("sync", "applications", "*", name)
+    check_pairs(body.sync_options)
+    made = await plans.plan_sync(
+        caller.runtime,
+        caller.actor,
+        caller.scope,
+        name,
+        body.at or caller.runtime.now(),
+        SyncOptions(prune=body.prune, dry_run=body.dry_run, sync_options=body.sync_options),
+    )
+    return accepted(_planned_shape(made))
+
+
+@router.delete("/projects/{name}/syncs/{id}", summary="Let a planned sync not take place")
+async def delete_sync(caller: Calling, name: str, id: UUID) -> dict[str, Any]:
+    await caller.require("sync", "applications", "*", name)
+    cancelled = await plans.cancel_planned(
+        caller.runtime, caller.actor, caller.scope, name, PlannedSyncId(id)
+    )
+    return _planned_shape(cancelled)
+
+
+def _planned_shape(sync: PlannedSync) -> dict[str, Any]:
+    return {
+        "id": str(sync.id),
+        "project": sync.project,
+        "at": time_text(sync.at),
+        "state": _state(sync),
+        "prune": sync.options.prune,
+        "dryRun": sync.options.dry_run,
+        "syncOptions": list(sync.options.sync_options),
+        "createdBy": sync.created_by,
+        "createdAt": time_text(sync.created_at),
+        "endedAt": time_text(sync.ended_at),
+        "cancelledBy": sync.cancelled_by,
+        "results": [
+            without_nothing(
+                {
+                    "application": result.application,
+                    "operation": str(result.operation or ""),
+                    "error": result.error,
+                    "message": result.message,
+                }
+            )
+            for result in sync.results
+        ],
+    }
+
+
+def _state(sync: PlannedSync) -> str:
+    if sync.cancelled_by:
+        return "Cancelled"
+    if sync.ended_at is not None:
+        return "Started"
+    return "Starting" if sync.results else "Planned"
 
 
 @router.delete("/projects/{name}", summary="Forget a project that no application is in")

@@ -99,11 +99,33 @@ def _facts(document: Item) -> Iterator[tuple[str, str]]:
     health = status.get("health") or {}
     yield "Health", _joined(health.get("status", ""), health.get("message", ""))
     yield "Stale since", status.get("staleSince", "")
+    yield from _windows(status.get("syncWindow") or {})
     yield from _operation(status.get("operationState") or {})
     for condition in status.get("conditions") or ():
         yield "Condition", f"{condition['type']}: {condition.get('message', '')}"
     if status.get("reconciledAt"):
         yield "Last compared", f"{status['reconciledAt']} ({age(status['reconciledAt'])} ago)"
+
+
+def _windows(standing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether it may sync now, which window decides, and when that next changes."""
+    if not standing:
+        return
+    yield "SyncWindow", standing["state"]
+    yield "Decided by", _decided_by(standing)
+    changes = standing.get("changesAt", "")
+    yield "Next change", f"{changes} (in {age(changes)})" if changes else "none in sight"
+    yield "Assigned Windows", ",".join(standing.get("assignedWindows") or ())
+
+
+def _decided_by(standing: Mapping[str, Any]) -> str:
+    """``deny window 2 (0 22 * * * for 8h, Europe/Berlin) is open (Ticket 123)``"""
+    window = standing.get("window") or {}
+    said = standing.get("reason", "")
+    if window and not said:
+        hours = f"{window['schedule']} for {window['duration']}, {window['timeZone']}"
+        said = f"{window['kind']} window {window['id']} ({hours}) is open"
+    return _joined(said, window.get("description", ""))
 
 
 def _source_text(source: Mapping[str, Any]) -> str:

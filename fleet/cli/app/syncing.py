@@ -33,6 +33,15 @@ OPTION_FLAGS = {
     "only_different": "ApplyOutOfSyncOnly=true",
 }
 
+_BREAK_GLASS_OPTIONS = (
+    click.option(
+        "--break-glass",
+        is_flag=True,
+        help="Although sync windows say no; for roles that may, and kept in the audit log.",
+    ),
+    click.option("--reason", default="", metavar="TEXT", help="Why the glass is broken."),
+)
+
 _SYNC_OPTIONS = (
     click.option("-p", "--project", "projects", multiple=True, help="All of this project."),
     click.option("--revision", default="", help="Refused: the application says which."),
@@ -96,9 +105,28 @@ _SYNC_OPTIONS = (
 
 
 def _sync_options(function: Function) -> Function:
-    for option in reversed(_SYNC_OPTIONS):
+    for option in reversed((*_SYNC_OPTIONS, *_BREAK_GLASS_OPTIONS)):
         function = option(function)
     return function
+
+
+def _break_glass_options(function: Function) -> Function:
+    for option in reversed(_BREAK_GLASS_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _broken_glass(*, break_glass: bool, reason: str) -> str | None:
+    """Why sync windows are to be overridden, if they are.
+
+    Raises:
+        UsageError: one flag without the other.
+    """
+    if break_glass and not reason.strip():
+        raise UsageError("--break-glass needs --reason TEXT: the audit log keeps it")
+    if reason and not break_glass:
+        raise UsageError("--reason says why the glass is broken: it goes with --break-glass")
+    return reason.strip() or None
 
 
 @app.command(
@@ -108,6 +136,7 @@ def _sync_options(function: Function) -> Function:
         "fleet app sync web --resource apps:Deployment:shop/web --force-conflicts",
         "fleet app sync web --retry-limit 5 --retry-backoff-duration 10s",
         "fleet app sync -l team=web --async",
+        "fleet app sync web --break-glass --reason 'the shop is down'",
     )
 )
 @click.argument("names", nargs=-1, metavar="NAME...")
@@ -129,8 +158,8 @@ def sync(
 ) -> None:
     """Make clusters be as Git says, now, and wait until it is done.
 
-    Exits 3 when the sync failed, 4 when no worker runs that could do it. Retries are part of
-    the sync: it goes on when this command does not.
+    Exits 3 when the sync failed or sync windows are against it, 4 when no worker runs that
+    could do it. Retries are part of the sync: it goes on when this command does not.
     """
     _refuse(flags)
     invocation = ctx.ensure_object(Invocation)
@@ -143,6 +172,7 @@ def sync(
             *(option for flag, option in OPTION_FLAGS.items() if flags[flag]),
         ],
         retry=_retry_of(flags),
+        breakGlassReason=_broken_glass(break_glass=flags["break_glass"], reason=flags["reason"]),
     )
     patterns, labels = flags["resources"], mapping_of(flags["labels"])
     bodies = {
@@ -206,6 +236,7 @@ def _objects(
 @click.argument("name")
 @click.argument("number", type=click.IntRange(0), required=False, metavar="[ID]")
 @click.option("--prune", is_flag=True, help="Delete what was not there then.")
+@_break_glass_options
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
 @yes_option()
@@ -216,6 +247,8 @@ def rollback(
     name: str,
     number: int | None,
     prune: bool,
+    break_glass: bool,
+    reason: str,
     detached: bool,
     timeout: int,
     yes: bool,
@@ -227,10 +260,11 @@ def rollback(
     there any more. Refused while auto-sync is on, which would undo it.
     """
     invocation = ctx.ensure_object(Invocation)
+    overriding = given(breakGlassReason=_broken_glass(break_glass=break_glass, reason=reason))
     if number is None:
         number = _previous(invocation, name)
     confirm(f"Roll {name} back to deployment {number}?", yes=yes)
-    body = {"id": number, "prune": prune}
+    body = {"id": number, "prune": prune, **overriding}
     started = invocation.api.post("applications", name, "rollback", body=body)
     how = Following(wait=not detached, timeout=timeout, output=output)
     conclude(ctx, carry_out(invocation, [started], how), output)

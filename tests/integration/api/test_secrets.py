@@ -86,6 +86,8 @@ async def everything(api: Api) -> list[tuple[str, str]]:
     values = {
         "/clusters/{name}": ["main", "eu-1"],
         "/projects/{name}": ["default"],
+        "/projects/{name}/syncwindows": ["default"],
+        "/projects/{name}/syncs": ["default"],
         "/accounts/{name}/tokens": ["otto"],
         "/operations/{id}": [entry["id"] for entry in operations],
     }

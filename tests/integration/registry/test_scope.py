@@ -26,7 +26,14 @@ import fleet.registry
 from fleet.errors import NotFound
 from fleet.identity.tokens import ENTROPY_BYTES, mint
 from fleet.model.clusters import Connection, ManagedAuth
-from fleet.model.ids import ApplicationId, ClusterId, OperationId, RepositoryId, TokenId
+from fleet.model.ids import (
+    ApplicationId,
+    ClusterId,
+    OperationId,
+    PlannedSyncId,
+    RepositoryId,
+    TokenId,
+)
 from fleet.model.operations import OperationKind, SyncOptions, Trigger
 from fleet.model.repositories import KnownCertificate, RepositoryAuth, RepositoryType
 from fleet.model.scope import EVERYTHING, Scope
@@ -39,6 +46,8 @@ from fleet.registry import (
     credentials,
     drift,
     history,
+    planned,
+    projects,
     repositories,
     syncs,
     timetable,
@@ -66,6 +75,7 @@ NOUNS = (
     "drift",
     "history",
     "manifests",
+    "planned",
     "projects",
     "queue",
     "refs",
@@ -92,7 +102,13 @@ WITHOUT_SCOPE = {
     "manifests.load_many",
     "manifests.put",
     "manifests.record_renders",
+    "planned.add_results",
+    "planned.hold_planned",
+    "planned.open_planned",
+    "projects.document_of",
     "projects.ensure_default",
+    "projects.mark_held",
+    "projects.with_windows",
     "queue.finished_jobs_purge",
     "queue.live_workers",
     "queue.requeue_stalled",
@@ -187,6 +203,14 @@ class World:
         await syncs.record_deployments(tx, [deployed])
         event = Drifted(application, f"{project}-web", f"{project}-eu", "Pod/a/b", ())
         await drift.open_drift(tx, [event], self.started)
+        planned_sync = await planned.create_planned(
+            tx,
+            ANNA,
+            await projects.project_id(tx, EVERYTHING, project),
+            project,
+            self.started,
+            SyncOptions(sync_options=(f"{project}=true",)),
+        )
         await accounts.create_account(tx, ANNA, project, f"project:{project}")
         minted = mint(TokenId(uuid4()), secrets.token_bytes(ENTROPY_BYTES))
         await accounts.create_token(
@@ -203,6 +227,7 @@ class World:
             ApplicationId: [application],
             RepositoryId: [repository.id, await seeds.repository(tx, _implicit(project))],
             OperationId: [operation.id],
+            PlannedSyncId: [planned_sync.id],
             str: [
                 project,
                 cluster.name,

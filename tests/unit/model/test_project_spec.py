@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from fleet.errors import SpecInvalid
+from fleet.model.cron import parse_cron
 from fleet.model.parsing import parse_project
 from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
+from fleet.model.windows import SyncWindow, WindowKind
 
 
 def project(**spec: Any) -> dict[str, Any]:
@@ -51,10 +54,8 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
 
 
 def test_what_is_not_enforced_says_so() -> None:
-    window = {"kind": "deny", "schedule": "0 22 * * *", "duration": "1h30m", "clusters": ["*"]}
     parsed = parse_project(
         project(
-            syncWindows=[window],
             permitOnlyProjectScopedClusters=True,
             signatureKeys=[{"keyID": "1"}],
             roles=[{"name": "ci", "policies": ["p, a, b"]}],
@@ -63,7 +64,6 @@ def test_what_is_not_enforced_says_so() -> None:
     assert [warning.split(":")[0] for warning in parsed.warnings] == [
         "spec.permitOnlyProjectScopedClusters",
         "spec.signatureKeys",
-        "spec.syncWindows",
         "spec.roles",
     ]
 
@@ -96,10 +96,16 @@ def window(**changes: Any) -> dict[str, Any]:
         (window(kind="maybe"), "spec.syncWindows[0].kind"),
         (window(schedule="* * * *"), "spec.syncWindows[0].schedule"),
         (window(schedule="61 * * * *"), "spec.syncWindows[0].schedule"),
+        (window(schedule="0 0 31 2 *"), "spec.syncWindows[0].schedule"),
         (window(duration="1 hour"), "spec.syncWindows[0].duration"),
         (window(duration="0s"), "spec.syncWindows[0].duration"),
         (window(duration="-1h"), "spec.syncWindows[0].duration"),
         (window(timeZone="Mars/../x"), "spec.syncWindows[0].timeZone"),
+        (window(timeZone="Europe/Atlantis"), "spec.syncWindows[0].timeZone"),
+        (window(timeZone="Europe"), "spec.syncWindows[0].timeZone"),
+        (window(timeZone="/etc/passwd"), "spec.syncWindows[0].timeZone"),
+        (window(timeZone="a" * 300), "spec.syncWindows[0].timeZone"),
+        (window(timeZone="a\nb"), "spec.syncWindows[0].timeZone"),
         (window(manualSync="yes"), "spec.syncWindows[0].manualSync"),
         (project(roles=[{"name": "a b"}]), "spec.roles[0].name"),
     ],
@@ -122,3 +128,52 @@ def test_a_name_on_a_namespaced_rule_is_not_understood_and_said_so() -> None:
     parsed = parse_project(project(namespaceResourceBlacklist=[rule]))
     assert parsed.spec.namespace_deny == (KindRule("", "Secret"),)
     assert parsed.warnings[0].startswith("spec.namespaceResourceBlacklist[0].name: unknown")
+
+
+def test_reads_sync_windows() -> None:
+    written = {
+        "kind": "deny",
+        "schedule": "0 22 * * 1-5",
+        "duration": "1h30m",
+        "applications": ["web-*"],
+        "namespaces": ["shop"],
+        "clusters": ["eu-*", "https://10.0.0.1:6443"],
+        "manualSync": True,
+        "syncOverrun": True,
+        "andOperator": True,
+        "timeZone": "Europe/Berlin",
+        "description": "Ticket 123",
+    }
+    parsed = parse_project(project(syncWindows=[window()["spec"]["syncWindows"][0], written]))
+    plain, full = parsed.spec.windows
+    assert (plain.id, plain.kind, plain.length, plain.time_zone) == (
+        0,
+        WindowKind.ALLOW,
+        timedelta(hours=1),
+        "UTC",
+    )
+    assert full == SyncWindow(
+        id=1,
+        kind=WindowKind.DENY,
+        schedule="0 22 * * 1-5",
+        duration="1h30m",
+        cron=parse_cron("0 22 * * 1-5"),
+        length=timedelta(minutes=90),
+        time_zone="Europe/Berlin",
+        applications=("web-*",),
+        namespaces=("shop",),
+        clusters=("eu-*", "https://10.0.0.1:6443"),
+        and_operator=True,
+        manual_sync=True,
+        sync_overrun=True,
+        description="Ticket 123",
+    )
+    assert parsed.warnings == (
+        "spec.syncWindows[0]: names no applications, namespaces or clusters, so it concerns none",
+    )
+
+
+def test_a_stored_window_that_cannot_be_read_is_a_fault_and_no_error() -> None:
+    parsed = parse_project(window(timeZone="Europe/Atlantis"), stored=True)
+    assert parsed.spec.windows == ()
+    assert "spec.syncWindows[0].timeZone" in parsed.spec.windows_fault

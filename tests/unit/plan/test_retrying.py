@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fleet.model.health import SyncStatus
 from fleet.model.operations import OperationPhase, Trigger
 from fleet.model.retries import Retry
+from fleet.model.windows import Hold
 from fleet.plan.auto import AutoPolicy, AutoSituation, LastSync, RunningSync, decide_sync
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
@@ -182,3 +183,33 @@ def test_what_waits_begins_when_its_time_has_come() -> None:
     due = decide_sync(waiting, NOW).not_before
     assert due is not None
     assert decide_sync(waiting, due).attempt == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"last": replace(FAILED, finished_at=NOW - seconds(60))},
+        {"last": DONE},
+        {"running": RunningSync("sha1", automated=True, is_stuck=True)},
+    ],
+)
+def test_whatever_would_begin_waits_for_its_window(changes: dict[str, Any]) -> None:
+    situation = replace(FRESH, **changes)
+    assert decide_sync(situation, NOW).start
+    hold = Hold("deny window 0 is open", NOW + seconds(600))
+    decision = decide_sync(replace(situation, hold=hold), NOW)
+    assert not decision.start
+    assert decision.held
+    assert decision.reason.startswith("deny window 0 is open, until ")
+    assert decision.not_before == NOW + seconds(600)
+
+
+def test_what_would_not_begin_anyway_does_not_wait_for_a_window() -> None:
+    hold = Hold("deny window 0 is open", NOW + seconds(600))
+    for changes in ({"sync": SyncStatus.SYNCED}, {"policy": replace(ON, is_on=False)}):
+        decision = decide_sync(replace(FRESH, hold=hold, **changes), NOW)
+        assert not decision.held
+        assert decision.not_before is None
+    retried = replace(FRESH, hold=hold, last=FAILED)
+    assert decide_sync(retried, NOW) == decide_sync(replace(retried, hold=None), NOW)
