@@ -17,6 +17,7 @@ from fleet.cluster import (
     Gate,
     apply,
     delete,
+    drop_finalizer,
     ensure_namespace,
     get_metadata,
     meta_of,
@@ -42,6 +43,7 @@ from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import (
+    HOOK_FINALIZER,
     TRACKING_ANNOTATION,
     GroupKind,
     Manifest,
@@ -116,11 +118,10 @@ class DryRun:
     def brings_what_lacks(self, wanted: DesiredObject, error: FleetError) -> bool:
         if isinstance(error, KindUnknown):
             return (wanted.ref.group_kind, wanted.version) in self.kinds
-        return (
-            isinstance(error, ObjectRejected)
-            and error.reason == "NotFound"
-            and wanted.ref.namespace in self.namespaces
-        )
+        return isinstance(error, ObjectRejected) and self.brings_namespace(wanted.ref, error)
+
+    def brings_namespace(self, ref: ObjectRef, error: ObjectRejected) -> bool:
+        return error.reason == "NotFound" and ref.namespace in self.namespaces
 
 
 @dataclass(frozen=True)
@@ -145,13 +146,19 @@ async def carry_out(
         rows: the recorded resources; what we owned of an object decides a conflict.
         dry_run: nothing is stored anywhere.
     """
-    answers = await asyncio.gather(
-        *(
-            _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
-            for task in tasks
-        ),
-        return_exceptions=True,
+    return side_by_side(
+        await asyncio.gather(
+            *(
+                _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
+                for task in tasks
+            ),
+            return_exceptions=True,
+        )
     )
+
+
+def side_by_side(answers: Sequence[Result | BaseException]) -> Batch:
+    """What tasks came to that were gathered with their exceptions."""
     results: list[Result] = []
     interrupted: FleetError | None = None
     for answer in answers:
@@ -173,8 +180,9 @@ async def _one(
     dry_run: DryRun | None,
 ) -> Result:
     try:
-        if task.step is Step.SKIP:
-            return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, task.reason), row)
+        if task.step in (Step.SKIP, Step.AWAIT):
+            action = Action.SKIPPED if task.step is Step.SKIP else Action.UNCHANGED
+            return Result(task, Outcome(task.ref, action, task.wave, task.reason), row)
         if task.step is Step.CREATE_NAMESPACE:
             return await _namespace(place, task, dry_run=dry_run is not None)
         if task.step is Step.PRUNE:
@@ -190,10 +198,16 @@ async def _one(
             message = "dry run, not checked: what it needs comes with the same sync"
             return Result(task, Outcome(task.ref, Action.CREATED, task.wave, message), row)
         message = f"{error.message} {error.hint}".strip()
-        return Result(task, Outcome(task.ref, Action.FAILED, task.wave, message, error.type), row)
+        failed = Outcome(task.ref, Action.FAILED, task.wave, message, error.type, task.phase)
+        return Result(task, failed, row)
 
 
-def _kind(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
+def kind_of(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
+    """The kind as the cluster serves it.
+
+    Raises:
+        KindUnknown: it does not, in that version.
+    """
     kind = place.discovery.find(ref.group_kind, version)
     if kind is None or (version and kind.version != version):
         raise unknown_kind(ref, version)
@@ -214,7 +228,8 @@ async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
     if dry_run:
         live = await get_metadata(place.link.client, NAMESPACE, "", task.ref.name)
         action = Action.CREATED if live is None else Action.UNCHANGED
-        return Result(task, Outcome(task.ref, action, task.wave, "dry run"), None)
+        told = Outcome(task.ref, action, task.wave, "dry run", phase=task.phase)
+        return Result(task, told, None)
     with writing("namespace"):
         created = await ensure_namespace(
             place.link.client,
@@ -224,7 +239,7 @@ async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
             gate=place.gate,
         )
     action = Action.CREATED if created else Action.UNCHANGED
-    return Result(task, Outcome(task.ref, action, task.wave), None)
+    return Result(task, Outcome(task.ref, action, task.wave, phase=task.phase), None)
 
 
 async def _apply(
@@ -235,7 +250,7 @@ async def _apply(
     *,
     dry_run: bool,
 ) -> Result:
-    kind = _kind(place, wanted.ref, wanted.version)
+    kind = kind_of(place, wanted.ref, wanted.version)
     client = place.link.client
     with writing("apply"):
         try:
@@ -359,6 +374,10 @@ async def _prune_served(
         return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), None)
     if dry_run:
         return Result(task, replace(gone, message="dry run"), row)
+    if HOOK_FINALIZER in meta.finalizers:
+        # of a hook whose sync was never ended: nobody else takes it off
+        with writing("hook-release"):
+            await drop_finalizer(client, kind, meta, HOOK_FINALIZER, gate=place.gate)
     with writing("delete"):
         await delete(
             client,

@@ -85,6 +85,10 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     for ref, row in view.rows.items():
         if ref in desired or not row.in_inventory:
             continue
+        if row.hook or (view.prepared is not None and ref in view.prepared.set_apart):
+            if row.uid or view.operation is not None:
+                rows[ref] = _hook_row(row)
+            continue
         if view.prepared is None or not is_complete(view):
             rows[ref] = row  # nothing is known about what is wanted: it stays as it was
         else:
@@ -95,6 +99,13 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
                 message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
             )
     return rows
+
+
+def _hook_row(row: LiveResource) -> LiveResource:
+    """Of a live hook: it is not compared with anything. It may have been an object before."""
+    return replace(
+        row, hook=True, sync=SyncStatus.SYNCED, requires_pruning=False, message="", drift=()
+    )
 
 
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
@@ -124,7 +135,7 @@ def _wanted_row(
             wave=wanted.wave,
             message="was not applied yet",
         )
-    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False)
+    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False, hook=False)
     if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
         return row
     if not same:
@@ -253,13 +264,24 @@ def plan_for(
     *,
     automated: bool,
     namespace_ready: bool,
+    run: str = "",
 ) -> Plan:
-    """The plan of a sync or rollback; of a deletion when the application is being deleted."""
+    """The plan of a sync or rollback; of a deletion when the application is being deleted.
+
+    Args:
+        run: names this run of its hooks; "" runs none.
+    """
     rows = standing_rows(view)
     gate = gate_of(view.project, cluster)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
-        return build_deletion(view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners)
+        return build_deletion(
+            view.rows.values(),
+            gate=lambda *_: ALLOWED,
+            owners=view.owners,
+            hooks=view.hooks,
+            run=run,
+        )
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
         why = view.app.render_error.get("message", "")
@@ -281,7 +303,9 @@ def plan_for(
             owners=view.owners,
             application_options=read_application_options((*policy.options, *options.sync_options)),
             object_options=_known_to_stay(rows) if automated else {},
-            hooks=frozenset(view.prepared.hooks),
+            hooks=view.hooks,
+            run=run,
+            set_apart=frozenset(view.prepared.set_apart),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
         )
@@ -308,7 +332,8 @@ def would_act(view: View, cluster: Cluster) -> bool:
     out of sync for ever: syncs that only skip it would follow each other without end.
     """
     plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
-    return bool(plan.refused) or any(task.step is not Step.SKIP for task in plan.tasks)
+    idle = (Step.SKIP, Step.AWAIT)
+    return bool(plan.refused) or any(task.step not in idle for task in plan.tasks)
 
 
 def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
@@ -345,7 +370,8 @@ def auto_decision(
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
     automated = policy.automated
-    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
+    objects = [row for row in rows.values() if not row.hook]
+    unsynced = [row for row in objects if row.sync is SyncStatus.OUT_OF_SYNC]
     running = None
     if view.operation is not None:
         running = RunningSync(
@@ -370,7 +396,7 @@ def auto_decision(
             key=sync_key(view),
             sync=sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
-            would_prune_all=bool(rows) and all(row.requires_pruning for row in rows.values()),
+            would_prune_all=bool(objects) and all(row.requires_pruning for row in objects),
             running=running,
             last=last,
             heal_count=app.heals,
