@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
 from fleet.model.scope import EVERYTHING
 from fleet.operations.applications import (
@@ -195,7 +197,7 @@ async def test_each_sync_runs_its_hooks_anew(full: World) -> None:
     assert before["before"]["metadata"]["uid"] != after["before"]["metadata"]["uid"]
     reports = [name for name in after if name.startswith("report-")]
     assert len(reports) == 2
-    assert [name for name in before if name.startswith("report-")][0] in reports
+    assert next(name for name in before if name.startswith("report-")) in reports
     assert after["before"]["metadata"]["annotations"][RUN] == f"{second['id']}/1/PreSync"
     rows = await full.resources("web")
     assert {name for name, row in rows.items() if row["hook"]} == {
@@ -252,8 +254,6 @@ async def test_hooks_of_a_wave_are_through_before_the_next(full: World) -> None:
 
 
 async def test_a_part_of_an_application_is_synced_without_hooks(full: World) -> None:
-    from fleet.model.objects import ObjectRef
-
     await full.add_app("web", auto=False)
     full.commit(web=(job("before", "PreSync"), config_map("one"), config_map("two")))
     await full.poll()
@@ -380,8 +380,6 @@ async def test_a_rollback_runs_the_hooks_that_were_stored(full: World) -> None:
 
 
 async def test_a_sync_that_takes_too_long_is_ended(full: World) -> None:
-    from dataclasses import replace
-
     full.runtime = replace(
         full.runtime, settings=replace(full.runtime.settings, sync_timeout_seconds=600.0)
     )

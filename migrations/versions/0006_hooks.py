@@ -4,7 +4,7 @@ There are few of them, and one object may be a hook of several phases: so they a
 their operation, not rows of ``operation_results``, whose key is the object. The version before
 neither reads nor writes the column, and goes on with its operations meanwhile.
 
-Revision ID: 0007
+Revision ID: 0006
 Revises: 0005
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0007"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
