@@ -144,7 +144,8 @@ def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
 
 async def record_hooks(place: Place, one: Progress) -> None:
     """Commit what is known of an operation before its hooks are let go: then they may be gone,
-    and nobody could tell any more how they ended."""
+    and nobody could tell any more how they ended. Its outcomes say that objects were applied,
+    so their rows have to say it, too."""
     operation = one.operation
     if operation is None or one.noted == len(one.fresh):
         return
@@ -153,6 +154,7 @@ async def record_hooks(place: Place, one: Progress) -> None:
         await work.fence(tx, place.cluster.id, place.epoch)
         await syncs.put_results(tx, [(operation, fresh)])
         await syncs.put_operations(tx, [operation])
+        await _record_rows(tx, place, [one], {one.view.app.id: standing_rows(one.current)})
     one.noted = len(fresh)
 
 
