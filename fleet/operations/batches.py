@@ -36,6 +36,7 @@ from fleet.operations.judging import (
     auto_decision,
     desired_of,
     next_try,
+    owes_hooks,
     plan_for,
     standing_rows,
     would_act,
@@ -47,7 +48,7 @@ from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
-from fleet.operations.stepping import has_hooks, next_step, terminate
+from fleet.operations.stepping import SUPERSEDED, has_hooks, next_step, resume_ending, terminate
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import SyncDecision, read_application_options, skipped
@@ -185,6 +186,7 @@ class Pass:
     async def _begin_one(self, one: Progress, now: datetime) -> None:
         operation = one.operation
         if operation is not None and operation.phase is OperationPhase.TERMINATING:
+            resume_ending(one, operation)
             return
         if operation is not None and one.view.is_skipped:
             terminate(one, SKIPPED)
@@ -206,7 +208,7 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"superseded by revision {first_revision(one.view)[:12]}"
+            message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
             if has_hooks(operation):
                 one.is_superseded = True
                 terminate(one, message)  # the next begins once its hooks are ended
@@ -224,7 +226,7 @@ class Pass:
         view = one.current
         decision = auto_decision(view, standing_rows(view), "", now)
         is_yes = decision.start or decision.not_before is not None
-        if is_yes and not would_act(view, self.cluster):
+        if is_yes and not (would_act(view, self.cluster) or owes_hooks(view)):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         return decision
 

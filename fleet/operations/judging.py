@@ -49,6 +49,7 @@ from fleet.plan import (
     next_attempt,
     read_application_options,
 )
+from fleet.plan.hooks import DELETE_PHASES
 from fleet.plan.planning import CREATE_NAMESPACE
 from fleet.policy import may_create_namespace, may_manage
 
@@ -336,6 +337,14 @@ def would_act(view: View, cluster: Cluster) -> bool:
     return bool(plan.refused) or any(task.step not in idle for task in plan.tasks)
 
 
+def owes_hooks(view: View) -> bool:
+    """Whether the last sync of what is wanted now failed, and there are hooks to run: what it
+    applied may be in sync, and what was to follow has not."""
+    failed = view.app.attempt_phase in (OperationPhase.FAILED, OperationPhase.ERROR)
+    is_same = view.app.attempted_key == sync_key(view)
+    return failed and is_same and any(hook.phase not in DELETE_PHASES for hook in view.hooks)
+
+
 def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
     """When a failed sync that somebody asked for is tried again; None: it stays failed.
 
@@ -403,6 +412,7 @@ def auto_decision(
             last_healed_at=app.healed_at,
             deleting=app.deleting is not None,
             blocked=blocked or _why_blocked(view),
+            owes_hooks=owes_hooks(view),
         ),
         now,
     )

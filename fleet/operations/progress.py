@@ -57,6 +57,7 @@ class Progress:
         postponed: tasks that have to be tried again later, with the reason.
         noted: how many of ``fresh`` were recorded before the end of the pass.
         is_superseded: the running operation is ended because something newer is wanted.
+        is_given_up: somebody ended it: it does not begin again by itself.
     """
 
     view: View
@@ -84,6 +85,7 @@ class Progress:
     postponed: dict[TaskKey, str] = field(default_factory=dict)
     noted: int = 0
     is_superseded: bool = False
+    is_given_up: bool = False
 
     @classmethod
     def of(cls, view: View) -> Progress:
@@ -165,7 +167,8 @@ class Progress:
         if follows_git and not self.is_superseded:
             key = sync_key(self.view)
             self.attempts = self.attempts if self.attempted_key == key else 1
-            self.attempted_key, self.attempt_phase = key, str(phase)
+            ended = OperationPhase.TERMINATING if self.is_given_up else phase
+            self.attempted_key, self.attempt_phase = key, str(ended)
             self.attempted_at = now
         if operation.options.manifests_sha256:
             self.wait(now)  # everything was compared with a rollback; compare it with Git again

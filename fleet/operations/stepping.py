@@ -13,12 +13,14 @@ from fleet.model.operations import (
     OperationPhase,
     Task,
 )
-from fleet.operations.judging import retry_at
+from fleet.operations.judging import SKIPPED, retry_at
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
 from fleet.plan import Advance, crds_before, ending_tasks, next_tasks
 
 #: An operation's objects are looked at this often while it waits for them to go away.
 GOING = timedelta(seconds=2)
+#: How the messages begin of syncs that Fleet ends by itself.
+SUPERSEDED, TOO_LONG = "superseded by revision", "took longer than"
 
 
 def next_step(one: Progress, now: datetime, timeout_seconds: float) -> tuple[Task, ...]:
@@ -86,7 +88,7 @@ def _stop_in_time(
     if deadline > now:
         one.wait(deadline)
     elif operation.phase is OperationPhase.RUNNING:
-        told = f"took longer than {timeout_seconds:g} s: {operation.message}".removesuffix(": ")
+        told = f"{TOO_LONG} {timeout_seconds:g} s: {operation.message}".removesuffix(": ")
         one.operation = operation.with_phase(OperationPhase.TERMINATING, told)
 
 
@@ -94,6 +96,12 @@ def terminate(one: Progress, message: str) -> None:
     """End the running operation, its hooks first."""
     if one.operation is not None:
         one.operation = one.operation.with_phase(OperationPhase.TERMINATING, message)
+
+
+def resume_ending(one: Progress, operation: Operation) -> None:
+    """An operation that was told to end: by Fleet in an earlier pass, or by somebody."""
+    one.is_superseded = operation.message.startswith(SUPERSEDED)
+    one.is_given_up = not operation.message.startswith((SUPERSEDED, TOO_LONG, SKIPPED))
 
 
 def has_hooks(operation: Operation) -> bool:

@@ -319,6 +319,44 @@ async def test_a_hook_that_never_ends_gives_way_to_a_newer_commit(full: World) -
     assert settings["data"] == {"x": "2"}
 
 
+async def test_hooks_that_failed_are_run_again_though_all_is_in_sync(full: World) -> None:
+    await full.add_app("web", retry={"limit": 1})
+    await full.deliver(web=(job("after", "PostSync", pod="fail"), config_map("settings")))
+    first = await ended(full, "web")
+    assert (first["phase"], (await full.app("web"))["sync_status"]) == ("Failed", "Synced")
+    full.clock.forward(60)
+    second = await ended(full, "web", 2)
+    assert (second["attempt"], hooks(second)) == (2, [("PostSync", "after", "Failed")])
+    full.clock.forward(600)
+    await full.pass_(look=True)
+    assert len(await full.operations("web")) == 2
+
+
+async def test_a_sync_that_somebody_ended_does_not_begin_again(full: World) -> None:
+    await full.add_app("web")
+    await full.deliver(
+        web=(job("endless", "PreSync", pod="pending"), config_map("settings", x="1"))
+    )
+    await waits(full, "web", "waiting for Job")
+    await terminate_application(full.runtime, ADMIN, EVERYTHING, "web")
+    await ended(full, "web")
+    full.clock.forward(600)
+    await full.pass_(look=True)
+    assert len(await full.operations("web")) == 1
+    await full.deliver(web=(config_map("settings", x="2"),))
+    assert (await ended(full, "web", 2))["phase"] == "Succeeded"
+
+
+async def test_nothing_is_done_while_a_hook_has_a_kind_that_is_not_served(bare: World) -> None:
+    unknown = job("before", "PreSync") | {"apiVersion": "example.test/v1", "kind": "Ritual"}
+    await bare.add_app("web")
+    await bare.deliver(web=(unknown, config_map("settings")))
+    app = await bare.app("web")
+    assert (app["sync_status"], await bare.operations("web")) == ("OutOfSync", [])
+    assert "does not serve kind example.test/Ritual" in app["conditions"][0]["message"]
+    assert bare.read("settings") is None
+
+
 async def test_hooks_around_a_deletion(full: World) -> None:
     await full.add_app("web", auto=False)
     full.commit(
