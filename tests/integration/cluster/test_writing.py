@@ -78,7 +78,9 @@ async def test_one_finalizer_is_taken_off_the_object_that_was_looked_at(
     assert caught.value.reason == "Conflict"
     assert gate.seen[1:] == [("delete", f"ConfigMap/{spot}/settings")] * 2
     await drop_finalizer(client, CONFIG_MAP, left, "example.test/other", gate=gate)
-    await delete(client, CONFIG_MAP, spot, "settings", uid=left.uid, gate=gate)
+    await delete(
+        client, CONFIG_MAP, spot, "settings", uid=left.uid, gate=gate, propagation="background"
+    )
     assert await drop_finalizer(client, CONFIG_MAP, left, "example.test/x", gate=gate) == ""
 
 
