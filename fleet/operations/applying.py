@@ -53,11 +53,14 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
+from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
+#: Of a dry run: the server cannot say yet what would become of an object.
+UNCHECKED = "dry run, not checked: what it needs comes with the same sync"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost)
 
@@ -115,13 +118,14 @@ class DryRun:
         objects = [desired[ref] for ref in made if ref in desired]
         return cls(frozenset(namespaces), kinds_brought(objects))
 
-    def brings_what_lacks(self, wanted: DesiredObject, error: FleetError) -> bool:
+    def brings_what_lacks(self, ref: ObjectRef, version: str, error: FleetError) -> bool:
         if isinstance(error, KindUnknown):
-            return (wanted.ref.group_kind, wanted.version) in self.kinds
-        return isinstance(error, ObjectRejected) and self.brings_namespace(wanted.ref, error)
-
-    def brings_namespace(self, ref: ObjectRef, error: ObjectRejected) -> bool:
-        return error.reason == "NotFound" and ref.namespace in self.namespaces
+            return (ref.group_kind, version) in self.kinds
+        return (
+            isinstance(error, ObjectRejected)
+            and error.reason == "NotFound"
+            and ref.namespace in self.namespaces
+        )
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,12 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
-        if dry_run is not None and wanted is not None and dry_run.brings_what_lacks(wanted, error):
-            message = "dry run, not checked: what it needs comes with the same sync"
-            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, message), row)
+        if (
+            dry_run is not None
+            and wanted is not None
+            and dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
+        ):
+            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
         failed = Outcome(task.ref, Action.FAILED, task.wave, message, error.type, task.phase)
         return Result(task, failed, row)
@@ -400,24 +407,3 @@ def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
     if consent is Consent.GIVEN:
         return ""
     return f"{KEPT} {'Delete' if place.awaits_end else 'Prune'}={consent.value}"
-
-
-def images_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Images of a workload's containers, sorted and unique; total on nonsense."""
-    found: set[str] = set()
-    spec = manifest.get("spec")
-    pods = [spec]
-    for path in (("template", "spec"), ("jobTemplate", "spec", "template", "spec")):
-        node: Any = spec
-        for key in path:
-            node = node.get(key) if isinstance(node, Mapping) else None
-        pods.append(node)
-    for pod in pods:
-        if not isinstance(pod, Mapping):
-            continue
-        for part in ("containers", "initContainers"):
-            for container in pod.get(part) or ():
-                image = container.get("image") if isinstance(container, Mapping) else None
-                if isinstance(image, str):
-                    found.add(image)
-    return tuple(sorted(found))

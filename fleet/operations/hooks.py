@@ -31,15 +31,16 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, HookState, Operation, Outcome, Step, Task, TaskKey
 from fleet.operations.applying import (
     INTERRUPTIONS,
+    UNCHECKED,
     Batch,
     DryRun,
     Result,
     Workplace,
-    images_of,
     kind_of,
     side_by_side,
 )
 from fleet.operations.crashpoints import writing
+from fleet.operations.images import images_of
 from fleet.operations.views import View
 from fleet.plan import (
     DesiredHook,
@@ -110,6 +111,9 @@ async def _one(place: Workplace, task: Task, run: Run) -> Result:
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        wanted, dry_run = run.hooks.get(task.key), run.dry_run
+        if dry_run and wanted and dry_run.brings_what_lacks(task.ref, wanted.version, error):
+            return Result(task, _shown(task, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
         if task.step is Step.END_HOOK:
             before = run.outcomes.get(task.key) or _failed(task, ENDED)
@@ -178,21 +182,19 @@ async def _tried(
     place: Workplace, kind: ApiKind, task: Task, hook: DesiredHook, run: Run, *, is_there: bool
 ) -> Result:
     """A dry run: would the server take it? One of an earlier run hides the answer."""
-    through = replace(_outcome(task, Action.CREATED), hook=HookState.SUCCEEDED, ended=True)
     row = run.rows.get(task.ref)
     if is_there:
-        message = "dry run, not checked: one of an earlier run is there"
-        return Result(task, replace(through, message=message), row)
+        return Result(task, _shown(task, "dry run, not checked: one of before is there"), row)
     manifest = hook.manifest_of(run.id, place.application_id, held=False)
-    try:
-        client, gate = place.link.client, place.gate
-        tried = await apply(client, kind, manifest, force=True, gate=gate, dry_run=True)
-    except ObjectRejected as error:
-        if run.dry_run is None or not run.dry_run.brings_namespace(task.ref, error):
-            raise
-        message = "dry run, not checked: what it needs comes with the same sync"
-        return Result(task, replace(through, message=message), row)
-    return Result(task, replace(through, message="dry run"), row, tried.object)
+    client, gate = place.link.client, place.gate
+    tried = await apply(client, kind, manifest, force=True, gate=gate, dry_run=True)
+    return Result(task, _shown(task, "dry run"), row, tried.object)
+
+
+def _shown(task: Task, message: str) -> Outcome:
+    """Of a dry run: nothing was made, and nothing has to be ended."""
+    outcome = _outcome(task, Action.CREATED, message)
+    return replace(outcome, hook=HookState.SUCCEEDED, ended=True)
 
 
 def _is_of_run(place: Workplace, live: LiveMeta, task: Task, run: Run) -> bool:

@@ -7,8 +7,8 @@ applied with the hash of what is wanted says the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from fleet.diff import is_as_applied
 from fleet.health import aggregate
 from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
 from fleet.model.clusters import Cluster
-from fleet.model.decisions import ALLOWED, Decision
+from fleet.model.decisions import ALLOWED
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -28,8 +28,8 @@ from fleet.model.operations import (
     SyncOptions,
     Trigger,
 )
-from fleet.model.projects import ProjectSpec
 from fleet.model.retries import Retry
+from fleet.operations.allowing import gate_of
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
@@ -50,8 +50,6 @@ from fleet.plan import (
     read_application_options,
 )
 from fleet.plan.hooks import DELETE_PHASES
-from fleet.plan.planning import CREATE_NAMESPACE
-from fleet.policy import may_create_namespace, may_manage
 
 MISSING = Health(HealthStatus.MISSING)
 SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_ANNOTATION} says so"
@@ -186,54 +184,6 @@ def conditions_of(view: View, failure: str) -> tuple[dict[str, Any], ...]:
     if failure:
         found.append(("SyncError", failure))
     return tuple({"type": type, "message": message} for type, message in found)
-
-
-@dataclass(frozen=True)
-class ProjectGate:
-    """The project's answer about one object of one application."""
-
-    project: ProjectSpec
-    server: str
-    cluster: str
-
-    def __call__(self, ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
-        if verb == CREATE_NAMESPACE:
-            return may_create_namespace(
-                self.project, namespace=ref.name, server=self.server, cluster_name=self.cluster
-            )
-        return may_manage(
-            self.project,
-            group=ref.group,
-            kind=ref.kind,
-            name=ref.name,
-            namespace=ref.namespace,
-            namespaced=namespaced,
-            server=self.server,
-            cluster_name=self.cluster,
-        )
-
-
-def gate_of(project: ProjectSpec, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
-    """The project's rules, narrowed to the namespaces that the cluster was given for."""
-    ask = ProjectGate(project, cluster.server, cluster.name)
-    if not cluster.namespaces:
-        return ask
-
-    def narrowed(ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
-        if namespaced and ref.namespace not in cluster.namespaces:
-            return Decision(
-                allowed=False,
-                reason=f"cluster {cluster.name} is registered for namespaces"
-                f" {', '.join(cluster.namespaces)} only",
-            )
-        if not namespaced and not cluster.cluster_resources:
-            return Decision(
-                allowed=False,
-                reason=f"cluster {cluster.name} is registered without cluster-scoped objects",
-            )
-        return ask(ref, namespaced, verb)
-
-    return narrowed
 
 
 def verdicts_of(

@@ -46,12 +46,12 @@ from fleet.model.objects import Manifest, ObjectRef, metadata_of
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
-    images_of,
     kept_by_option,
     unknown_kind,
     value_sha256,
 )
 from fleet.operations.hooks import hook_row
+from fleet.operations.images import images_of
 from fleet.plan import DesiredObject
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.

@@ -10,10 +10,10 @@ from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.sync_options import SYNC_OPTION_VALUES
+from fleet.operations.allowing import gate_of
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
-from fleet.operations.judging import gate_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
 

@@ -225,8 +225,7 @@ def _within(walk: _Walk, wave: tuple[Task, ...]) -> Advance | None:
     for step in _steps(wave):
         if open_tasks := tuple(task for task in step if task.key not in walk.done):
             return Advance(tasks=open_tasks)
-        is_needed = not walk.dry_run and any(task.key not in walk.done for task in _main(walk.plan))
-        waiting = _not_established(walk, step) if is_needed else None
+        waiting = None if walk.dry_run else _not_established(walk, step)
         if waiting or (walk.has_failed(step) and _stops_its_wave(step[0])):
             return waiting
     hooks = (walk.done[task.key] for task in wave)
@@ -248,12 +247,13 @@ def _told(health: Health) -> str:
 
 
 def _not_established(walk: _Walk, step: tuple[Task, ...]) -> Advance | None:
-    """None when the definitions of this step, if there are any, are ready to be used, or when
-    one of them never will be."""
+    """None when the definitions of this step, if there are any, are ready to be used, when
+    nothing follows that could use them, or when one of them never will be ready."""
+    made = [task for task in step if task.step is Step.APPLY and task.ref.group_kind == CRD]
+    if not made or all(task.key in walk.done for task in _main(walk.plan)):
+        return None
     waiting = []
-    for task in step:
-        if task.step is not Step.APPLY or task.ref.group_kind != CRD:
-            continue
+    for task in made:
         health = walk.healths.get(task.ref)
         if health is not None and health.status is HealthStatus.DEGRADED:
             _note_degraded(walk, task, health)
