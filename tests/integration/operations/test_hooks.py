@@ -319,6 +319,31 @@ async def test_a_hook_that_never_ends_gives_way_to_a_newer_commit(full: World) -
     assert settings["data"] == {"x": "2"}
 
 
+async def test_a_wave_that_was_applied_before_is_waited_for_until_it_recovers(
+    full: World,
+) -> None:
+    """The second sync has nothing to apply in the first wave, and does not pass it by."""
+    await full.add_app("web", auto=False)
+    first = deployment("db", pod="pending", wave=0)
+    full.commit(web=(first, in_wave(config_map("later"), 1), job("after", "PostSync")))
+    await full.poll()
+    await full.sync("web")
+    await waits(full, "web", "db: is Progressing")
+    await terminate_application(full.runtime, ADMIN, EVERYTHING, "web")
+    await ended(full, "web")
+    await full.sync("web")
+    waiting = await waits(full, "web", "db: is Progressing")
+    assert (full.read("later"), waiting["hooks"]) == (None, [])
+    pods = f"/api/v1/namespaces/{full.namespace}/pods"
+    (pod,) = full.request("GET", pods)["items"]
+    del pod["metadata"]["annotations"]["tests.fleet.dev/pod"]
+    full.request("PUT", f"{pods}/{pod['metadata']['name']}", pod)
+    operation = await ended(full, "web", 2)
+    assert operation["phase"] == "Succeeded", operation["message"]
+    assert hooks(operation) == [("PostSync", "after", "Succeeded")]
+    assert full.read("later") is not None
+
+
 async def test_hooks_that_failed_are_run_again_though_all_is_in_sync(full: World) -> None:
     await full.add_app("web", retry={"limit": 1})
     await full.deliver(web=(job("after", "PostSync", pod="fail"), config_map("settings")))
