@@ -91,7 +91,8 @@ def hooks_by_key(view: View, run: str) -> dict[TaskKey, DesiredHook]:
 async def carry_out_hooks(place: Workplace, tasks: Sequence[Task], run: Run) -> Batch:
     """Make or end hooks, side by side.
 
-    An outcome without an action: it has to be tried again, for the reason in its message.
+    An outcome without an action: of one to be made, it has to be tried again, for the reason
+    in its message; of one to be ended, there is none.
     """
     return side_by_side(
         await asyncio.gather(*(_one(place, task, run) for task in tasks), return_exceptions=True)
@@ -254,8 +255,7 @@ def _never_made(task: Task, before: Outcome | None) -> Outcome:
     if before is not None and before.action is not None:
         running = before.hook is HookState.RUNNING
         return replace(before, hook=HookState.FAILED if running else before.hook, ended=True)
-    skipped = _outcome(task, Action.SKIPPED, "was not run")
-    return replace(skipped, hook=HookState.FAILED, ended=True)
+    return _outcome(task, None)
 
 
 async def _remove(place: Workplace, kind: ApiKind, live: LiveMeta) -> None:

@@ -54,7 +54,8 @@ class Progress:
         healed_by: who took differences back; "" when they went away by themselves.
         removed: the application itself is to be removed.
         held: the operation that the application's row names, as far as we know.
-        postponed: tasks that have to be tried again later, with the reason.
+        postponed: tasks that have to be tried again later, with the reason; hooks that were
+            to be ended and are not there.
         noted: how many of ``fresh`` were recorded before the end of the pass.
         is_superseded: the running operation is ended because something newer is wanted.
         is_given_up: somebody ended it: it does not begin again by itself.
@@ -135,6 +136,8 @@ class Progress:
         for result in results:
             if result.outcome.action is None:
                 self.postponed[result.task.key] = result.outcome.message
+                if result.resource is None:
+                    self.rows.pop(result.task.ref, None)
                 continue
             self.note([result.outcome])
             if self.operation.options.dry_run:

@@ -110,7 +110,8 @@ def has_hooks(operation: Operation) -> bool:
 
 
 def _end(one: Progress, operation: Operation, now: datetime) -> tuple[Task, ...]:
-    tasks = ending_tasks(operation.plan, operation.outcomes) if operation.plan else ()
+    hooks = ending_tasks(operation.plan, operation.outcomes) if operation.plan else ()
+    tasks = tuple(task for task in hooks if task.key not in one.postponed)
     if not tasks:
         one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
     return tasks

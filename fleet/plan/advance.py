@@ -130,16 +130,11 @@ def skipped(plan: Plan) -> tuple[Outcome, ...]:
 
 def ending_tasks(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Task, ...]:
     """What is left to do about the hooks of a sync that is ended before it is through: those
-    that run, those to be let go, and those that may have been made and not recorded."""
-    done = {outcome.key: outcome for outcome in outcomes if outcome.action is not None}
-    found: list[Task] = []
-    for wave in _waves(plan.tasks):
-        hooks = [task for task in wave if task.step is Step.HOOK]
-        found += [task for task in hooks if task.key not in done or not done[task.key].ended]
-        is_rescue = wave[0].phase is SyncPhase.SYNC_FAIL
-        if any(task.key not in done for task in wave) and not is_rescue:
-            break
-    return tuple(replace(task, step=Step.END_HOOK) for task in found)
+    that run, those to be let go, and all others, too: how far it was when somebody was killed
+    is not recorded."""
+    ended = {outcome.key for outcome in outcomes if outcome.ended}
+    hooks = [task for task in plan.tasks if task.step is Step.HOOK and task.key not in ended]
+    return tuple(replace(task, step=Step.END_HOOK) for task in hooks)
 
 
 def _judge_hooks(walk: _Walk) -> None:

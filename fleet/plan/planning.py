@@ -296,14 +296,15 @@ def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
 
 
 def _namespace_task(situation: Situation, tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """At most one task, in phase and wave of the first of ``tasks`` so that it goes before all."""
+    """At most one task, in the wave of the first of ``tasks`` so that it goes before all."""
     wanted = situation.application_options.create_namespace and situation.namespace
     if not wanted or situation.namespace_ready or not tasks:
         return ()
     ref = ObjectRef("", "Namespace", "", situation.namespace)
     if any(object.ref == ref for object in situation.desired):
         return ()
-    return (Task(ref, Step.CREATE_NAMESPACE, tasks[0].wave, phase=tasks[0].phase),)
+    first = min(tasks[0].phase, SyncPhase.SYNC, key=list(SyncPhase).index)
+    return (Task(ref, Step.CREATE_NAMESPACE, tasks[0].wave, phase=first),)
 
 
 def _refusal(
