@@ -90,6 +90,9 @@ class Settings:
         lambda: max(2, os.cpu_count() or 2), "Renders that run side by side."
     )
     render_memory_bytes: int = _setting(2 << 30, "Address space of one render.")
+    sync_timeout_seconds: float = _setting(
+        0.0, "A sync that takes longer ends as Failed; 0 lets it take its time."
+    )
     cache_max_bytes: int = _setting(20 << 30, "Checked-out trees and charts kept on disk.")
     history_retention_months: int = _setting(
         0, "Drop history older than this; 0 keeps it for ever."
@@ -189,7 +192,7 @@ def _check(values: Mapping[str, Any]) -> None:
             raise SettingsInvalid(f"{name}: {values[name]!r} is none of {', '.join(allowed)}")
     for name, value in values.items():
         positive = name.endswith(("_seconds", "_bytes", "_batch", "_concurrency"))
-        floor = 0 if "jitter" in name else 1e-3
+        floor = 0 if "jitter" in name or name == "sync_timeout_seconds" else 1e-3
         if positive and value < floor:
             raise SettingsInvalid(f"{name}: {value} is too small")
 

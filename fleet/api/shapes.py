@@ -170,7 +170,8 @@ def health_shape(health: Health) -> dict[str, Any]:
 
 
 def resource_shape(resource: LiveResource) -> dict[str, Any]:
-    """One of ``status.resources``; ``drift`` and ``message`` are ours."""
+    """One of ``status.resources``; ``drift`` and ``message`` are ours. A hook is not compared,
+    and has no ``status``."""
     ref = resource.ref
     return without_nothing(
         {
@@ -179,7 +180,7 @@ def resource_shape(resource: LiveResource) -> dict[str, Any]:
             "kind": ref.kind,
             "namespace": ref.namespace,
             "name": ref.name,
-            "status": str(resource.sync),
+            "status": None if resource.hook else str(resource.sync),
             "health": health_shape(resource.health) if resource.health else None,
             "syncWave": resource.wave,
             "hook": resource.hook or None,
@@ -289,17 +290,20 @@ def outcome_shape(outcome: Outcome, version: str = "") -> dict[str, Any]:
             "action": str(done) if done else None,
             "message": outcome.message,
             "error": outcome.error,
-            "syncPhase": "Sync",
-            "hookPhase": _hook_phase(done),
+            "syncPhase": str(outcome.phase),
+            "hookType": str(outcome.phase) if outcome.hook is not None else None,
+            "hookPhase": _hook_phase(outcome),
         }
     )
 
 
-def _hook_phase(done: Action | None) -> str:
+def _hook_phase(outcome: Outcome) -> str:
     """Argo CD says of every object, hook or not, how far it is."""
-    if done is None:
+    if outcome.hook is not None:
+        return str(outcome.hook)
+    if outcome.action is None:
         return "Running"
-    return "Failed" if done is Action.FAILED else "Succeeded"
+    return "Failed" if outcome.has_failed else "Succeeded"
 
 
 def history_shape(entry: HistoryEntry) -> dict[str, Any]:

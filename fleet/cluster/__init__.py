@@ -42,7 +42,14 @@ from fleet.cluster.reading import (
 )
 from fleet.cluster.transport import ClusterClient, open_client
 from fleet.cluster.watching import watch
-from fleet.cluster.writing import NAMESPACE, Gate, apply, delete, ensure_namespace
+from fleet.cluster.writing import (
+    NAMESPACE,
+    Gate,
+    apply,
+    delete,
+    drop_finalizer,
+    ensure_namespace,
+)
 
 __all__ = [
     "NAMESPACE",
@@ -61,6 +68,7 @@ __all__ = [
     "current_context",
     "delete",
     "discover",
+    "drop_finalizer",
     "ensure_namespace",
     "facts",
     "field_paths",

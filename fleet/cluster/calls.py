@@ -10,6 +10,7 @@ from fleet.model.clusters import ApiKind
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)

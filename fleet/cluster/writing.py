@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 import orjson
 
-from fleet.cluster.calls import APPLY, call_about
+from fleet.cluster.calls import APPLY, MERGE, call_about
 from fleet.cluster.failures import decoded
 from fleet.cluster.ownership import field_paths
 from fleet.cluster.paths import path_of, subject_of, with_query
@@ -127,6 +127,41 @@ async def delete(
             return False
         raise
     return True
+
+
+async def drop_finalizer(
+    client: ClusterClient, kind: ApiKind, meta: LiveMeta, finalizer: str, *, gate: Gate
+) -> str:
+    """Take one finalizer off the very object that was looked at.
+
+    Returns: its version afterwards; "" when it is gone.
+
+    Raises:
+        ObjectRejected: with reason ``Conflict``, it is another object, or changed since.
+    """
+    ref = meta.ref
+    kept = [entry for entry in meta.finalizers if entry != finalizer]
+    metadata = {"uid": meta.uid, "resourceVersion": meta.resource_version, "finalizers": kept}
+    gate(kind, ref.namespace, ref.name, "delete")
+    call = call_about(
+        "patch",
+        kind,
+        "PATCH",
+        path_of(kind, ref.namespace, ref.name),
+        namespace=ref.namespace,
+        name=ref.name,
+        body=orjson.dumps({"metadata": metadata}),
+        content_type=MERGE,
+    )
+    try:
+        answer = await client.send(call)
+    except ObjectRejected as refused:
+        if refused.reason != "NotFound":
+            raise
+        return ""
+    with decoded(call, client.name):
+        stored = msgspec.json.decode(answer.body, type=dict[str, Any])
+    return str(metadata_of(stored).get("resourceVersion", ""))
 
 
 def _delete_options(uid: str, resource_version: str, propagation: str) -> bytes:

@@ -19,6 +19,11 @@ INSTANCE_LABEL = "fleet.dev/instance"
 #: Annotation ``<application id>:<group>/<kind>:<namespace>/<name>``; names the object it
 #: sits on, so that a copy of the annotation on another object proves nothing.
 TRACKING_ANNOTATION = "fleet.dev/tracking-id"
+#: Annotation of a live hook: the operation, the attempt and the phase that it was made for.
+HOOK_RUN_ANNOTATION = "fleet.dev/hook-run"
+#: Keeps a hook that is through until its result is recorded, whoever else would delete it.
+#: Argo CD's name: what it left behind is let go, too.
+HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
 
 
 @dataclass(frozen=True, order=True, slots=True)

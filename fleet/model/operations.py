@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.objects import ObjectRef
@@ -43,11 +43,33 @@ class Trigger(StrEnum):
     DELETE = "delete"
 
 
+class SyncPhase(StrEnum):
+    """When a hook runs; objects that are no hooks belong to ``SYNC``. Words: Argo CD."""
+
+    PRE_SYNC = "PreSync"
+    SYNC = "Sync"
+    POST_SYNC = "PostSync"
+    SYNC_FAIL = "SyncFail"
+    PRE_DELETE = "PreDelete"
+    POST_DELETE = "PostDelete"
+
+
+class HookState(StrEnum):
+    """How far a hook is. Argo CD's ``hookPhase``."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
 class Step(StrEnum):
     """What a task does to its object."""
 
     CREATE_NAMESPACE = "create-namespace"
     APPLY = "apply"
+    AWAIT = "await"  # it is as wanted and not Healthy yet: nothing is sent, later waves wait
+    HOOK = "hook"  # run it
+    END_HOOK = "end-hook"  # let go of it, and delete it where its policy says so
     PRUNE = "prune"
     SKIP = "skip"  # recorded with its reason, nothing is sent
 
@@ -63,9 +85,14 @@ class Action(StrEnum):
     FAILED = "failed"
 
 
+#: A hook may have several phases: then it is one task in each.
+TaskKey: TypeAlias = tuple[SyncPhase, ObjectRef]
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to do to one object. Tasks are total and disjoint: one per object."""
+    """One thing to do to one object. Tasks are total and disjoint: one per object, and one
+    per phase of a hook."""
 
     ref: ObjectRef
     step: Step
@@ -73,6 +100,15 @@ class Task:
     reason: str = ""  # of a SKIP: why nothing is sent
     force: bool = False  # take fields from other managers (heal of what we owned, or asked)
     warning: bool = False  # of a SKIP: the object stays out of sync
+    phase: SyncPhase = SyncPhase.SYNC
+
+    @property
+    def key(self) -> TaskKey:
+        return self.phase, self.ref
+
+    @property
+    def is_hook(self) -> bool:
+        return self.step in (Step.HOOK, Step.END_HOOK)
 
 
 @dataclass(frozen=True)
@@ -80,10 +116,12 @@ class Plan:
     """All tasks in the order they run: phase by phase, wave by wave, kind by kind.
 
     ``refused`` holds the reason why nothing at all may be done; then ``tasks`` is empty.
+    ``prune_last``: prunes wait until everything that was applied is Healthy.
     """
 
     tasks: tuple[Task, ...]
     refused: str = ""
+    prune_last: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -117,6 +155,17 @@ class Outcome:
     wave: int = 0
     message: str = ""
     error: str = ""  # error type, e.g. FieldConflict; "" when it went well
+    phase: SyncPhase = SyncPhase.SYNC
+    hook: HookState | None = None  # None: it is no hook
+    ended: bool = False  # of a hook that is through: its object was let go, or deleted
+
+    @property
+    def key(self) -> TaskKey:
+        return self.phase, self.ref
+
+    @property
+    def has_failed(self) -> bool:
+        return self.action is Action.FAILED or bool(self.error) or self.hook is HookState.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +211,17 @@ class Operation:
     next_attempt_at: datetime | None = None
 
     def counts(self) -> dict[Action, int]:
+        """Of objects; hooks are not among them."""
         found = dict.fromkeys(Action, 0)
         for outcome in self.outcomes:
-            if outcome.action is not None:
+            if outcome.action is not None and outcome.hook is None:
                 found[outcome.action] += 1
         return found
+
+    @property
+    def run(self) -> str:
+        """Names this try of the operation: what its hooks are marked with."""
+        return f"{self.id}/{max(self.attempt, 1)}"
 
     def with_phase(self, phase: OperationPhase, message: str) -> Operation:
         return replace(self, phase=phase, message=message)

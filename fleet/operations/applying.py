@@ -18,6 +18,7 @@ from fleet.cluster import (
     Gate,
     apply,
     delete,
+    drop_finalizer,
     ensure_namespace,
     get_metadata,
     meta_of,
@@ -44,6 +45,7 @@ from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import (
+    HOOK_FINALIZER,
     TRACKING_ANNOTATION,
     GroupKind,
     Manifest,
@@ -53,11 +55,14 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
+from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
+#: Of a dry run: the server cannot say yet what would become of an object.
+UNCHECKED = "dry run, not checked: what it needs comes with the same sync"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost, WindowClosed)
 
@@ -115,13 +120,13 @@ class DryRun:
         objects = [desired[ref] for ref in made if ref in desired]
         return cls(frozenset(namespaces), kinds_brought(objects))
 
-    def brings_what_lacks(self, wanted: DesiredObject, error: FleetError) -> bool:
+    def brings_what_lacks(self, ref: ObjectRef, version: str, error: FleetError) -> bool:
         if isinstance(error, KindUnknown):
-            return (wanted.ref.group_kind, wanted.version) in self.kinds
+            return (ref.group_kind, version) in self.kinds
         return (
             isinstance(error, ObjectRejected)
             and error.reason == "NotFound"
-            and wanted.ref.namespace in self.namespaces
+            and ref.namespace in self.namespaces
         )
 
 
@@ -147,13 +152,19 @@ async def carry_out(
         rows: the recorded resources; what we owned of an object decides a conflict.
         dry_run: nothing is stored anywhere.
     """
-    answers = await asyncio.gather(
-        *(
-            _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
-            for task in tasks
-        ),
-        return_exceptions=True,
+    return side_by_side(
+        await asyncio.gather(
+            *(
+                _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
+                for task in tasks
+            ),
+            return_exceptions=True,
+        )
     )
+
+
+def side_by_side(answers: Sequence[Result | BaseException]) -> Batch:
+    """What tasks came to that were gathered with their exceptions."""
     results: list[Result] = []
     interrupted: FleetError | None = None
     for answer in answers:
@@ -177,8 +188,9 @@ async def _one(
     dry_run: DryRun | None,
 ) -> Result:
     try:
-        if task.step is Step.SKIP:
-            return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, task.reason), row)
+        if task.step in (Step.SKIP, Step.AWAIT):
+            action = Action.SKIPPED if task.step is Step.SKIP else Action.UNCHANGED
+            return Result(task, Outcome(task.ref, action, task.wave, task.reason), row)
         if task.step is Step.CREATE_NAMESPACE:
             return await _namespace(place, task, dry_run=dry_run is not None)
         if task.step is Step.PRUNE:
@@ -190,14 +202,23 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
-        if dry_run is not None and wanted is not None and dry_run.brings_what_lacks(wanted, error):
-            message = "dry run, not checked: what it needs comes with the same sync"
-            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, message), row)
+        if (
+            dry_run is not None
+            and wanted is not None
+            and dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
+        ):
+            return Result(task, Outcome(task.ref, Action.CREATED, task.wave, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
-        return Result(task, Outcome(task.ref, Action.FAILED, task.wave, message, error.type), row)
+        failed = Outcome(task.ref, Action.FAILED, task.wave, message, error.type, task.phase)
+        return Result(task, failed, row)
 
 
-def _kind(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
+def kind_of(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
+    """The kind as the cluster serves it.
+
+    Raises:
+        KindUnknown: it does not, in that version.
+    """
     kind = place.discovery.find(ref.group_kind, version)
     if kind is None or (version and kind.version != version):
         raise unknown_kind(ref, version)
@@ -218,7 +239,8 @@ async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
     if dry_run:
         live = await get_metadata(place.link.client, NAMESPACE, "", task.ref.name)
         action = Action.CREATED if live is None else Action.UNCHANGED
-        return Result(task, Outcome(task.ref, action, task.wave, "dry run"), None)
+        told = Outcome(task.ref, action, task.wave, "dry run", phase=task.phase)
+        return Result(task, told, None)
     with writing("namespace"):
         created = await ensure_namespace(
             place.link.client,
@@ -228,7 +250,7 @@ async def _namespace(place: Workplace, task: Task, *, dry_run: bool) -> Result:
             gate=place.gate,
         )
     action = Action.CREATED if created else Action.UNCHANGED
-    return Result(task, Outcome(task.ref, action, task.wave), None)
+    return Result(task, Outcome(task.ref, action, task.wave, phase=task.phase), None)
 
 
 async def _apply(
@@ -239,7 +261,7 @@ async def _apply(
     *,
     dry_run: bool,
 ) -> Result:
-    kind = _kind(place, wanted.ref, wanted.version)
+    kind = kind_of(place, wanted.ref, wanted.version)
     client = place.link.client
     with writing("apply"):
         try:
@@ -363,6 +385,10 @@ async def _prune_served(
         return Result(task, Outcome(task.ref, Action.SKIPPED, task.wave, reason), None)
     if dry_run:
         return Result(task, replace(gone, message="dry run"), row)
+    if HOOK_FINALIZER in meta.finalizers:
+        # of a hook whose sync was never ended: nobody else takes it off
+        with writing("hook-release"):
+            await drop_finalizer(client, kind, meta, HOOK_FINALIZER, gate=place.gate)
     with writing("delete"):
         await delete(
             client,
@@ -385,24 +411,3 @@ def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
     if consent is Consent.GIVEN:
         return ""
     return f"{KEPT} {'Delete' if place.awaits_end else 'Prune'}={consent.value}"
-
-
-def images_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Images of a workload's containers, sorted and unique; total on nonsense."""
-    found: set[str] = set()
-    spec = manifest.get("spec")
-    pods = [spec]
-    for path in (("template", "spec"), ("jobTemplate", "spec", "template", "spec")):
-        node: Any = spec
-        for key in path:
-            node = node.get(key) if isinstance(node, Mapping) else None
-        pods.append(node)
-    for pod in pods:
-        if not isinstance(pod, Mapping):
-            continue
-        for part in ("containers", "initContainers"):
-            for container in pod.get(part) or ():
-                image = container.get("image") if isinstance(container, Mapping) else None
-                if isinstance(image, str):
-                    found.add(image)
-    return tuple(sorted(found))

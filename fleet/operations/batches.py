@@ -18,49 +18,43 @@ from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Action,
+    HookState,
     Operation,
-    OperationKind,
     OperationPhase,
     Step,
     SyncOptions,
     Task,
+    Trigger,
 )
 from fleet.model.scope import FLEET
 from fleet.operations.applying import Batch, DryRun, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
+from fleet.operations.hooks import carry_out_hooks, run_of
 from fleet.operations.judging import (
     SKIPPED,
     auto_decision,
     desired_of,
     next_try,
+    owes_hooks,
     plan_for,
-    retry_at,
     standing_rows,
     would_act,
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
-from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
-from fleet.operations.recording import record_batch, record_plans
+from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
+from fleet.operations.stepping import SUPERSEDED, has_hooks, next_step, resume_ending, terminate
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
-from fleet.plan import (
-    Advance,
-    SyncDecision,
-    crds_before,
-    next_tasks,
-    read_application_options,
-    skipped,
-)
+from fleet.plan import SyncDecision, read_application_options, skipped
 from fleet.registry.work import DirtyApplication
 
-#: An operation's objects are looked at this often while it waits for them to go away.
-GOING = timedelta(seconds=2)
 #: An application with a kind that the cluster does not serve is tried again after this.
 UNSERVED = timedelta(seconds=60)
 #: An object that could not be read is looked into again after this.
@@ -168,7 +162,8 @@ class Pass:
             return []
         refs = set(view.seen)
         if view.operation is not None and view.operation.plan is not None:
-            refs |= {outcome.ref for outcome in view.operation.outcomes if outcome.ref in view.rows}
+            asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
+            refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}
         elif view.operation is None and not view.spec.sync_policy.auto_sync:
             rows = view.rows
             refs |= {
@@ -192,10 +187,10 @@ class Pass:
     async def _begin_one(self, one: Progress, now: datetime) -> None:
         operation = one.operation
         if operation is not None and operation.phase is OperationPhase.TERMINATING:
-            one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
+            resume_ending(one, operation)
             return
         if operation is not None and one.view.is_skipped:
-            one.finish(OperationPhase.FAILED, SKIPPED, now)
+            terminate(one, SKIPPED)
             return
         if operation is not None and self._is_held(one, now, anew=True):
             return
@@ -216,7 +211,11 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"superseded by revision {first_revision(one.view)[:12]}"
+            message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
+            if has_hooks(operation):
+                one.is_superseded = True
+                terminate(one, message)  # the next begins once its hooks are ended
+                return
             one.superseded = replace(
                 operation, phase=OperationPhase.FAILED, message=message, finished_at=now
             )
@@ -232,7 +231,7 @@ class Pass:
         decision = auto_decision(view, standing_rows(view), "", now, hold)
         one.window = decision.reason if decision.held else ""
         is_yes = decision.start or decision.held or decision.not_before is not None
-        if is_yes and not would_act(view, self.cluster):
+        if is_yes and not (would_act(view, self.cluster) or owes_hooks(view)):
             one.window = ""
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         return decision
@@ -247,6 +246,8 @@ class Pass:
             operation.options,
             automated=operation.initiated_by == FLEET.name,
             namespace_ready=await self._has_namespace(view, operation.options),
+            # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
+            run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
         )
         self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
         stored = operation.options.manifests_sha256
@@ -326,35 +327,9 @@ class Pass:
                 one.wait(decision.not_before or now)
 
     def _next(self, one: Progress, now: datetime) -> tuple[Task, ...]:
-        """The tasks to do now; none when the operation ended or has to wait."""
-        operation = one.operation
-        if operation is None or operation.plan is None:
-            return ()
-        if operation.next_attempt_at is not None:
-            one.wait(operation.next_attempt_at)
-            return ()
-        advance = next_tasks(
-            operation.plan,
-            operation.outcomes,
-            one.healths(),
-            dry_run=operation.options.dry_run,
-        )
-        if advance.phase is not None:
-            if operation.kind is OperationKind.DELETE and advance.phase.is_final:
-                return self._deleted(one, advance.phase, advance.message, now)
-            if advance.phase is OperationPhase.FAILED and self._tries_again(one, advance, now):
-                return ()
-            one.finish(advance.phase, advance.message, now)
-            return ()
-        if advance.waiting:
-            ref, why = advance.waiting[0]
-            more = f" and {len(advance.waiting) - 1} more" if len(advance.waiting) > 1 else ""
-            one.operation = replace(operation, message=f"waiting for {ref}: {why}{more}")
-            crds = set(crds_before(operation.plan))
-            one.wait(now + (ESTABLISHING if ref in crds else WAITING))
-        if advance.tasks and self._is_held(one, now):
-            return ()
-        return advance.tasks
+        """The tasks to do now; none when the operation ended, has to wait, or is held."""
+        tasks = next_step(one, now, self.runtime.settings.sync_timeout_seconds)
+        return () if tasks and self._is_held(one, now) else tasks
 
     def _is_held(self, one: Progress, now: datetime, *, anew: bool = False) -> bool:
         """Whether sync windows keep the operation from what it would do now.
@@ -370,45 +345,22 @@ class Pass:
             one.hold(hold)
         return hold is not None
 
-    def _tries_again(self, one: Progress, advance: Advance, now: datetime) -> bool:
-        """A sync that somebody asked for with retries goes on instead of failing."""
-        assert one.operation is not None
-        when = retry_at(one.operation, one.view.spec.sync_policy.retry, now)
-        if when is None:
-            return False
-        message = (
-            f"attempt {max(one.operation.attempt, 1)} failed and is retried: {advance.message}"
-        )
-        one.operation = replace(one.operation, message=message, next_attempt_at=when)
-        one.wait(when)
-        return True
-
-    def _deleted(
-        self, one: Progress, phase: OperationPhase, message: str, now: datetime
-    ) -> tuple[Task, ...]:
-        """A deletion ends when the objects are gone, not when that was accepted."""
-        assert one.operation is not None
-        pruned = {o.ref for o in one.operation.outcomes if o.action is Action.PRUNED}
-        left = sorted(pruned & one.rows.keys())
-        if phase is OperationPhase.SUCCEEDED and left:
-            one.operation = replace(one.operation, message=f"waiting for {left[0]} to go away")
-            one.wait(now + GOING)
-            return ()
-        one.finish(phase, message, now)
-        one.removed = phase is OperationPhase.SUCCEEDED
-        return ()
-
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
         assert one.operation is not None
         assert one.operation.plan is not None
         desired, dry = desired_of(one.view), one.operation.options.dry_run
-        done: Batch = await carry_out(
-            workplace_of(self, one.view, carries_out=one.operation),
-            tasks,
-            desired,
-            one.rows,
-            dry_run=DryRun.of(one.operation.plan, desired) if dry else None,
-        )
+        if any(task.step is Step.END_HOOK for task in tasks):
+            await record_hooks(self, one)
+        place = workplace_of(self, one.view, carries_out=one.operation)
+        dry_run = DryRun.of(one.operation.plan, desired) if dry else None
+        hooks = [task for task in tasks if task.is_hook]
+        others = [task for task in tasks if not task.is_hook]
+        run = run_of(one.view, one.operation, one.rows, dry_run)
+        done = await carry_out(place, others, desired, one.rows, dry_run=dry_run)
+        if hooks:
+            made = await carry_out_hooks(place, hooks, run)
+            interrupted = done.interrupted or made.interrupted
+            done = Batch((*done.results, *made.results), interrupted)
         one.take(done.results)
         for result in () if dry else done.results:
             if result.task.step is Step.CREATE_NAMESPACE:

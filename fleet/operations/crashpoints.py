@@ -28,12 +28,16 @@ _STEPS = (
     "probe",  # a cluster that was not known is known now
     "observe",  # what a LIST found
     "plan",  # operations begun, inventory widened
+    "hooks",  # how hooks ended, before they are let go
     "record",  # outcomes, resources, standings
     "forget",  # a deleted application's last row
 )
 _WRITES = (
     "apply",
     "delete",
+    "hook",  # made, in place of one of an earlier run
+    "hook-delete",
+    "hook-release",  # its finalizer taken off
     "namespace",  # made for what goes into it
     "account",  # Fleet's own ServiceAccount and its rights
     "rotate",  # a token asked for; nothing in the cluster changes

@@ -31,8 +31,8 @@ from fleet.model.live import LiveMeta
 from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Scope
+from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
-from fleet.operations.judging import gate_of
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime

@@ -7,8 +7,8 @@ applied with the hash of what is wanted says the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from fleet.diff import is_as_applied
 from fleet.health import aggregate
 from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
 from fleet.model.clusters import Cluster
-from fleet.model.decisions import ALLOWED, Decision
+from fleet.model.decisions import ALLOWED
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -31,6 +31,7 @@ from fleet.model.operations import (
 from fleet.model.projects import ProjectSpec
 from fleet.model.retries import Retry
 from fleet.model.windows import Hold
+from fleet.operations.allowing import gate_of
 from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import (
@@ -50,8 +51,7 @@ from fleet.plan import (
     next_attempt,
     read_application_options,
 )
-from fleet.plan.planning import CREATE_NAMESPACE
-from fleet.policy import may_create_namespace, may_manage
+from fleet.plan.hooks import DELETE_PHASES
 
 MISSING = Health(HealthStatus.MISSING)
 SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_ANNOTATION} says so"
@@ -86,6 +86,10 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
     for ref, row in view.rows.items():
         if ref in desired or not row.in_inventory:
             continue
+        if row.hook or (view.prepared is not None and ref in view.prepared.set_apart):
+            if row.uid or view.operation is not None:
+                rows[ref] = _hook_row(row)
+            continue
         if view.prepared is None or not is_complete(view):
             rows[ref] = row  # nothing is known about what is wanted: it stays as it was
         else:
@@ -96,6 +100,13 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
                 message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
             )
     return rows
+
+
+def _hook_row(row: LiveResource) -> LiveResource:
+    """Of a live hook: it is not compared with anything. It may have been an object before."""
+    return replace(
+        row, hook=True, sync=SyncStatus.SYNCED, requires_pruning=False, message="", drift=()
+    )
 
 
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
@@ -125,7 +136,7 @@ def _wanted_row(
             wave=wanted.wave,
             message="was not applied yet",
         )
-    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False)
+    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False, hook=False)
     if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
         return row
     if not same:
@@ -189,54 +200,6 @@ def unreadable_windows(name: str, project: ProjectSpec) -> str:
     )
 
 
-@dataclass(frozen=True)
-class ProjectGate:
-    """The project's answer about one object of one application."""
-
-    project: ProjectSpec
-    server: str
-    cluster: str
-
-    def __call__(self, ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
-        if verb == CREATE_NAMESPACE:
-            return may_create_namespace(
-                self.project, namespace=ref.name, server=self.server, cluster_name=self.cluster
-            )
-        return may_manage(
-            self.project,
-            group=ref.group,
-            kind=ref.kind,
-            name=ref.name,
-            namespace=ref.namespace,
-            namespaced=namespaced,
-            server=self.server,
-            cluster_name=self.cluster,
-        )
-
-
-def gate_of(project: ProjectSpec, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
-    """The project's rules, narrowed to the namespaces that the cluster was given for."""
-    ask = ProjectGate(project, cluster.server, cluster.name)
-    if not cluster.namespaces:
-        return ask
-
-    def narrowed(ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
-        if namespaced and ref.namespace not in cluster.namespaces:
-            return Decision(
-                allowed=False,
-                reason=f"cluster {cluster.name} is registered for namespaces"
-                f" {', '.join(cluster.namespaces)} only",
-            )
-        if not namespaced and not cluster.cluster_resources:
-            return Decision(
-                allowed=False,
-                reason=f"cluster {cluster.name} is registered without cluster-scoped objects",
-            )
-        return ask(ref, namespaced, verb)
-
-    return narrowed
-
-
 def verdicts_of(
     view: View, rows: Mapping[ObjectRef, LiveResource], *, everything: bool
 ) -> dict[ObjectRef, Verdict]:
@@ -266,13 +229,24 @@ def plan_for(
     *,
     automated: bool,
     namespace_ready: bool,
+    run: str = "",
 ) -> Plan:
-    """The plan of a sync or rollback; of a deletion when the application is being deleted."""
+    """The plan of a sync or rollback; of a deletion when the application is being deleted.
+
+    Args:
+        run: names this run of its hooks; "" runs none.
+    """
     rows = standing_rows(view)
     gate = gate_of(view.project, cluster)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
-        return build_deletion(view.rows.values(), gate=lambda *_: ALLOWED, owners=view.owners)
+        return build_deletion(
+            view.rows.values(),
+            gate=lambda *_: ALLOWED,
+            owners=view.owners,
+            hooks=view.hooks,
+            run=run,
+        )
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
         why = view.app.render_error.get("message", "")
@@ -294,7 +268,9 @@ def plan_for(
             owners=view.owners,
             application_options=read_application_options((*policy.options, *options.sync_options)),
             object_options=_known_to_stay(rows) if automated else {},
-            hooks=frozenset(view.prepared.hooks),
+            hooks=view.hooks,
+            run=run,
+            set_apart=frozenset(view.prepared.set_apart),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
         )
@@ -321,7 +297,16 @@ def would_act(view: View, cluster: Cluster) -> bool:
     out of sync for ever: syncs that only skip it would follow each other without end.
     """
     plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
-    return bool(plan.refused) or any(task.step is not Step.SKIP for task in plan.tasks)
+    idle = (Step.SKIP, Step.AWAIT)
+    return bool(plan.refused) or any(task.step not in idle for task in plan.tasks)
+
+
+def owes_hooks(view: View) -> bool:
+    """Whether the last sync of what is wanted now failed, and there are hooks to run: what it
+    applied may be in sync, and what was to follow has not."""
+    failed = view.app.attempt_phase in (OperationPhase.FAILED, OperationPhase.ERROR)
+    is_same = view.app.attempted_key == sync_key(view)
+    return failed and is_same and any(hook.phase not in DELETE_PHASES for hook in view.hooks)
 
 
 def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | None:
@@ -362,7 +347,8 @@ def auto_decision(
     """Whether a sync begins by itself now."""
     app, policy = view.app, view.spec.sync_policy
     automated = policy.automated
-    unsynced = [row for row in rows.values() if row.sync is SyncStatus.OUT_OF_SYNC]
+    objects = [row for row in rows.values() if not row.hook]
+    unsynced = [row for row in objects if row.sync is SyncStatus.OUT_OF_SYNC]
     running = None
     if view.operation is not None:
         running = RunningSync(
@@ -387,7 +373,7 @@ def auto_decision(
             key=sync_key(view),
             sync=sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
-            would_prune_all=bool(rows) and all(row.requires_pruning for row in rows.values()),
+            would_prune_all=bool(objects) and all(row.requires_pruning for row in objects),
             running=running,
             last=last,
             heal_count=app.heals,
@@ -395,6 +381,7 @@ def auto_decision(
             deleting=app.deleting is not None,
             blocked=blocked or _why_blocked(view),
             hold=hold,
+            owes_hooks=owes_hooks(view),
         ),
         now,
     )

@@ -15,6 +15,7 @@ from fleet.model.clusters import Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Step, Task
 from fleet.operations.connections import Link
+from fleet.operations.hooks import hooks_by_key
 from fleet.operations.judging import desired_of
 from fleet.operations.progress import ESTABLISHING, Progress
 from fleet.operations.views import View
@@ -41,12 +42,12 @@ async def wait_for_kinds(
     Raises:
         ClusterError: it could not be asked.
     """
-    if not any(_unserved(one.view, tasks, discovery) for one, tasks in steps):
+    if not any(_unserved(one, tasks, discovery) for one, tasks in steps):
         return discovery, steps
     discovery = await link.discovery(fresh=True)
     ready = []
     for one, tasks in steps:
-        missing = _unserved(one.view, tasks, discovery)
+        missing = _unserved(one, tasks, discovery)
         operation = one.operation
         dry_run = operation is not None and operation.options.dry_run
         awaited = missing and not dry_run
@@ -59,13 +60,16 @@ async def wait_for_kinds(
     return discovery, ready
 
 
-def _unserved(view: View, tasks: Iterable[Task], discovery: Discovery) -> tuple[ObjectRef, ...]:
-    """Objects that are to be applied and whose kind is not served in the version meant."""
-    wanted = desired_of(view)
+def _unserved(one: Progress, tasks: Iterable[Task], discovery: Discovery) -> tuple[ObjectRef, ...]:
+    """Objects that are to be applied, and hooks to be run, whose kind is not served in the
+    version meant."""
+    wanted = desired_of(one.view)
+    hooks = hooks_by_key(one.view, one.operation.run) if one.operation else {}
     missing = []
     for task in tasks:
-        if task.step is Step.APPLY and task.ref in wanted:
-            version = wanted[task.ref].version
+        made = hooks.get(task.key) if task.step is Step.HOOK else wanted.get(task.ref)
+        if task.step in (Step.APPLY, Step.HOOK) and made is not None:
+            version = made.version
             served = discovery.find(task.ref.group_kind, version)
             if served is None or served.version != version:
                 missing.append(task.ref)

@@ -46,11 +46,12 @@ from fleet.model.objects import Manifest, ObjectRef, metadata_of
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
-    images_of,
     kept_by_option,
     unknown_kind,
     value_sha256,
 )
+from fleet.operations.hooks import hook_row
+from fleet.operations.images import images_of
 from fleet.plan import DesiredObject
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -121,9 +122,18 @@ async def _look(
         if wanted is None:
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
+    if row is not None and row.hook and wanted is None:
+        return _look_at_hook(kind, ref, live, row)
     seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
     is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
     return Look(ref, seen, is_known=is_known)
+
+
+def _look_at_hook(kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource) -> Look:
+    """One of the same name that is not the one that we made is as good as none."""
+    seen = hook_row(kind, ref, live, row.wave)
+    is_known = bool(row.uid) and row.uid == seen.uid
+    return Look(ref, None if row.uid and not is_known else seen, is_known=is_known)
 
 
 def _base(ref: ObjectRef, wanted: DesiredObject | None, row: LiveResource | None) -> LiveResource:

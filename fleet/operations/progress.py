@@ -15,6 +15,7 @@ from fleet.model.operations import (
     OperationKind,
     OperationPhase,
     Outcome,
+    TaskKey,
     Trigger,
 )
 from fleet.model.windows import Hold
@@ -55,6 +56,11 @@ class Progress:
         removed: the application itself is to be removed.
         held: the operation that the application's row names, as far as we know.
         window: what sync windows have against a sync that would begin or go on.
+        postponed: tasks that have to be tried again later, with the reason; hooks that were
+            to be ended and are not there.
+        noted: how many of ``fresh`` were recorded before the end of the pass.
+        is_superseded: the running operation is ended because something newer is wanted.
+        is_given_up: somebody ended it: it does not begin again by itself.
     """
 
     view: View
@@ -80,6 +86,10 @@ class Progress:
     removed: bool = False
     held: OperationId | None = None
     window: str = ""
+    postponed: dict[TaskKey, str] = field(default_factory=dict)
+    noted: int = 0
+    is_superseded: bool = False
+    is_given_up: bool = False
 
     @classmethod
     def of(cls, view: View) -> Progress:
@@ -113,7 +123,7 @@ class Progress:
         return replace(self.view, app=app, rows=self.rows, operation=self.operation)
 
     def healths(self) -> dict[ObjectRef, Health | None]:
-        """Of the objects that the running operation applied."""
+        """Of the objects that the running operation applied, and of its hooks."""
         if self.operation is None:
             return {}
         applied = {outcome.ref for outcome in self.operation.outcomes}
@@ -134,16 +144,28 @@ class Progress:
         """Add what became of tasks to the operation and the rows."""
         if self.operation is None:
             return
-        outcomes = {outcome.ref: outcome for outcome in self.operation.outcomes}
         for result in results:
-            outcomes[result.outcome.ref] = result.outcome
-            self.fresh.append(result.outcome)
+            if result.outcome.action is None:
+                self.postponed[result.task.key] = result.outcome.message
+                if result.resource is None:
+                    self.rows.pop(result.task.ref, None)
+                continue
+            self.note([result.outcome])
             if self.operation.options.dry_run:
                 continue
             if result.resource is None:
                 self.rows.pop(result.task.ref, None)
             else:
                 self.rows[result.task.ref] = result.resource
+
+    def note(self, found: Iterable[Outcome]) -> None:
+        """Add outcomes to the operation; a later one of a task replaces the earlier."""
+        if self.operation is None:
+            return
+        outcomes = {outcome.key: outcome for outcome in self.operation.outcomes}
+        for outcome in found:
+            outcomes[outcome.key] = outcome
+            self.fresh.append(outcome)
         self.operation = replace(self.operation, outcomes=tuple(outcomes.values()))
 
     def finish(self, phase: OperationPhase, message: str, now: datetime) -> None:
@@ -156,10 +178,11 @@ class Progress:
         if operation.options.dry_run or operation.kind is OperationKind.DELETE:
             return
         follows_git = not operation.options.manifests_sha256 and not operation.options.resources
-        if follows_git:
+        if follows_git and not self.is_superseded:
             key = sync_key(self.view)
             self.attempts = self.attempts if self.attempted_key == key else 1
-            self.attempted_key, self.attempt_phase = key, str(phase)
+            ended = OperationPhase.TERMINATING if self.is_given_up else phase
+            self.attempted_key, self.attempt_phase = key, str(ended)
             self.attempted_at = now
         if operation.options.manifests_sha256:
             self.wait(now)  # everything was compared with a rollback; compare it with Git again
@@ -258,6 +281,8 @@ class Progress:
         """Compare an object's row with what a look found, for the drift history."""
         before = self.view.rows.get(ref)
         if before is None or not before.in_inventory or after is None or self._is_underway(ref):
+            return
+        if before.hook:
             return
         missing = after.health is not None and after.health.status is HealthStatus.MISSING
         if after.drift or missing:

@@ -17,6 +17,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, OperationPhase, Plan, Step
 from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
+from fleet.operations.hooks import expected_row, hooks_by_key
 from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
@@ -110,15 +111,20 @@ def _settle(one: Progress, started: frozenset[object]) -> None:
 
 
 def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
-    """Rows of objects that are not in the inventory yet and are about to be applied."""
+    """Rows of objects and hooks that are not in the inventory yet and are about to be made."""
     operation = one.operation
     plan: Plan | None = operation.plan if operation else None
     if operation is None or plan is None or operation.options.dry_run:
         return []
     desired = desired_of(one.view)
+    hooks = hooks_by_key(one.view, operation.run)
     found = []
     for task in plan.tasks:
         row = one.rows.get(task.ref)
+        if task.step is Step.HOOK and row is None and task.key in hooks:
+            one.rows[task.ref] = expected_row(task, hooks[task.key])
+            found.append((one.view.app.id, one.rows[task.ref]))
+            continue
         if task.step is not Step.APPLY or (row is not None and row.in_inventory):
             continue
         wanted = desired[task.ref]
@@ -134,6 +140,22 @@ def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
         one.rows[task.ref] = replace(base, in_inventory=True, applied_sha256="", uid="")
         found.append((one.view.app.id, one.rows[task.ref]))
     return found
+
+
+async def record_hooks(place: Place, one: Progress) -> None:
+    """Commit what is known of an operation before its hooks are let go: then they may be gone,
+    and nobody could tell any more how they ended. Its outcomes say that objects were applied,
+    so their rows have to say it, too."""
+    operation = one.operation
+    if operation is None or one.noted == len(one.fresh):
+        return
+    fresh = tuple(one.fresh)
+    async with committing(place.runtime.db, "hooks") as tx:
+        await work.fence(tx, place.cluster.id, place.epoch)
+        await syncs.put_results(tx, [(operation, fresh)])
+        await syncs.put_operations(tx, [operation])
+        await _record_rows(tx, place, [one], {one.view.app.id: standing_rows(one.current)})
+    one.noted = len(fresh)
 
 
 async def record_batch(place: Place, batch: Sequence[Progress]) -> None:

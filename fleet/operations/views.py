@@ -13,7 +13,7 @@ from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import Prepared, prepare
+from fleet.plan import DesiredHook, Prepared, prepare
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -29,6 +29,7 @@ class View:
         seen: objects whose body has to be read again, with what was seen of them.
         owners: of objects that another application applied: its name.
         operation: the one that runs.
+        hooks: what runs before, among and after its syncs, or its deletion.
     """
 
     app: DirtyApplication
@@ -39,6 +40,7 @@ class View:
     seen: Mapping[ObjectRef, str]
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
+    hooks: tuple[DesiredHook, ...] = ()
 
     @property
     def is_skipped(self) -> bool:
@@ -103,19 +105,19 @@ def _prepared(
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
-    if objects is None or view.app.deleting is not None:
+    if objects is None:
         return view
-    return replace(
-        view,
-        prepared=prepare(
-            objects,
-            application_id=view.app.id,
-            instance=str(runtime.instance),
-            namespace=view.app.namespace,
-            discovery_scope=scope_of(discovery),
-            sync_options=view.spec.sync_policy.options,
-        ),
+    prepared = prepare(
+        objects,
+        application_id=view.app.id,
+        instance=str(runtime.instance),
+        namespace=view.app.namespace,
+        discovery_scope=scope_of(discovery),
+        sync_options=view.spec.sync_policy.options,
     )
+    if view.app.deleting is not None:
+        return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
+    return replace(view, prepared=prepared, hooks=prepared.hooks)
 
 
 async def _manifests(runtime: Runtime, tx: Tx, wanted: set[str]) -> dict[str, tuple[Manifest, ...]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from fleet.errors import WindowClosed
 from fleet.model.applications import ApplicationSummary
 from fleet.model.clusters import Cluster
-from fleet.model.operations import Operation, OperationKind, SyncOptions
+from fleet.model.operations import Operation, OperationKind, OperationPhase, SyncOptions
 from fleet.model.projects import ProjectSpec
 from fleet.model.windows import Hold, SyncWindow
 from fleet.operations.judging import AUTOMATED, unreadable_windows
@@ -32,14 +32,16 @@ def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | No
 def hold_of(
     view: View, operation: Operation, cluster: Cluster, now: datetime, *, anew: bool = False
 ) -> Hold | None:
-    """What windows have against an operation. A deletion, a dry run and one for which the
-    glass was broken are not theirs to hold.
+    """What windows have against an operation. A deletion, a dry run, one for which the glass
+    was broken, and one that only ends its hooks are not theirs to hold.
 
     Args:
         anew: it begins, or is tried again; else it goes on.
     """
     options = operation.options
-    if operation.kind is OperationKind.DELETE or options.dry_run or options.break_glass:
+    is_ending = operation.phase is OperationPhase.TERMINATING
+    is_apart = operation.kind is OperationKind.DELETE or is_ending
+    if is_apart or options.dry_run or options.break_glass:
         return None
     began = None if anew else operation.started_at
     return _hold(view, cluster, now, manual=operation.trigger not in AUTOMATED, began=began)

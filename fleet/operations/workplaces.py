@@ -11,10 +11,10 @@ from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
+from fleet.operations.allowing import gate_of
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
-from fleet.operations.judging import gate_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
 from fleet.operations.windowing import check_windows

@@ -8,7 +8,7 @@ do next is always computed from what is recorded.
 
 from __future__ import annotations
 
-from fleet.plan.advance import Advance, next_tasks, skipped
+from fleet.plan.advance import Advance, ending_tasks, next_tasks, skipped
 from fleet.plan.auto import (
     AutoPolicy,
     AutoSituation,
@@ -18,6 +18,15 @@ from fleet.plan.auto import (
     decide_sync,
 )
 from fleet.plan.desired import DesiredObject, Prepared, Problem, kinds_brought, prepare
+from fleet.plan.hooks import (
+    DesiredHook,
+    hook_policies,
+    is_deleted_after,
+    is_deleted_before,
+    is_marked_as_hook,
+    read_hook,
+    run_mark,
+)
 from fleet.plan.options import (
     Consent,
     ObjectOptions,
@@ -33,6 +42,7 @@ __all__ = [
     "AutoPolicy",
     "AutoSituation",
     "Consent",
+    "DesiredHook",
     "DesiredObject",
     "LastSync",
     "ObjectOptions",
@@ -47,15 +57,22 @@ __all__ = [
     "build_plan",
     "crds_before",
     "decide_sync",
+    "ending_tasks",
     "heal_at",
     "heal_delay",
+    "hook_policies",
+    "is_deleted_after",
+    "is_deleted_before",
+    "is_marked_as_hook",
     "kinds_brought",
     "next_attempt",
     "next_tasks",
     "prepare",
     "read_application_options",
+    "read_hook",
     "read_object_options",
     "recent_heals",
+    "run_mark",
     "skipped",
     "wave_of",
 ]

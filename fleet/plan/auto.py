@@ -40,7 +40,8 @@ class RunningSync:
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """The last sync that finished; ``attempt`` counts tries of its key, from 1."""
+    """The last sync that finished; ``attempt`` counts tries of its key, from 1. Terminating
+    is one that somebody ended."""
 
     key: str
     phase: OperationPhase
@@ -60,6 +61,8 @@ class AutoSituation:
         blocked: a reason from outside, e.g. "cluster eu-1 is paused" or "cluster eu-1 was
             not read since …"; "" when there is none.
         hold: what sync windows have against a sync that begins by itself now.
+        owes_hooks: the last sync of this key failed, and with it hooks that no comparison
+            would show as missing.
     """
 
     policy: AutoPolicy
@@ -74,6 +77,7 @@ class AutoSituation:
     deleting: bool = False
     blocked: str = ""
     hold: Hold | None = None
+    owes_hooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,9 @@ def _decide(situation: AutoSituation, now: datetime) -> SyncDecision:
         return _start(Trigger.AUTOMATED, "a new revision", attempt=1)
     if last.phase is OperationPhase.SUCCEEDED:
         return _heal(situation, now)
+    if last.phase is OperationPhase.TERMINATING:
+        reason = "somebody ended the last sync; a new commit or a manual sync tries again"
+        return SyncDecision(start=False, reason=reason)
     return _retry(situation, last, now)
 
 
@@ -121,7 +128,7 @@ def _why_not(situation: AutoSituation) -> str:
         return "the application is being deleted"
     if situation.blocked:
         return situation.blocked
-    if situation.sync is not SyncStatus.OUT_OF_SYNC:
+    if situation.sync is not SyncStatus.OUT_OF_SYNC and not situation.owes_hooks:
         return f"the application is {situation.sync}"
     if running is not None and not _may_supersede(running, situation.key):
         return "a sync is running"

@@ -28,13 +28,12 @@ from fleet.model.objects import (
     metadata_of,
     ref_of,
 )
-from fleet.model.operations import Condition
+from fleet.model.operations import Condition, SyncPhase
 from fleet.plan.excluded import is_excluded
+from fleet.plan.hooks import DELETE_PHASES, DesiredHook, HookMarks, read_hook
 from fleet.plan.options import ObjectOptions, read_object_options
 from fleet.plan.order import apply_key, wave_of
 
-HOOK_ANNOTATION = "argocd.argoproj.io/hook"
-HELM_HOOK_ANNOTATION = "helm.sh/hook"
 COMPARE_OPTIONS_ANNOTATION = "argocd.argoproj.io/compare-options"
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
@@ -83,11 +82,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Prepared:
-    """``objects`` in the order in which they are applied, refs unique. ``hooks`` are
-    rendered and not run yet. ``conditions`` are warnings, one per type and cause."""
+    """``objects`` in the order in which they are applied, refs unique. ``hooks`` in the order
+    in which they run inside a phase. ``set_apart`` are hooks, run or not: neither applied nor
+    pruned. ``conditions`` are warnings, one per type and cause."""
 
     objects: tuple[DesiredObject, ...]
-    hooks: tuple[ObjectRef, ...] = ()
+    hooks: tuple[DesiredHook, ...] = ()
+    set_apart: tuple[ObjectRef, ...] = ()
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
@@ -107,7 +108,11 @@ class _Found:
 
     objects: dict[ObjectRef, DesiredObject] = field(default_factory=dict)
     seen: Counter[ObjectRef] = field(default_factory=Counter)
-    hooks: set[ObjectRef] = field(default_factory=set)
+    hooks: dict[tuple[SyncPhase, ObjectRef, int], DesiredHook] = field(default_factory=dict)
+    set_apart: set[ObjectRef] = field(default_factory=set)
+    repeated: Counter[ObjectRef] = field(default_factory=Counter)
+    generated: Counter[tuple[SyncPhase, ObjectRef]] = field(default_factory=Counter)
+    hook_warnings: list[str] = field(default_factory=list)
     excluded: set[ObjectRef] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -141,8 +146,14 @@ def prepare(
         objects=tuple(
             sorted(found.objects.values(), key=lambda made: apply_key(made.wave, made.ref))
         ),
-        hooks=tuple(sorted(found.hooks)),
-        problems=tuple(found.problems),
+        hooks=tuple(
+            sorted(
+                found.hooks.values(),
+                key=lambda hook: (*apply_key(hook.wave, hook.ref), hook.ordinal, hook.phase),
+            )
+        ),
+        set_apart=tuple(sorted(found.set_apart)),
+        problems=(*found.problems, *_collisions(found)),
         conditions=tuple(_conditions(found)),
     )
 
@@ -152,8 +163,9 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     if is_excluded(ref.group_kind):
         found.excluded.add(ref)
         return
-    if _is_hook(manifest):
-        found.hooks.add(_hook_ref(manifest, target))
+    marks = read_hook(manifest)
+    if marks is not None:
+        _collect_hook(manifest, marks, target, found)
         return
     problem = _problem(manifest, ref)
     if problem:
@@ -162,15 +174,11 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     version = group_version_of(manifest)[1]
     namespaced = target.scope(ref.group_kind, version)
     if namespaced is None:
-        message = f"{ref}: the cluster does not serve kind {ref.group_kind} in version {version}"
-        found.problems.append(Problem(ref, message, "KindUnknown"))
+        found.problems.append(_unserved(ref, version))
         return
     placed = _placed(ref, namespaced=namespaced, namespace=target.namespace)
-    if namespaced and not is_dns_label(placed.namespace):
-        message = f"{ref}: {placed.namespace!r} is no namespace, and the destination has none"
-        if placed.namespace:
-            message = f"{ref}: {placed.namespace!r} is no valid namespace"
-        found.problems.append(Problem(ref, message, "RenderError"))
+    if misplaced := _misplaced(placed, namespaced=namespaced):
+        found.problems.append(misplaced)
         return
     wave = wave_of(manifest)
     if wave.warning:
@@ -233,23 +241,68 @@ def _served_by(crd: Manifest) -> dict[tuple[GroupKind, str], bool]:
     }
 
 
-def _is_hook(manifest: Manifest) -> bool:
-    """``crd-install`` is Helm 2's way to ship a CustomResourceDefinition: no hook any more."""
-    annotations = annotations_of(manifest)
-    if annotations.get(HOOK_ANNOTATION, "").strip():
-        return True
-    hooks = {part.strip() for part in annotations.get(HELM_HOOK_ANNOTATION, "").split(",")}
-    return bool(hooks - {"", "crd-install"})
+def _collect_hook(manifest: Manifest, marks: HookMarks, target: _Target, found: _Found) -> None:
+    """A hook, in each of its phases. One that never runs is set apart: neither applied, nor
+    pruned if it was applied before."""
+    ref, generated = _hook_ref(manifest)
+    version = group_version_of(manifest)[1]
+    namespaced = target.scope(ref.group_kind, version)
+    placed = _placed(ref, namespaced=namespaced is not False, namespace=target.namespace)
+    found.set_apart.add(placed)
+    found.hook_warnings += [f"{placed}: {warning}" for warning in marks.warnings]
+    if not marks.phases:
+        return
+    problem = _hook_problem(manifest, placed, generated=generated)
+    if problem is None and namespaced is None and not DELETE_PHASES.issuperset(marks.phases):
+        problem = _unserved(placed, version)
+    problem = problem or _misplaced(placed, namespaced=namespaced is not False)
+    if problem is not None:
+        found.problems.append(problem)
+        return
+    wave = wave_of(manifest)
+    if wave.warning:
+        found.warnings.append(wave.warning)
+    marked = _marked(manifest, placed, target)
+    for phase in marks.phases:
+        ordinal = found.generated[phase, placed] if generated else 0
+        found.generated[phase, placed] += 1
+        if (phase, placed, ordinal) in found.hooks:
+            found.repeated[placed] += 1
+        found.hooks[phase, placed, ordinal] = DesiredHook(
+            ref=placed,
+            version=version,
+            manifest=marked,
+            namespaced=namespaced is not False,
+            phase=phase,
+            wave=wave.number,
+            generated=generated,
+            ordinal=ordinal,
+        )
 
 
-def _hook_ref(manifest: Manifest, target: _Target) -> ObjectRef:
+def _hook_ref(manifest: Manifest) -> tuple[ObjectRef, bool]:
     """A hook may be without a name and get one at each run: then by what it begins with."""
     ref = ref_of(manifest)
     prefix = metadata_of(manifest).get("generateName")
-    name = ref.name or (prefix if isinstance(prefix, str) else "")
-    named = ObjectRef(ref.group, ref.kind, ref.namespace, name)
-    namespaced = target.scope(ref.group_kind, group_version_of(manifest)[1])
-    return _placed(named, namespaced=namespaced is not False, namespace=target.namespace)
+    if ref.name or not isinstance(prefix, str) or not prefix:
+        return ref, False
+    return ObjectRef(ref.group, ref.kind, ref.namespace, prefix), True
+
+
+def _hook_problem(manifest: Manifest, ref: ObjectRef, *, generated: bool) -> Problem | None:
+    named: Manifest = manifest
+    if generated:
+        named = {**manifest, "metadata": {**metadata_of(manifest), "name": ref.name}}
+    problem = _problem(named, ref)
+    return Problem(ref, problem, "RenderError") if problem else None
+
+
+def _collisions(found: _Found) -> Iterable[Problem]:
+    """Objects that are wanted for good and as a hook: running the hook would delete them."""
+    hooks = {hook.ref for hook in found.hooks.values() if not hook.generated}
+    for ref in sorted(hooks & found.objects.keys()):
+        message = f"{ref}: a hook and an object of the application have the same name"
+        yield Problem(ref, message, "RenderError")
 
 
 def _problem(manifest: Manifest, ref: ObjectRef) -> str:
@@ -267,6 +320,20 @@ def _problem(manifest: Manifest, ref: ObjectRef) -> str:
         if not isinstance(metadata.get(key) or {}, dict):
             return f"{ref}: metadata.{key} is not a mapping"
     return ""
+
+
+def _unserved(ref: ObjectRef, version: str) -> Problem:
+    message = f"{ref}: the cluster does not serve kind {ref.group_kind} in version {version}"
+    return Problem(ref, message, "KindUnknown")
+
+
+def _misplaced(ref: ObjectRef, *, namespaced: bool) -> Problem | None:
+    if not namespaced or is_dns_label(ref.namespace):
+        return None
+    message = f"{ref}: {ref.namespace!r} is no namespace, and the destination has none"
+    if ref.namespace:
+        message = f"{ref}: {ref.namespace!r} is no valid namespace"
+    return Problem(ref, message, "RenderError")
 
 
 def _placed(ref: ObjectRef, *, namespaced: bool, namespace: str) -> ObjectRef:
@@ -298,9 +365,11 @@ def _conditions(found: _Found) -> Iterable[Condition]:
     if found.excluded:
         message = f"not applied, because Fleet never manages their kind: {_list(found.excluded)}"
         yield Condition("ExcludedResourceWarning", message)
-    if found.hooks:
-        message = f"hooks are not run by this version of Fleet: {_list(found.hooks)}"
-        yield Condition("HookWarning", message)
+    for ref, count in sorted(found.repeated.items()):
+        message = f"hook {ref} is rendered {count + 1} times for a phase; the last one is used"
+        yield Condition("RepeatedResourceWarning", message)
+    for warning in sorted(set(found.hook_warnings)):
+        yield Condition("HookWarning", warning)
     for warning in sorted(set(found.warnings)):
         yield Condition("SyncOptionWarning", warning)
     yield from _option_conditions(tuple(found.objects.values()))

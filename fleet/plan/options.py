@@ -1,6 +1,6 @@
 """Sync options of one object: its own annotation beats the application's list.
 
-Acted upon are ``Prune``, ``Delete`` and ``CreateNamespace``. Others that Argo CD knows are
+Acted upon are those of ``_ACTED_ON``. Others that Argo CD knows are
 read, kept and named as not acted on; unknown ones are kept.
 """
 
@@ -18,12 +18,17 @@ SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
 HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
 
 #: What happens anyway: everything is applied server-side, checked by the API server, and
-#: only where it differs; prunes follow all applies. Setting them so is no reason for a warning.
-_GIVEN = frozenset(
-    {"ServerSideApply=true", "ApplyOutOfSyncOnly=true", "Validate=true", "PruneLast=true"}
-)
+#: only where it differs. Setting them so is no reason for a warning.
+_GIVEN = frozenset({"ServerSideApply=true", "ApplyOutOfSyncOnly=true", "Validate=true"})
 _ACTED_ON = frozenset(
-    {"Prune", "Delete", "CreateNamespace", "FailOnSharedResource", "PrunePropagationPolicy"}
+    {
+        "Prune",
+        "Delete",
+        "CreateNamespace",
+        "FailOnSharedResource",
+        "PruneLast",
+        "PrunePropagationPolicy",
+    }
 )
 
 
@@ -41,6 +46,7 @@ class ObjectOptions:
     delete: Consent = Consent.GIVEN
     create_namespace: bool = False
     fail_on_shared: bool = False
+    prune_last: bool = False
     idle: tuple[str, ...] = ()  # known to Argo CD, not acted on yet: ``Replace=true``
     unknown: tuple[str, ...] = ()
 
@@ -85,6 +91,7 @@ def _read(settings: Mapping[str, str]) -> ObjectOptions:
         delete=_consent(settings.get("Delete")),
         create_namespace=settings.get("CreateNamespace") == "true",
         fail_on_shared=settings.get("FailOnSharedResource") == "true",
+        prune_last=settings.get("PruneLast") == "true",
         idle=tuple(sorted(idle)),
         unknown=tuple(
             sorted(text for name, text in written.items() if name not in SYNC_OPTION_VALUES)

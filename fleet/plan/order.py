@@ -14,6 +14,7 @@ from typing import Any
 from fleet.model.objects import ObjectRef, annotations_of, ref_of
 
 WAVE_ANNOTATION = "argocd.argoproj.io/sync-wave"
+HELM_WEIGHT_ANNOTATION = "helm.sh/hook-weight"
 
 KIND_ORDER = (
     "Namespace",
@@ -70,14 +71,17 @@ def kind_rank(kind: str) -> int:
 
 
 def wave_of(manifest: Mapping[str, Any]) -> Wave:
-    """The object's wave; 0 and a warning when the annotation is no whole number."""
-    text = annotations_of(manifest).get(WAVE_ANNOTATION, "")
+    """The object's wave, which is Helm's weight of a hook where it has no other; 0 and a
+    warning when the annotation is no whole number."""
+    annotations = annotations_of(manifest)
+    name = WAVE_ANNOTATION if annotations.get(WAVE_ANNOTATION) else HELM_WEIGHT_ANNOTATION
+    text = annotations.get(name, "")
     if not text:
         return Wave(0)
     if _WAVE.fullmatch(text) and abs(int(text)) <= _LARGEST_WAVE:
         return Wave(int(text))
     shown = text if len(text) <= 32 else text[:32] + "…"
-    return Wave(0, f"{ref_of(manifest)}: {WAVE_ANNOTATION} {shown!r} is no wave; 0 is used")
+    return Wave(0, f"{ref_of(manifest)}: {name} {shown!r} is no wave; 0 is used")
 
 
 def apply_key(wave: int, ref: ObjectRef) -> tuple[int, int, str, str, str, str]:

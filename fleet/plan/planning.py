@@ -6,10 +6,12 @@ The rules, in the order in which they are asked:
 2. Only what differs is applied, wave by wave and kind by kind; the namespace comes first
    when ``CreateNamespace=true`` asks for it.
 3. An object that another application owns is left alone, applied or pruned.
-4. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
+4. Hooks run in their phase, before, among or after what is applied and pruned: all of them
+   whatever differs, and none when only chosen objects are synced.
+5. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
    deleted; never while the render or a list was incomplete; never everything at once
    without ``allowEmpty``. Prunes follow all applies, in the reverse order.
-5. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
+6. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
    pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
 
 A plan does not depend on the order of its inputs.
@@ -17,16 +19,18 @@ A plan does not depend on the order of its inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
 from fleet.model.applications import LiveResource
 from fleet.model.decisions import Decision
+from fleet.model.health import HealthStatus
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import Plan, Step, SyncOptions, Task
+from fleet.model.operations import Plan, Step, SyncOptions, SyncPhase, Task
 from fleet.plan.desired import CRD, DesiredObject
+from fleet.plan.hooks import DELETE_PHASES, DesiredHook
 from fleet.plan.options import Consent, ObjectOptions
 from fleet.plan.order import apply_key
 
@@ -37,6 +41,8 @@ APPLY = "apply"
 DELETE = "delete"
 CREATE_NAMESPACE = "create-namespace"
 
+#: In these an object does not hold up what comes after it: waiting would not change it.
+MOVES_ON = frozenset({HealthStatus.HEALTHY, HealthStatus.SUSPENDED})
 PROTECTED_KINDS = frozenset(
     {
         ("", "Namespace"),
@@ -73,7 +79,9 @@ class Situation:
         application_options: of the application, under the options asked for this sync.
         object_options: of inventory objects as last applied; those of ``application_options``
             where missing.
-        hooks: rendered as hooks: not applied, and not prunable either.
+        hooks: as rendered, in the order in which they run inside a phase.
+        run: names this run of them; "" when none is run.
+        set_apart: rendered as hooks: not applied, and not prunable either.
         namespace: of the destination.
         namespace_ready: it exists, with the metadata that was asked for.
     """
@@ -88,7 +96,9 @@ class Situation:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     application_options: ObjectOptions = ObjectOptions()
     object_options: Mapping[ObjectRef, ObjectOptions] = field(default_factory=dict)
-    hooks: frozenset[ObjectRef] = frozenset()
+    hooks: tuple[DesiredHook, ...] = ()
+    run: str = ""
+    set_apart: frozenset[ObjectRef] = frozenset()
     namespace: str = ""
     namespace_ready: bool = True
 
@@ -109,14 +119,32 @@ def build_plan(situation: Situation) -> Plan:
     """The plan: each desired object at most once; each inventory object that is not desired
     pruned, or skipped with the reason."""
     selected = [object for object in situation.desired if situation.is_selected(object.ref)]
-    applies, foreign = _applies(situation, selected)
+    changes, foreign = _applies(situation, selected)
     prunes, kept = _prunes(situation)
-    namespace = _namespace_task(situation, applies)
+    hooks = _hooks(situation)
+    main = _in_apply_order([*changes, *hooks[SyncPhase.SYNC]])
+    namespace = _namespace_task(
+        situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
+    )
+    prune_last = situation.application_options.prune_last
+    last = [*hooks[SyncPhase.POST_SYNC], *(prunes if prune_last else ())]
+    applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
     if refusal:
         return Plan((), refused=refusal)
     skips = sorted([*foreign, *kept], key=lambda task: task.ref)
-    return Plan((*namespace, *applies, *prunes, *skips))
+    return Plan(
+        (
+            *namespace,
+            *hooks[SyncPhase.PRE_SYNC],
+            *applies,
+            *prunes,
+            *hooks[SyncPhase.POST_SYNC],
+            *hooks[SyncPhase.SYNC_FAIL],
+            *skips,
+        ),
+        prune_last=prune_last,
+    )
 
 
 def build_deletion(
@@ -124,20 +152,27 @@ def build_deletion(
     *,
     gate: Gate,
     owners: Mapping[ObjectRef, str],
+    hooks: Sequence[DesiredHook] = (),
+    run: str = "",
 ) -> Plan:
     """The plan that deletes an application's objects with it: all of the inventory in reverse
     order, but what belongs to another application. ``Delete=false`` is asked of the live
-    object, above the application's options, just before it would go."""
+    object, above the application's options, just before it would go. Hooks run before the
+    first object goes, and after the last one is gone."""
+    before = _tasks_of(hooks, SyncPhase.PRE_DELETE, run)
+    after = _tasks_of(hooks, SyncPhase.POST_DELETE, run)
+    rerun = {task.ref for task in (*before, *after)}
     prunes: list[Task] = []
     kept: list[Task] = []
     for resource in inventory:
-        if not resource.in_inventory:
+        if not resource.in_inventory or resource.ref in rerun:
             continue
         reason = _foreign(resource.ref, owners)
         decision = gate(resource.ref, bool(resource.ref.namespace), DELETE)
         reason = reason or ("" if decision else decision.reason)
         (kept if reason else prunes).append(_prune(resource, reason))
-    return Plan((*_in_prune_order(prunes), *sorted(kept, key=lambda task: task.ref)))
+    skips = sorted(kept, key=lambda task: task.ref)
+    return Plan((*before, *_in_prune_order(prunes), *after, *skips))
 
 
 def crds_before(plan: Plan) -> tuple[ObjectRef, ...]:
@@ -161,7 +196,48 @@ def _applies(
         elif verdict is not Verdict.SYNCED:
             force = situation.options.force_conflicts or verdict is Verdict.TAKEN
             applies.append(Task(object.ref, Step.APPLY, object.wave, force=force))
-    return sorted(applies, key=lambda task: apply_key(task.wave, task.ref)), foreign
+    return _in_apply_order(applies), foreign
+
+
+def _awaited(
+    situation: Situation,
+    selected: Iterable[DesiredObject],
+    main: Sequence[Task],
+    last: Sequence[Task],
+) -> list[Task]:
+    """Objects that are as wanted and not well: what comes after their wave waits for them.
+
+    Args:
+        main: what is applied, in its order; ``last`` comes after all waves.
+    """
+    known = {row.ref: row.health for row in situation.inventory}
+    found = []
+    for object in selected:
+        health = known.get(object.ref)
+        is_synced = situation.verdicts.get(object.ref) is Verdict.SYNCED
+        is_unwell = health is not None and health.status not in MOVES_ON
+        is_followed = bool(last) or bool(main and object.wave < main[-1].wave)
+        if is_synced and is_unwell and is_followed and object.ref not in situation.owners:
+            found.append(Task(object.ref, Step.AWAIT, object.wave, "is waited for"))
+    return found
+
+
+def _hooks(situation: Situation) -> dict[SyncPhase, list[Task]]:
+    """What runs, phase by phase; nothing when only chosen objects are synced."""
+    hooks = () if situation.options.resources or not situation.run else situation.hooks
+    return {phase: _tasks_of(hooks, phase, situation.run) for phase in SyncPhase}
+
+
+def _tasks_of(hooks: Iterable[DesiredHook], phase: SyncPhase, run: str) -> list[Task]:
+    return _in_apply_order(
+        Task(hook.named(run), Step.HOOK, hook.wave, phase=phase)
+        for hook in hooks
+        if hook.phase is phase
+    )
+
+
+def _in_apply_order(tasks: Iterable[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda task: apply_key(task.wave, task.ref))
 
 
 def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
@@ -170,7 +246,8 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
     prunes: list[Task] = []
     kept: list[Task] = []
     for resource in situation.inventory:
-        if resource.in_inventory and resource.ref not in desired:
+        is_hook = resource.hook or resource.ref in situation.set_apart
+        if resource.in_inventory and resource.ref not in desired and not is_hook:
             reason = _why_not_pruned(situation, resource.ref)
             (kept if reason else prunes).append(_prune(resource, reason))
     return _in_prune_order(prunes), kept
@@ -179,8 +256,6 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
 def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
     if foreign := _foreign(ref, situation.owners):
         return foreign
-    if ref in situation.hooks:
-        return "is a hook now; hooks are not pruned"
     if not situation.is_selected(ref):
         return "is not among the resources chosen for this sync"
     if not situation.options.prune:
@@ -220,15 +295,16 @@ def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
     return sorted(backwards, key=lambda task: (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
 
 
-def _namespace_task(situation: Situation, applies: list[Task]) -> tuple[Task, ...]:
-    """At most one task, in the wave of the first apply so that it goes before all."""
+def _namespace_task(situation: Situation, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """At most one task, in the wave of the first of ``tasks`` so that it goes before all."""
     wanted = situation.application_options.create_namespace and situation.namespace
-    if not wanted or situation.namespace_ready or not applies:
+    if not wanted or situation.namespace_ready or not tasks:
         return ()
     ref = ObjectRef("", "Namespace", "", situation.namespace)
     if any(object.ref == ref for object in situation.desired):
         return ()
-    return (Task(ref, Step.CREATE_NAMESPACE, applies[0].wave),)
+    first = min(tasks[0].phase, SyncPhase.SYNC, key=list(SyncPhase).index)
+    return (Task(ref, Step.CREATE_NAMESPACE, tasks[0].wave, phase=first),)
 
 
 def _refusal(
@@ -240,6 +316,9 @@ def _refusal(
     """Why nothing at all may be done; "" when the plan stands."""
     asked = [(object.ref, object.namespaced, APPLY) for object in selected]
     asked += [(task.ref, False, CREATE_NAMESPACE) for task in namespace]
+    if situation.run and not situation.options.resources:
+        running = [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
+        asked += [(hook.named(situation.run), hook.namespaced, APPLY) for hook in running]
     decisions = [(ref, situation.gate(ref, scope, verb)) for ref, scope, verb in sorted(asked)]
     if refusals := [f"{ref}: {decision.reason}" for ref, decision in decisions if not decision]:
         return _joined(refusals)

@@ -31,6 +31,7 @@ from fleet.model.operations import (
 from fleet.model.scope import Actor, Scope
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.operation_json import options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
@@ -40,7 +41,7 @@ from fleet.registry.selection import (
     page_size,
     time_cursor,
 )
-from fleet.registry.syncs import operation_from_row, operations_by_id, options_to_json
+from fleet.registry.syncs import operation_from_row, operations_by_id
 from fleet.registry.tables import TABLES
 
 OPERATIONS = TABLES["operations"]

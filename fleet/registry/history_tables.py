@@ -69,6 +69,7 @@ class Operation(Base):
     message: Mapped[str] = empty_text()
     options: Mapped[dict[str, Any]] = empty_object()
     plan: Mapped[dict[str, Any] | None]
+    hooks: Mapped[list[Any]] = empty_list()
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime | None]
     created: Mapped[int] = mapped_column(server_default=text("0"))

@@ -17,6 +17,7 @@ from fleet.model.planned import PlannedResult, PlannedSync
 from fleet.model.scope import Actor, Scope
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.operation_json import options_from_json, options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
@@ -25,7 +26,6 @@ from fleet.registry.selection import (
     page_size,
     time_cursor,
 )
-from fleet.registry.syncs import options_from_json, options_to_json
 from fleet.registry.tables import TABLES
 
 PLANNED = TABLES["planned_syncs"]

@@ -7,9 +7,9 @@ there. Results are upserted by object, so that a step done twice is one row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,82 +24,18 @@ from fleet.model.operations import (
     OperationKind,
     OperationPhase,
     Outcome,
-    Plan,
-    Step,
-    SyncOptions,
-    Task,
+    SyncPhase,
     Trigger,
 )
-from fleet.model.retries import Retry
 from fleet.registry.database import Tx
-
-
-def plan_to_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "refused": plan.refused,
-        "tasks": [
-            [task.ref.key, str(task.step), task.wave, task.reason, task.force, task.warning]
-            for task in plan.tasks
-        ],
-    }
-
-
-def plan_from_json(stored: Mapping[str, Any]) -> Plan:
-    return Plan(
-        tasks=tuple(
-            Task(ObjectRef.from_key(key), Step(step), wave, reason, force, warning)
-            for key, step, wave, reason, force, warning in stored["tasks"]
-        ),
-        refused=stored["refused"],
-    )
-
-
-def options_to_json(options: SyncOptions) -> dict[str, Any]:
-    return {
-        "prune": options.prune,
-        "dryRun": options.dry_run,
-        "forceConflicts": options.force_conflicts,
-        "resources": [ref.key for ref in options.resources],
-        "syncOptions": list(options.sync_options),
-        "retry": _retry_to_json(options.retry),
-        "manifests": options.manifests_sha256,
-        "breakGlass": options.break_glass,
-    }
-
-
-def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
-    return SyncOptions(
-        prune=bool(stored.get("prune")),
-        dry_run=bool(stored.get("dryRun")),
-        force_conflicts=bool(stored.get("forceConflicts")),
-        resources=tuple(ObjectRef.from_key(key) for key in stored.get("resources", ())),
-        sync_options=tuple(stored.get("syncOptions", ())),
-        retry=_retry_from_json(stored.get("retry")),
-        manifests_sha256=str(stored.get("manifests", "")),
-        break_glass=str(stored.get("breakGlass", "")),
-    )
-
-
-def _retry_to_json(retry: Retry | None) -> dict[str, Any] | None:
-    if retry is None:
-        return None
-    return {
-        "limit": retry.limit,
-        "seconds": retry.duration.total_seconds(),
-        "factor": retry.factor,
-        "longestSeconds": retry.max_duration.total_seconds(),
-    }
-
-
-def _retry_from_json(stored: Mapping[str, Any] | None) -> Retry | None:
-    if stored is None:
-        return None
-    return Retry(
-        limit=stored["limit"],
-        duration=timedelta(seconds=stored["seconds"]),
-        factor=stored["factor"],
-        max_duration=timedelta(seconds=stored["longestSeconds"]),
-    )
+from fleet.registry.operation_json import (
+    hooks_from_json,
+    hooks_to_json,
+    options_from_json,
+    options_to_json,
+    plan_from_json,
+    plan_to_json,
+)
 
 
 def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:
@@ -140,16 +76,18 @@ async def operations_by_id(
     keys = {"ids": [id for id, _ in wanted], "dates": [created for _, created in wanted]}
     results = await tx.execute(
         text(
-            "select operation_id, api_group, kind, namespace, name, wave, action, message, error"
-            " from operation_results where (operation_id, created_at) in (select * from"
+            "select operation_id, api_group, kind, namespace, name, wave, action, message, error,"
+            " phase from operation_results where (operation_id, created_at) in (select * from"
             " unnest(cast(:ids as uuid[]), cast(:dates as timestamptz[]))) order by 2, 3, 4, 5"
         ),
         keys,
     )
     outcomes: dict[UUID, list[Outcome]] = {}
-    for id, group, kind, namespace, name, wave, action, message, error in results:
+    for id, group, kind, namespace, name, wave, action, message, error, phase in results:
         ref = ObjectRef(group, kind, namespace, name)
-        outcomes.setdefault(id, []).append(Outcome(ref, Action(action), wave, message, error))
+        outcomes.setdefault(id, []).append(
+            Outcome(ref, Action(action), wave, message, error, SyncPhase(phase))
+        )
     rows = await tx.execute(
         text(
             "select * from operations where (id, created_at) in (select * from"
@@ -158,7 +96,9 @@ async def operations_by_id(
         keys,
     )
     return {
-        OperationId(row["id"]): operation_from_row(row, outcomes.get(row["id"], ()))
+        OperationId(row["id"]): operation_from_row(
+            row, [*outcomes.get(row["id"], ()), *hooks_from_json(row["hooks"])]
+        )
         for row in rows.mappings()
     }
 
@@ -167,7 +107,7 @@ _OPERATION_RECORD = (
     "id uuid, created_at timestamptz, application_id uuid, application text, project text,"
     " cluster text, namespace text, kind text, trigger text, initiated_by text, revision text,"
     " previous_revision text, sources jsonb, manifests_sha256 text, phase text, message text,"
-    " options jsonb, plan jsonb, attempt integer, next_attempt_at timestamptz,"
+    " options jsonb, plan jsonb, hooks jsonb, attempt integer, next_attempt_at timestamptz,"
     " started_at timestamptz, finished_at timestamptz, created integer, configured integer,"
     " unchanged integer, pruned integer, failed integer"
 )
@@ -194,6 +134,7 @@ def _operation_row(operation: Operation) -> dict[str, Any]:
         "message": operation.message,
         "options": options_to_json(operation.options),
         "plan": plan_to_json(operation.plan) if operation.plan else None,
+        "hooks": hooks_to_json(operation.outcomes),
         "attempt": operation.attempt,
         "next_attempt_at": operation.next_attempt_at,
         "started_at": operation.started_at,
@@ -270,8 +211,11 @@ async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
             " previous_revision = r.previous_revision, sources = r.sources,"
             # a person's wish to end it is not overwritten by a pass that did not see it
             " manifests_sha256 = r.manifests_sha256, phase = case when o.phase = 'Terminating'"
-            "   and r.finished_at is null then o.phase else r.phase end, message = r.message,"
-            " plan = r.plan, attempt = r.attempt, next_attempt_at = r.next_attempt_at,"
+            "   and r.finished_at is null then o.phase else r.phase end,"
+            " message = case when o.phase = 'Terminating' and r.finished_at is null"
+            "   then o.message else r.message end,"
+            " plan = r.plan, hooks = r.hooks, attempt = r.attempt,"
+            " next_attempt_at = r.next_attempt_at,"
             " started_at = r.started_at, finished_at = r.finished_at, created = r.created,"
             " configured = r.configured, unchanged = r.unchanged, pruned = r.pruned,"
             " failed = r.failed from jsonb_to_recordset(cast(:rows as jsonb)) as r("
@@ -283,7 +227,8 @@ async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
 
 
 async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Outcome]]]) -> None:
-    """Record outcomes, one row an object and operation; a later one replaces an earlier.
+    """Record outcomes, one row an object and operation; a later one replaces an earlier. Those
+    of hooks are kept with the operation.
 
     What the first attempt created stays ``created`` though a second finds it there.
     """
@@ -295,6 +240,7 @@ async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Out
             "kind": outcome.ref.kind,
             "namespace": outcome.ref.namespace,
             "name": outcome.ref.name,
+            "phase": str(outcome.phase),
             "wave": outcome.wave,
             "action": str(outcome.action),
             "message": outcome.message,
@@ -302,17 +248,17 @@ async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Out
         }
         for operation, outcomes in operations
         for outcome in outcomes
-        if outcome.action is not None
+        if outcome.action is not None and outcome.hook is None
     ]
     if not rows:
         return
     await tx.execute(
         text(
             "insert into operation_results (operation_id, created_at, api_group, kind, namespace,"
-            " name, wave, action, message, error)"
+            " name, phase, wave, action, message, error)"
             " select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(operation_id uuid,"
             " created_at timestamptz, api_group text, kind text, namespace text, name text,"
-            " wave integer, action text, message text, error text)"
+            " phase text, wave integer, action text, message text, error text)"
             " on conflict (operation_id, created_at, api_group, kind, namespace, name)"
             " do update set wave = excluded.wave, message = excluded.message,"
             " error = excluded.error, action = case"

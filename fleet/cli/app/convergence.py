@@ -34,6 +34,8 @@ class Wanted:
         return self.sync or bool(self.health)
 
     def holds_for(self, resource: Document) -> bool:
+        if resource.get("hook"):
+            return True  # it has its say in the operation
         health = (resource.get("health") or {}).get("status")
         return not (
             (self.sync and resource.get("status") not in SYNCED)
@@ -86,12 +88,12 @@ def _of_objects(status: Document, wanted: Wanted) -> list[str]:
 
 def _unsynced(resources: Sequence[Document]) -> Iterator[str]:
     for resource in resources:
-        if resource.get("status") not in SYNCED:
+        if not resource.get("hook") and resource.get("status") not in SYNCED:
             yield _about(resource, resource["status"], resource.get("message", ""))
 
 
 def _unhealthy(resources: Sequence[Document], wanted: Wanted) -> Iterator[str]:
-    for resource in resources:
+    for resource in (it for it in resources if not it.get("hook")):
         health = resource.get("health") or {}
         if health.get("status") is not None and health["status"] not in wanted.health:
             yield _about(resource, health["status"], health.get("message", ""))

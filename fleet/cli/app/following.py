@@ -67,7 +67,12 @@ def await_operation(
 
 
 def _result_line(result: Mapping[str, Any]) -> str:
-    """One line an object: it may change, when what failed is tried again."""
+    """One line an object: it may change, when what failed is tried again. Of a hook, one line
+    for each state."""
+    if hook := result.get("hookType"):
+        message = printable(result.get("message", ""))
+        said = f": {message}" if message else ""
+        return f"{object_name(result)}  {hook} hook {word(result['hookPhase'])}{said}"
     message = result.get("message", "") if result["action"] in ("failed", "skipped") else ""
     said = f": {printable(message)}" if message else ""
     return f"{object_name(result)}  {word(result['action'])}{said}"

@@ -30,7 +30,7 @@ RESOURCES = Table(
         Column("KIND", lambda it: it["kind"]),
         Column("NAMESPACE", lambda it: it.get("namespace", "")),
         Column("NAME", lambda it: it["name"]),
-        Column("STATUS", lambda it: it.get("status", "")),
+        Column("STATUS", lambda it: "Hook" if it.get("hook") else it.get("status", "")),
         Column("HEALTH", lambda it: (it.get("health") or {}).get("status", "")),
         Column("WAVE", lambda it: str(it.get("syncWave") or ""), wide=True),
         Column("MESSAGE", lambda it: it.get("message", ""), wide=True),

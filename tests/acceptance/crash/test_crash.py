@@ -1,8 +1,9 @@
 """Killed anywhere, Fleet goes on where it stopped: every labelled point, with the same checks.
 
 The world is prepared so that one run of the driver passes every label: a commit that changes,
-adds and removes objects of one application, another application that is deleted, a third that
-is new and has no namespace yet, and a second cluster in which Fleet makes an account for itself.
+adds and removes objects of one application with hooks around them, another application that is
+deleted, with hooks around that, a third that is new and has no namespace yet, and a second
+cluster in which Fleet makes an account for itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import psycopg
@@ -27,7 +29,7 @@ from fleet.operations.crashpoints import LABELS
 from fleet.registry import chain, clusters, manifests
 from tests.acceptance.crash.driver import LATE, OLD, OTHER, Job, ask, work
 from tests.cluster.kube import TestCluster, request
-from tests.integration.operations.harness import World, config_map, settings_for, world
+from tests.integration.operations.harness import Object, World, config_map, settings_for, world
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
@@ -41,6 +43,9 @@ FEW = (
     "plan:after-commit",
     "apply:after",
     "delete:after",
+    "hook:after",
+    "hook-delete:after",
+    "hooks:after-commit",
     "record:before-commit",
     "forget:before-commit",
 )
@@ -49,6 +54,11 @@ AGAIN = (
     "apply:after:2",
     "delete:before:3",
     "delete:after:2",
+    "hook:before:2",
+    "hook:after:2",
+    "hook:after:3",
+    "hook:after:4",
+    "hook-delete:after:2",
     "record:after-commit:2",
 )
 SWEEP = (*(label for label in LABELS if label not in FEW), *AGAIN)
@@ -67,6 +77,33 @@ SECRET = {
     "metadata": {"name": "keeps"},
     "stringData": {"password": CANARY},
 }
+HOOK = "argocd.argoproj.io/hook"
+
+
+def _hook(name: str, phase: str, policy: str = "BeforeHookCreation") -> Object:
+    """A ConfigMap that is a hook: through as soon as it is there. With a dash at the end its
+    name is generated, so that each run of it leaves an object behind."""
+    made = config_map(name, {HOOK: phase, f"{HOOK}-delete-policy": policy})
+    if name.endswith("-"):
+        del made["metadata"]["name"]
+        made["metadata"]["generateName"] = name
+    return made
+
+
+#: A hook that is held by a finalizer until its end is recorded: a Service has a health.
+HELD: Object = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "held", "annotations": {HOOK: "PostSync"}},
+    "spec": {"ports": [{"port": 80}]},
+}
+HOOKS = (
+    _hook("before", "PreSync"),
+    _hook("every-sync-", "PreSync"),
+    _hook("passing", "Sync", "HookSucceeded"),
+    HELD,
+)
+FAREWELLS = (_hook("leaving-", "PreDelete"), _hook("left-", "PostDelete"))
 #: What audit.changes says of applications, each once, wherever the process died: what was
 #: asked for (a deletion is wanted, and is an operation), and the end of what was deleted.
 TOLD = [
@@ -84,11 +121,17 @@ async def _prepare(world: World) -> list[str]:
     for name in ("web", OLD):
         await world.add_app(name, sync_options=(*NAMESPACE, "PrunePropagationPolicy=background"))
     first = await world.deliver(
-        web=(config_map("changes", x="1"), config_map("leaves"), config_map("stays")),
-        old=(config_map("gone"), config_map("gone-too")),
+        web=(config_map("changes", x="1"), config_map("leaves"), config_map("stays"), *HOOKS),
+        old=(config_map("gone"), config_map("gone-too"), *FAREWELLS),
     )
     second = world.commit(
-        web=(config_map("changes", x="2"), config_map("comes"), config_map("stays"), SECRET),
+        web=(
+            config_map("changes", x="2"),
+            config_map("comes"),
+            config_map("stays"),
+            SECRET,
+            *HOOKS,
+        ),
         late=(config_map("late"),),
     )
     world.request("POST", world.path_of("bystander").rpartition("/")[0], config_map("bystander"))
@@ -146,9 +189,22 @@ async def _check_live(world: World) -> None:
     assert world.read(LATE, namespace=f"{world.namespace}-{LATE}") is not None
     kept = world.request("GET", f"/api/v1/namespaces/{world.namespace}/secrets/keeps")["data"]
     assert base64.b64decode(kept["password"]).decode() == CANARY
+    _check_hooks(world)
     bystander = world.read("bystander")
     assert bystander is not None
     assert [entry["operation"] for entry in bystander["metadata"]["managedFields"]] == ["Update"]
+
+
+def _check_hooks(world: World) -> None:
+    """Each hook ran once a sync, or once in the deletion; what is left of it is let go."""
+    base = f"/api/v1/namespaces/{world.namespace}"
+    maps = [
+        item["metadata"]["name"] for item in world.request("GET", f"{base}/configmaps")["items"]
+    ]
+    ran = Counter(name.rpartition("-")[0] for name in maps if name.count("-"))
+    assert (ran["every-sync"], ran["leaving"], ran["left"]) == (2, 1, 1), maps
+    assert ("before" in maps, "passing" in maps) == (True, False)
+    assert "finalizers" not in world.request("GET", f"{base}/services/held")["metadata"]
 
 
 async def _check_rows(world: World, commits: list[str]) -> None:
@@ -171,6 +227,22 @@ async def _check_rows(world: World, commits: list[str]) -> None:
         ("sync", "Succeeded"),
         ("delete", "Succeeded"),
     ]
+    for operation in operations:
+        hooks = sorted(
+            (hook["object"].split("/")[3][:6], hook["phase"]) for hook in operation["hooks"]
+        )
+        assert hooks == [
+            ("before", "PreSync"),
+            ("every-", "PreSync"),
+            ("held", "PostSync"),
+            ("passin", "Sync"),
+        ]
+        ends = {(hook["state"], hook["ended"], hook["error"]) for hook in operation["hooks"]}
+        assert ends == {("Succeeded", True, "")}
+    assert [(hook["phase"], hook["state"]) for hook in gone[1]["hooks"]] == [
+        ("PreDelete", "Succeeded"),
+        ("PostDelete", "Succeeded"),
+    ]
     results = await world.results("web")
     assert set(results) == {
         "ConfigMap/changes",
@@ -183,7 +255,9 @@ async def _check_rows(world: World, commits: list[str]) -> None:
     assert results["ConfigMap/comes"][0] in {"created", "configured"}
     assert {error for _, error in results.values()} == {""}
     resources = await world.resources("web")
-    assert set(resources) == {
+    hooks = {name for name, row in resources.items() if row["hook"]}
+    assert len(hooks) == 4, hooks  # before, held, and two that were generated
+    assert set(resources) - hooks == {
         "ConfigMap/changes",
         "ConfigMap/comes",
         "ConfigMap/stays",
@@ -191,7 +265,7 @@ async def _check_rows(world: World, commits: list[str]) -> None:
     }
     assert all(row["in_inventory"] for row in resources.values())
     assert set(await world.resources(LATE)) == {"ConfigMap/late"}
-    assert len(await world.rows("select 1 from resources")) == 5
+    assert len(await world.rows("select 1 from resources")) == 9
     deployments = await world.rows(
         "select * from deployments where application = 'web' order by deployed_from"
     )

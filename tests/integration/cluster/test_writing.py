@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.cluster import ClusterClient, apply, delete, ensure_namespace, get_metadata, get_object
+from fleet.cluster import (
+    ClusterClient,
+    apply,
+    delete,
+    drop_finalizer,
+    ensure_namespace,
+    get_metadata,
+    get_object,
+)
 from fleet.errors import (
     AdmissionDenied,
     FieldConflict,
@@ -49,6 +57,31 @@ async def test_a_dry_run_answers_and_stores_nothing(
     assert answer.object["data"] == {"colour": "blue"}
     assert await get_object(client, CONFIG_MAP, spot, "settings") is None
     assert gate.seen == [("dry-run", f"ConfigMap/{spot}/settings")]
+
+
+async def test_one_finalizer_is_taken_off_the_object_that_was_looked_at(
+    client: ClusterClient, spot: str, gate: Gate
+) -> None:
+    held = config_map(spot)
+    held["metadata"]["finalizers"] = ["example.test/ours", "example.test/other"]
+    await apply(client, CONFIG_MAP, held, force=False, gate=gate)
+    seen = await get_metadata(client, CONFIG_MAP, spot, "settings")
+    assert seen is not None
+
+    version = await drop_finalizer(client, CONFIG_MAP, seen, "example.test/ours", gate=gate)
+
+    left = await get_metadata(client, CONFIG_MAP, spot, "settings")
+    assert left is not None
+    assert (left.finalizers, left.resource_version) == (("example.test/other",), version)
+    with pytest.raises(ObjectRejected) as caught:
+        await drop_finalizer(client, CONFIG_MAP, seen, "example.test/other", gate=gate)
+    assert caught.value.reason == "Conflict"
+    assert gate.seen[1:] == [("delete", f"ConfigMap/{spot}/settings")] * 2
+    await drop_finalizer(client, CONFIG_MAP, left, "example.test/other", gate=gate)
+    await delete(
+        client, CONFIG_MAP, spot, "settings", uid=left.uid, gate=gate, propagation="background"
+    )
+    assert await drop_finalizer(client, CONFIG_MAP, left, "example.test/x", gate=gate) == ""
 
 
 async def test_a_field_of_another_manager_is_a_conflict_that_force_takes(

@@ -108,13 +108,7 @@ async def _forbidden(world: World) -> None:
     await world.deliver(web=(config_map("a"),))
 
 
-async def _hook(world: World) -> None:
-    hook = {"argocd.argoproj.io/hook": "PreSync"}
-    await world.deliver(web=(config_map("a"), config_map("b")))
-    await world.deliver(web=(config_map("a"), config_map("b", hook)))
-
-
-@pytest.mark.parametrize("stage", [_shared, _kept_by_the_application, _forbidden, _hook])
+@pytest.mark.parametrize("stage", [_shared, _kept_by_the_application, _forbidden])
 async def test_what_no_sync_would_change_starts_none(bare: World, stage: Stage) -> None:
     """Self-heal would otherwise do nothing every five minutes, with a row for each time."""
     await bare.add_app("web")
@@ -134,6 +128,21 @@ async def test_what_no_sync_would_change_starts_none(bare: World, stage: Stage) 
     assert live is not None
     assert live["data"] == {"colour": "blue"}
     assert len(await bare.operations("web")) == len(before) + 1
+
+
+async def test_what_became_a_hook_is_neither_pruned_nor_out_of_sync(bare: World) -> None:
+    hook = {"argocd.argoproj.io/hook": "PreSync"}
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"), config_map("b")))
+    await bare.deliver(web=(config_map("a"), config_map("b", hook)))
+    before = await bare.operations("web")
+    for _ in range(3):
+        bare.clock.forward(400)
+        await bare.pass_(look=True)
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+    assert (await bare.resources("web"))["ConfigMap/b"]["hook"] is True
+    assert not bare.is_going("b")
+    assert await bare.operations("web") == before
 
 
 @pytest.mark.parametrize("mark", ["", "someone:/ConfigMap:x/b"])

@@ -24,6 +24,20 @@ def resource(**fields: Any) -> dict[str, Any]:
     return {"kind": "Deployment", "namespace": "shop", "name": "web", "status": "Synced", **fields}
 
 
+def test_a_hook_has_its_say_in_the_operation_and_not_after_it() -> None:
+    failed = {
+        "group": "batch",
+        "kind": "Job",
+        "name": "migrate",
+        "hook": True,
+        "health": {"status": "Degraded"},
+    }
+    sync, health = {"status": "OutOfSync"}, {"status": "Degraded"}
+    shown = document(resources=[resource(), failed], sync=sync, health=health)
+    assert outstanding(shown, ALL) == ["sync status is OutOfSync", "health is Degraded"]
+    assert arrived(document(resources=[resource(), failed]), ALL) == (2, 2)
+
+
 def test_converged() -> None:
     assert outstanding(document(resources=[resource()]), ALL) == []
 

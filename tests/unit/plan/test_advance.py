@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,19 @@ from hypothesis import strategies as st
 
 from fleet.model.health import Health, HealthStatus
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import Action, OperationPhase, Outcome, Plan, Step, Task
-from fleet.plan import next_tasks, skipped
+from fleet.model.operations import (
+    Action,
+    HookState,
+    OperationPhase,
+    Outcome,
+    Plan,
+    Step,
+    SyncPhase,
+    Task,
+    TaskKey,
+)
+from fleet.plan import ending_tasks, next_tasks, skipped
+from fleet.plan.advance import GONE
 
 GROUPS = {"CustomResourceDefinition": "apiextensions.k8s.io", "Widget": "example.org"}
 HEALTHY = Health(HealthStatus.HEALTHY)
@@ -212,3 +224,202 @@ def test_every_plan_ends_and_runs_each_task_once(plan: Plan, data: st.DataObject
         assert set(ran) == {one.ref for one in plan.tasks}
     else:
         assert failed or degraded
+
+
+# hooks
+
+PRE, SYNC, POST = SyncPhase.PRE_SYNC, SyncPhase.SYNC, SyncPhase.POST_SYNC
+FAIL = SyncPhase.SYNC_FAIL
+
+
+def hook(phase: SyncPhase, name: str = "x", wave: int = 0) -> Task:
+    return Task(ObjectRef("batch", "Job", "shop", name), Step.HOOK, wave, phase=phase)
+
+
+def ran(one: Task, state: HookState = HookState.SUCCEEDED, *, ended: bool = False) -> Outcome:
+    return Outcome(one.ref, Action.CREATED, one.wave, phase=one.phase, hook=state, ended=ended)
+
+
+MAP = task("ConfigMap")
+WHOLE = Plan((hook(PRE), MAP, hook(POST), hook(FAIL)))
+
+
+def test_a_hook_is_waited_for_until_it_is_through() -> None:
+    running = ran(hook(PRE), HookState.RUNNING)
+    working = {hook(PRE).ref: Health(HealthStatus.PROGRESSING, "1 active")}
+    step = next_tasks(WHOLE, [running], working)
+    assert step.waiting == ((hook(PRE).ref, "is Progressing: 1 active"),)
+    assert step.found == ()
+    through = next_tasks(WHOLE, [running], healthy(hook(PRE)))
+    assert through.tasks == (MAP,)
+    assert through.found == (ran(hook(PRE)),)
+
+
+@pytest.mark.parametrize(
+    ("health", "state"),
+    [
+        ({hook(PRE).ref: None}, HookState.SUCCEEDED),
+        ({hook(PRE).ref: Health(HealthStatus.HEALTHY)}, HookState.SUCCEEDED),
+        ({hook(PRE).ref: Health(HealthStatus.SUSPENDED)}, None),
+        ({hook(PRE).ref: Health(HealthStatus.DEGRADED)}, HookState.FAILED),
+        ({hook(PRE).ref: Health(HealthStatus.UNKNOWN)}, HookState.FAILED),
+        ({}, HookState.FAILED),
+    ],
+)
+def test_how_a_hook_ends(health: dict[ObjectRef, Health | None], state: HookState | None) -> None:
+    step = next_tasks(Plan((hook(PRE),)), [ran(hook(PRE), HookState.RUNNING)], health)
+    assert [outcome.hook for outcome in step.found] == ([state] if state else [])
+    if not health:
+        assert step.found[0].message == GONE
+
+
+def test_after_a_failed_phase_only_syncfail_runs() -> None:
+    failed = [ran(hook(PRE), HookState.FAILED)]
+    assert next_tasks(WHOLE, failed, {}).tasks == (hook(FAIL),)
+    rescued = [*failed, ran(hook(FAIL))]
+    ending = next_tasks(WHOLE, rescued, {}).tasks
+    assert [(one.step, one.phase) for one in ending] == [
+        (Step.END_HOOK, PRE),
+        (Step.END_HOOK, FAIL),
+    ]
+    ended = [ran(hook(PRE), HookState.FAILED, ended=True), ran(hook(FAIL), ended=True)]
+    last = next_tasks(WHOLE, ended, {})
+    assert last.phase is OperationPhase.FAILED
+    assert last.message == "PreSync hook Job/shop/x failed: failed"
+
+
+def test_an_object_that_recovers_does_not_undo_the_failure() -> None:
+    """SyncFail hooks have begun: the sync stays failed whatever becomes of the object."""
+    broken = task("Deployment")
+    plan = Plan((broken, hook(POST), hook(FAIL)))
+    step = next_tasks(plan, done(broken), {broken.ref: Health(HealthStatus.DEGRADED, "boom")})
+    assert step.tasks == (hook(FAIL),)
+    assert [outcome.error for outcome in step.found] == ["Degraded"]
+    later = next_tasks(plan, [*step.found, ran(hook(FAIL), ended=True)], healthy(broken))
+    assert (later.phase, later.message) == (
+        OperationPhase.FAILED,
+        "Deployment/shop/x is Degraded: boom",
+    )
+
+
+def test_postsync_waits_for_all_that_was_applied_past_prunes() -> None:
+    apply, old = task("Deployment"), task("Deployment", "old", step=Step.PRUNE)
+    plan = Plan((apply, old, hook(POST)))
+    pruned = [*done(apply), *done(old, action=Action.PRUNED)]
+    waiting = next_tasks(plan, pruned, {apply.ref: Health(HealthStatus.PROGRESSING)})
+    assert waiting.waiting == ((apply.ref, "is Progressing"),)
+    assert next_tasks(plan, pruned, healthy(apply)).tasks == (hook(POST),)
+
+
+def test_a_wave_that_has_begun_asks_no_more_for_the_one_before() -> None:
+    third = task("ConfigMap", wave=1)
+    plan = Plan((FIRST, third, SECOND))
+    sick = {FIRST.ref: Health(HealthStatus.PROGRESSING)}
+    assert next_tasks(plan, done(FIRST), sick).waiting
+    assert next_tasks(plan, done(FIRST, third), sick).tasks == (SECOND,)
+
+
+@pytest.mark.parametrize("status", [HealthStatus.DEGRADED, HealthStatus.PROGRESSING])
+def test_what_was_unwell_before_is_waited_for_not_failed(status: HealthStatus) -> None:
+    known = Task(FIRST.ref, Step.AWAIT, 0, "is waited for")
+    plan = Plan((known, SECOND))
+    (outcome,) = skipped(plan)
+    assert outcome.action is Action.UNCHANGED
+    step = next_tasks(plan, [outcome], {FIRST.ref: Health(status, "boom")})
+    assert step.waiting == ((FIRST.ref, f"is {status}: boom"),)
+    assert next_tasks(plan, [outcome], healthy(FIRST)).tasks == (SECOND,)
+
+
+def test_prunelast_waits_for_health_and_other_prunes_do_not() -> None:
+    apply, old = task("Deployment"), task("Deployment", "old", step=Step.PRUNE)
+    sick = {apply.ref: Health(HealthStatus.PROGRESSING)}
+    assert next_tasks(Plan((apply, old)), done(apply), sick).tasks == (old,)
+    patient = Plan((apply, old), prune_last=True)
+    assert next_tasks(patient, done(apply), sick).waiting == ((apply.ref, "is Progressing"),)
+    assert next_tasks(patient, done(apply), healthy(apply)).tasks == (old,)
+
+
+def test_after_a_deletion_hooks_wait_until_all_is_gone() -> None:
+    old, last = task("Deployment", "old", step=Step.PRUNE), hook(SyncPhase.POST_DELETE)
+    plan = Plan((old, last))
+    pruned = done(old, action=Action.PRUNED)
+    step = next_tasks(plan, pruned, {}, left=[old.ref])
+    assert step.waiting == ((old.ref, "is going away"),)
+    assert next_tasks(plan, pruned, {}).tasks == (last,)
+
+
+def test_ending_a_sync_looks_for_every_hook_that_is_not_let_go() -> None:
+    """One may have been made by somebody who was killed before writing that down."""
+    first, second = hook(PRE, "a"), hook(PRE, "b", wave=1)
+    plan = Plan((first, second, MAP, hook(POST), hook(FAIL)))
+    outcomes = [ran(first, ended=True), ran(second, HookState.RUNNING), *done(MAP)]
+    tasks = ending_tasks(plan, outcomes)
+    assert {one.step for one in tasks} == {Step.END_HOOK}
+    assert [one.key for one in tasks] == [second.key, hook(POST).key, hook(FAIL).key]
+
+
+PHASES = st.sampled_from([PRE, SYNC, POST, FAIL])
+HOOKED = st.lists(
+    st.builds(hook, PHASES, st.sampled_from("abc"), st.integers(-1, 1)) | TASKS,
+    max_size=8,
+    unique_by=lambda one: one.key,
+).map(
+    lambda tasks: Plan(
+        tuple(
+            sorted(
+                tasks,
+                key=lambda one: (list(SyncPhase).index(one.phase), one.wave, one.ref.kind, one.ref),
+            )
+        )
+    )
+)
+
+
+@given(HOOKED, st.data())
+def test_each_hook_runs_once_and_nothing_follows_a_failed_phase_but_syncfail(
+    plan: Plan, data: st.DataObject
+) -> None:
+    outcomes: dict[TaskKey, Outcome] = {}
+    healths: dict[ObjectRef, Health | None] = {}
+    begun: list[Task] = []
+    failed_in: tuple[SyncPhase, int] | None = None
+    for _ in range(200):
+        step = next_tasks(plan, outcomes.values(), healths)
+        assert step == next_tasks(plan, tuple(outcomes.values()), dict(healths))
+        outcomes |= {outcome.key: outcome for outcome in step.found}
+        if step.phase is not None:
+            break
+        for ref, _why in step.waiting:
+            verdict = data.draw(st.sampled_from([HealthStatus.HEALTHY, HealthStatus.DEGRADED]))
+            healths[ref] = Health(verdict)
+        for one in step.tasks:
+            if one.step is Step.END_HOOK:
+                assert outcomes[one.key].hook in (HookState.SUCCEEDED, HookState.FAILED)
+                assert not outcomes[one.key].ended
+                outcomes[one.key] = replace(outcomes[one.key], ended=True)
+                continue
+            if failed_in is not None and one.phase is not FAIL:
+                assert (one.phase, one.wave) == failed_in
+            begun.append(one)
+            state = data.draw(st.sampled_from([HookState.RUNNING, HookState.FAILED]))
+            if one.step is Step.HOOK:
+                outcomes[one.key] = ran(one, state)
+                healths[one.ref] = Health(HealthStatus.PROGRESSING)
+            else:
+                bad = data.draw(st.booleans())
+                outcomes |= {
+                    o.key: o for o in done(one, action=Action.FAILED if bad else Action.CREATED)
+                }
+            if outcomes[one.key].has_failed and failed_in is None:
+                failed_in = (one.phase, one.wave)
+    assert step.phase is not None
+    assert len(begun) == len({one.key for one in begun})
+    phases = [list(SyncPhase).index(one.phase) for one in begun]
+    assert phases == sorted(phases)
+    main = [one for one in plan.tasks if one.phase is not FAIL]
+    failed = any(outcomes[one.key].has_failed for one in main if one.key in outcomes)
+    assert failed is (step.phase is OperationPhase.FAILED)
+    assert any(one.phase is FAIL for one in begun) <= failed
+    if not failed:
+        assert {one.key for one in begun} == {one.key for one in main}
+    assert all(outcome.ended for outcome in outcomes.values() if outcome.hook is not None)

@@ -192,16 +192,79 @@ def test_excluded_kinds_are_set_apart() -> None:
 )
 def test_hooks_are_set_apart(annotation: str, value: str, is_hook: bool) -> None:
     result = prepared(manifest("Job", annotations={annotation: value}))
-    assert bool(result.hooks) is is_hook
+    assert bool(result.set_apart) is is_hook
     assert bool(result.objects) is not is_hook
-    assert ("HookWarning" in types(result)) is is_hook
+    assert types(result) == []
 
 
 def test_a_hook_without_a_name_is_no_problem() -> None:
     hook = manifest("Job", "", generateName="job-", annotations={"argocd.argoproj.io/hook": "Sync"})
     result = prepared(hook)
-    assert result.hooks == (ObjectRef("", "Job", "shop", "job-"),)
+    assert [(one.ref, one.generated) for one in result.hooks] == [
+        (ObjectRef("", "Job", "shop", "job-"), True)
+    ]
     assert result.problems == ()
+
+
+HOOK = "argocd.argoproj.io/hook"
+
+
+def test_a_hook_of_several_phases_runs_in_each() -> None:
+    result = prepared(manifest("Job", annotations={HOOK: "PostSync, PreSync"}))
+    assert [hook.phase for hook in result.hooks] == ["PostSync", "PreSync"]
+    assert {hook.ref for hook in result.hooks} == {ObjectRef("", "Job", "shop", "x")}
+
+
+def test_hooks_stand_in_the_order_in_which_they_run() -> None:
+    def hook(name: str, **marks: str) -> Any:
+        return manifest("Job", name, annotations={HOOK: "PreSync", **marks})
+
+    late = hook("a", **{"argocd.argoproj.io/sync-wave": "2"})
+    weighed = hook("c", **{"helm.sh/hook-weight": "-5"})
+    both = hook("b", **{"argocd.argoproj.io/sync-wave": "1", "helm.sh/hook-weight": "9"})
+    result = prepared(late, weighed, both)
+    assert [(one.ref.name, one.wave) for one in result.hooks] == [("c", -5), ("b", 1), ("a", 2)]
+
+
+def test_a_hook_named_like_an_object_is_a_problem() -> None:
+    result = prepared(manifest("Job"), manifest("Job", annotations={HOOK: "Sync"}))
+    (problem,) = result.problems
+    assert "a hook and an object of the application have the same name" in problem.message
+
+
+def test_of_two_hooks_of_one_name_and_phase_the_last_runs() -> None:
+    first = manifest("Job", annotations={HOOK: "PreSync"}) | {"spec": 1}
+    second = manifest("Job", annotations={HOOK: "PreSync,PostSync"}) | {"spec": 2}
+    result = prepared(first, second)
+    assert [(one.phase, one.manifest["spec"]) for one in result.hooks] == [
+        ("PostSync", 2),
+        ("PreSync", 2),
+    ]
+    assert types(result) == ["RepeatedResourceWarning"]
+
+
+def test_hooks_that_generate_names_alike_are_two() -> None:
+    hook = manifest("Job", "", generateName="job-", annotations={HOOK: "Sync"})
+    one, two = prepared(hook, hook).hooks
+    assert one.named("run") != two.named("run")
+
+
+def test_what_nobody_knows_about_a_hook_is_told() -> None:
+    odd = manifest("Job", annotations={HOOK: "PreSync,PreLunch", f"{HOOK}-delete-policy": "Never"})
+    result = prepared(odd)
+    assert [hook.phase for hook in result.hooks] == ["PreSync"]
+    assert [c.message for c in result.conditions] == [
+        "Job/shop/x: 'Never' is no hook delete policy; it is ignored",
+        "Job/shop/x: 'PreLunch' is no hook type; it is ignored",
+    ]
+    assert types(result) == ["HookWarning", "HookWarning"]
+
+
+@pytest.mark.parametrize(("phases", "is_problem"), [("PreSync", True), ("PostDelete", False)])
+def test_a_hook_of_a_kind_that_is_not_served(phases: str, is_problem: bool) -> None:
+    """It holds up what it is a part of: a sync, or the deletion."""
+    result = prepared(manifest("Gadget", annotations={HOOK: phases}))
+    assert [problem.error for problem in result.problems] == ["KindUnknown"] * is_problem
 
 
 def test_warnings_about_waves_and_options_are_conditions() -> None:

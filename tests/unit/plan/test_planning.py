@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from fleet.model.applications import LiveResource
 from fleet.model.decisions import ALLOWED, Decision, refused
-from fleet.model.health import SyncStatus
+from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import Plan, Step, SyncOptions
+from fleet.model.operations import Plan, Step, SyncOptions, SyncPhase
 from fleet.plan import (
     Consent,
+    DesiredHook,
     DesiredObject,
     ObjectOptions,
     Situation,
@@ -44,6 +45,10 @@ def have(kind: str, name: str = "x", wave: int = 0, in_inventory: bool = True) -
     return LiveResource(
         ref(kind, name), "v1", SyncStatus.SYNCED, None, wave=wave, in_inventory=in_inventory
     )
+
+
+def hook(phase: SyncPhase, name: str = "x", wave: int = 0) -> DesiredHook:
+    return DesiredHook(ref("Job", name), "v1", {}, namespaced=True, phase=phase, wave=wave)
 
 
 def allow_all(_ref: ObjectRef, _namespaced: bool, _verb: str) -> Decision:
@@ -130,7 +135,6 @@ KEPT = ObjectOptions(prune=Consent.REFUSED)
         ({"object_options": {ref("ConfigMap", "old"): KEPT}}, "Prune=false"),
         ({"application_options": KEPT}, "Prune=false"),
         ({"application_options": ObjectOptions(prune=Consent.CONFIRM)}, "confirmation"),
-        ({"hooks": frozenset({ref("ConfigMap", "old")})}, "is a hook now"),
         ({"options": SyncOptions(prune=True, resources=(ref("Secret"),))}, "not among"),
     ],
 )
@@ -269,6 +273,10 @@ NAMES = st.sampled_from(["a", "b", "c"])
 WAVES = st.integers(-2, 2)
 CONSENT = st.builds(ObjectOptions, prune=st.sampled_from(Consent))
 REFS = st.builds(ref, KINDS, NAMES)
+PHASES = st.sampled_from(SyncPhase)
+HOOKS = st.lists(
+    st.builds(hook, PHASES, NAMES, WAVES), max_size=6, unique_by=lambda made: (made.phase, made.ref)
+).map(tuple)
 SITUATIONS = st.builds(
     Situation,
     desired=st.lists(
@@ -292,7 +300,9 @@ SITUATIONS = st.builds(
     owners=st.dictionaries(REFS, st.just("other"), max_size=2),
     application_options=st.builds(ObjectOptions, create_namespace=st.booleans()),
     object_options=st.dictionaries(REFS, CONSENT, max_size=3),
-    hooks=st.frozensets(REFS, max_size=1),
+    hooks=HOOKS,
+    run=st.sampled_from(["", "one/1"]),
+    set_apart=st.frozensets(REFS, max_size=1),
     namespace=st.just("shop"),
     namespace_ready=st.booleans(),
 )
@@ -301,19 +311,19 @@ SITUATIONS = st.builds(
 @given(SITUATIONS)
 def test_plans_are_total_and_disjoint(given_: Situation) -> None:
     plan = build_plan(given_)
-    refs = [task.ref for task in plan.tasks]
-    assert len(refs) == len(set(refs))
+    keys = [task.key for task in plan.tasks]
+    assert len(keys) == len(set(keys))
     if plan.refused:
         assert not plan.tasks
         return
     desired = {made.ref for made in given_.desired}
     inventory = {made.ref for made in given_.inventory if made.in_inventory}
-    planned = {task.ref: task for task in plan.tasks}
-    assert inventory - desired <= set(planned)
+    planned = {task.ref for task in plan.tasks if not task.is_hook}
+    assert inventory - desired - given_.set_apart <= planned
     for task in plan.tasks:
-        assert (task.step is Step.SKIP) is bool(task.reason)
+        assert (task.step in (Step.SKIP, Step.AWAIT)) is bool(task.reason)
         if task.step is Step.PRUNE:
-            assert task.ref in inventory - desired
+            assert task.ref in inventory - desired - given_.set_apart
             assert given_.complete
             assert given_.options.prune
             assert task.ref not in given_.owners
@@ -336,11 +346,17 @@ def test_plans_do_not_depend_on_the_order_of_their_inputs(given_: Situation, shu
 @given(SITUATIONS)
 def test_applies_come_first_and_prunes_in_reverse(given_: Situation) -> None:
     tasks = build_plan(given_).tasks
-    order = [Step.CREATE_NAMESPACE, Step.APPLY, Step.PRUNE, Step.SKIP]
-    ranks = [order.index(task.step) for task in tasks]
-    assert ranks == sorted(ranks)
-    applies = [apply_key(t.wave, t.ref) for t in tasks if t.step is Step.APPLY]
-    assert applies == sorted(applies)
+    phases = list(SyncPhase)
+    running = [task for task in tasks if task.step is not Step.SKIP]
+    assert [*running, *tasks[len(running) :]] == list(tasks)
+    steps = [(phases.index(task.phase), task.step is Step.PRUNE) for task in running]
+    assert steps == sorted(steps)
+    for phase in phases:
+        made = [t for t in running if t.phase is phase and t.step is not Step.PRUNE]
+        namespace = [t.step is Step.CREATE_NAMESPACE for t in made]
+        assert namespace == sorted(namespace, reverse=True)
+        waves = [apply_key(t.wave, t.ref) for t in made if t.step is not Step.CREATE_NAMESPACE]
+        assert waves == sorted(waves)
     prunes = [t for t in tasks if t.step is Step.PRUNE]
     protected = [(t.ref.group, t.ref.kind) in PROTECTED_KINDS for t in prunes]
     assert protected == sorted(protected)
@@ -351,3 +367,86 @@ def test_applies_come_first_and_prunes_in_reverse(given_: Situation) -> None:
             if flag is is_protected
         ]
         assert keys == sorted(keys, reverse=True)
+
+
+@given(SITUATIONS)
+def test_hooks_run_all_or_none(given_: Situation) -> None:
+    """All of a sync, each once a phase; none of a part of one, nor of a deletion's."""
+    plan = build_plan(given_)
+    ran = {task.key for task in plan.tasks if task.step is Step.HOOK}
+    deleting = {SyncPhase.PRE_DELETE, SyncPhase.POST_DELETE}
+    wanted = {(one.phase, one.ref) for one in given_.hooks if one.phase not in deleting}
+    runs = given_.run and not given_.options.resources and not plan.refused
+    assert ran == (wanted if runs else set())
+
+
+def test_a_hook_that_the_project_forbids_refuses_the_sync() -> None:
+    def no_jobs(ref: ObjectRef, _namespaced: bool, _verb: str) -> Decision:
+        return refused("no Jobs here") if ref.kind == "Job" else ALLOWED
+
+    plan = build_plan(
+        situation(want("Secret"), gate=no_jobs, hooks=(hook(SyncPhase.POST_SYNC),), run="one/1")
+    )
+    assert "no Jobs here" in plan.refused
+
+
+def test_the_namespace_comes_before_the_first_hook() -> None:
+    plan = build_plan(
+        situation(
+            want("Secret"),
+            hooks=(hook(SyncPhase.PRE_SYNC, wave=-3),),
+            run="one/1",
+            namespace="shop",
+            namespace_ready=False,
+            application_options=ObjectOptions(create_namespace=True),
+        )
+    )
+    assert [(task.step, task.phase, task.wave) for task in plan.tasks] == [
+        (Step.CREATE_NAMESPACE, SyncPhase.PRE_SYNC, -3),
+        (Step.HOOK, SyncPhase.PRE_SYNC, -3),
+        (Step.APPLY, SyncPhase.SYNC, 0),
+    ]
+
+
+UNWELL = Health(HealthStatus.PROGRESSING, "1 of 2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "awaited"),
+    [
+        ({}, False),
+        ({"hooks": (hook(SyncPhase.POST_SYNC),), "run": "one/1"}, True),
+        ({"hooks": (hook(SyncPhase.PRE_SYNC),), "run": "one/1"}, False),
+        ({"wave": -1}, True),
+        ({"wave": -1, "health": Health(HealthStatus.HEALTHY)}, False),
+        ({"wave": 1}, False),
+    ],
+)
+def test_what_is_as_wanted_and_not_well_is_waited_for(
+    changes: dict[str, Any], awaited: bool
+) -> None:
+    """Where something comes after it; it would count as through otherwise."""
+    wave = changes.pop("wave", 0)
+    health = changes.pop("health", UNWELL)
+    row = replace(have("Deployment", "db", wave), health=health)
+    old = want("Deployment", "db", wave)
+    verdicts = {old.ref: Verdict.SYNCED}
+    plan = build_plan(situation(old, row, want("ConfigMap", "new"), verdicts=verdicts, **changes))
+    assert [task.ref.name for task in plan.tasks if task.step is Step.AWAIT] == ["db"] * awaited
+
+
+def test_a_deletion_runs_hooks_before_and_after_all_else() -> None:
+    left = replace(have("Job", "left"), hook=True)
+    plan = build_deletion(
+        [have("ConfigMap", "a"), left],
+        gate=allow_all,
+        owners={},
+        hooks=[hook(SyncPhase.POST_DELETE, "z"), hook(SyncPhase.PRE_DELETE), hook(SyncPhase.SYNC)],
+        run="one/1",
+    )
+    assert [(task.step, task.phase, task.ref.name) for task in plan.tasks] == [
+        (Step.HOOK, SyncPhase.PRE_DELETE, "x"),
+        (Step.PRUNE, SyncPhase.SYNC, "left"),
+        (Step.PRUNE, SyncPhase.SYNC, "a"),
+        (Step.HOOK, SyncPhase.POST_DELETE, "z"),
+    ]

@@ -1,0 +1,61 @@
+"""Whether a project, and what a cluster was registered for, allow one object. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleet.model.clusters import Cluster
+from fleet.model.decisions import Decision
+from fleet.model.objects import ObjectRef
+from fleet.model.projects import ProjectSpec
+from fleet.plan.planning import CREATE_NAMESPACE
+from fleet.policy import may_create_namespace, may_manage
+
+
+@dataclass(frozen=True)
+class ProjectGate:
+    """The project's answer about one object of one application."""
+
+    project: ProjectSpec
+    server: str
+    cluster: str
+
+    def __call__(self, ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
+        if verb == CREATE_NAMESPACE:
+            return may_create_namespace(
+                self.project, namespace=ref.name, server=self.server, cluster_name=self.cluster
+            )
+        return may_manage(
+            self.project,
+            group=ref.group,
+            kind=ref.kind,
+            name=ref.name,
+            namespace=ref.namespace,
+            namespaced=namespaced,
+            server=self.server,
+            cluster_name=self.cluster,
+        )
+
+
+def gate_of(project: ProjectSpec, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
+    """The project's rules, narrowed to the namespaces that the cluster was given for."""
+    ask = ProjectGate(project, cluster.server, cluster.name)
+    if not cluster.namespaces:
+        return ask
+
+    def narrowed(ref: ObjectRef, namespaced: bool, verb: str) -> Decision:
+        if namespaced and ref.namespace not in cluster.namespaces:
+            return Decision(
+                allowed=False,
+                reason=f"cluster {cluster.name} is registered for namespaces"
+                f" {', '.join(cluster.namespaces)} only",
+            )
+        if not namespaced and not cluster.cluster_resources:
+            return Decision(
+                allowed=False,
+                reason=f"cluster {cluster.name} is registered without cluster-scoped objects",
+            )
+        return ask(ref, namespaced, verb)
+
+    return narrowed

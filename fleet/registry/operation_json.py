@@ -1,0 +1,137 @@
+"""Plans, options and hooks of operations as JSON, and back. What the version before wrote is
+read, too: operations go on over an update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from fleet.model.objects import ObjectRef
+from fleet.model.operations import (
+    Action,
+    HookState,
+    Outcome,
+    Plan,
+    Step,
+    SyncOptions,
+    SyncPhase,
+    Task,
+)
+from fleet.model.retries import Retry
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "refused": plan.refused,
+        "pruneLast": plan.prune_last,
+        "tasks": [_task_to_json(task) for task in plan.tasks],
+    }
+
+
+def _task_to_json(task: Task) -> list[Any]:
+    """The phase stands last and only where it says something: plans without hooks are read by
+    the version before, and its plans are read here."""
+    stored = [task.ref.key, str(task.step), task.wave, task.reason, task.force, task.warning]
+    return stored if task.phase is SyncPhase.SYNC else [*stored, str(task.phase)]
+
+
+def plan_from_json(stored: Mapping[str, Any]) -> Plan:
+    return Plan(
+        tasks=tuple(
+            Task(
+                ObjectRef.from_key(key),
+                Step(step),
+                wave,
+                reason,
+                force,
+                warning,
+                SyncPhase(*phase) if phase else SyncPhase.SYNC,
+            )
+            for key, step, wave, reason, force, warning, *phase in stored["tasks"]
+        ),
+        refused=stored["refused"],
+        prune_last=bool(stored.get("pruneLast")),
+    )
+
+
+def hooks_to_json(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """Those of hooks: there may be several of one object, and there are few."""
+    return [
+        {
+            "object": outcome.ref.key,
+            "phase": str(outcome.phase),
+            "wave": outcome.wave,
+            "action": str(outcome.action),
+            "state": str(outcome.hook),
+            "message": outcome.message,
+            "error": outcome.error,
+            "ended": outcome.ended,
+        }
+        for outcome in outcomes
+        if outcome.hook is not None and outcome.action is not None
+    ]
+
+
+def hooks_from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Outcome, ...]:
+    return tuple(
+        Outcome(
+            ObjectRef.from_key(entry["object"]),
+            Action(entry["action"]),
+            entry["wave"],
+            entry["message"],
+            entry["error"],
+            SyncPhase(entry["phase"]),
+            HookState(entry["state"]),
+            entry["ended"],
+        )
+        for entry in stored
+    )
+
+
+def options_to_json(options: SyncOptions) -> dict[str, Any]:
+    return {
+        "prune": options.prune,
+        "dryRun": options.dry_run,
+        "forceConflicts": options.force_conflicts,
+        "resources": [ref.key for ref in options.resources],
+        "syncOptions": list(options.sync_options),
+        "retry": _retry_to_json(options.retry),
+        "manifests": options.manifests_sha256,
+        "breakGlass": options.break_glass,
+    }
+
+
+def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
+    return SyncOptions(
+        prune=bool(stored.get("prune")),
+        dry_run=bool(stored.get("dryRun")),
+        force_conflicts=bool(stored.get("forceConflicts")),
+        resources=tuple(ObjectRef.from_key(key) for key in stored.get("resources", ())),
+        sync_options=tuple(stored.get("syncOptions", ())),
+        retry=_retry_from_json(stored.get("retry")),
+        manifests_sha256=str(stored.get("manifests", "")),
+        break_glass=str(stored.get("breakGlass", "")),
+    )
+
+
+def _retry_to_json(retry: Retry | None) -> dict[str, Any] | None:
+    if retry is None:
+        return None
+    return {
+        "limit": retry.limit,
+        "seconds": retry.duration.total_seconds(),
+        "factor": retry.factor,
+        "longestSeconds": retry.max_duration.total_seconds(),
+    }
+
+
+def _retry_from_json(stored: Mapping[str, Any] | None) -> Retry | None:
+    if stored is None:
+        return None
+    return Retry(
+        limit=stored["limit"],
+        duration=timedelta(seconds=stored["seconds"]),
+        factor=stored["factor"],
+        max_duration=timedelta(seconds=stored["longestSeconds"]),
+    )
