@@ -1,0 +1,238 @@
+"""How values of the built-in types are written, and those that the types name."""
+
+from __future__ import annotations
+
+from fleet.embedded.sandbox.facts import by_model
+
+# Fields that are a resource quantity, or a map or list of them.
+QUANTITIES = by_model("""
+V1CSIStorageCapacity capacity maximumVolumeSize
+V1CapacityRequestPolicy default validValues
+V1CapacityRequestPolicyRange max min step
+V1CapacityRequirements requests
+V1ContainerStatus allocatedResources
+V1Counter value
+V1DeviceCapacity value
+V1DeviceRequestAllocationResult consumedCapacity
+V1EmptyDirVolumeSource sizeLimit
+V1LimitRangeItem default defaultRequest max maxLimitRequestRatio min
+V1NodeAllocatableMappedResources quantity
+V1NodeAllocatableMapping capacityMultiplier deviceMultiplier
+V1NodeAllocatableOverhead perContainer perPod
+V1NodeAllocatableOverheadResources perContainer perPod
+V1NodeStatus allocatable capacity
+V1Overhead podFixed
+V1PersistentVolumeClaimStatus allocatedResources capacity
+V1PersistentVolumeSpec capacity
+V1PodSpec overhead
+V1PodStatus allocatedResources
+V1ResourceFieldSelector divisor
+V1ResourceQuotaSpec hard
+V1ResourceQuotaStatus hard used
+V1ResourceRequirements limits requests
+V1VolumeResourceRequirements limits requests
+V2HPAScalingRules tolerance
+V2MetricTarget averageValue value
+V2MetricValueStatus averageValue value
+""")
+
+# Times with microseconds; all others have seconds.
+MICRO_TIMES = by_model("""
+CoreV1Event eventTime
+CoreV1EventSeries lastObservedTime
+EventsV1Event eventTime
+EventsV1EventSeries lastObservedTime
+V1LeaseSpec acquireTime renewTime
+""")
+
+# Integers of 64 bits; all others have 32.
+INT64 = by_model("""
+StorageV1TokenRequest expirationSeconds
+V1CSIDriverSpec nodeAllocatableUpdatePeriodSeconds
+V1ClusterTrustBundleProjection user
+V1Condition observedGeneration
+V1ConfigMapVolumeSource defaultUser
+V1ContainerImage sizeBytes
+V1ControllerRevision revision
+V1CronJobSpec startingDeadlineSeconds
+V1CustomResourceDefinitionCondition observedGeneration
+V1CustomResourceDefinitionStatus observedGeneration
+V1DaemonSetStatus observedGeneration
+V1DeleteOptions gracePeriodSeconds
+V1DeploymentStatus observedGeneration
+V1DeviceAttribute int ints
+V1DeviceSubRequest count
+V1DeviceToleration tolerationSeconds
+V1DownwardAPIVolumeFile user
+V1DownwardAPIVolumeSource defaultUser
+V1ExactDeviceRequest count
+V1HorizontalPodAutoscalerStatus observedGeneration
+V1JSONSchemaProps maxItems maxLength maxProperties minItems minLength minProperties
+V1JobSpec activeDeadlineSeconds
+V1KeyToPath user
+V1LinuxContainerUser gid supplementalGroups uid
+V1ListMeta remainingItemCount
+V1NodeSwapStatus capacity
+V1ObjectMeta deletionGracePeriodSeconds generation
+V1PodCertificateProjection user
+V1PodCondition observedGeneration
+V1PodDisruptionBudgetStatus observedGeneration
+V1PodSecurityContext fsGroup runAsGroup runAsUser supplementalGroups
+V1PodSpec activeDeadlineSeconds terminationGracePeriodSeconds
+V1PodStatus observedGeneration
+V1Probe terminationGracePeriodSeconds
+V1ProjectedVolumeSource defaultUser
+V1ReplicaSetStatus observedGeneration
+V1ReplicationControllerStatus observedGeneration
+V1ResourcePool generation resourceSliceCount
+V1SecretVolumeSource defaultUser
+V1SecurityContext runAsGroup runAsUser
+V1ServiceAccountTokenProjection expirationSeconds user
+V1SleepAction seconds
+V1StatefulSetStatus observedGeneration
+V1TokenRequestSpec expirationSeconds
+V1Toleration tolerationSeconds
+V1ValidatingAdmissionPolicyStatus observedGeneration
+V2HorizontalPodAutoscalerCondition observedGeneration
+V2HorizontalPodAutoscalerStatus observedGeneration
+""")
+
+# Defaults that the published types name, in JSON; a required scalar's is its zero.
+DEFAULTS = by_model("""
+CoreV1Event reportingComponent:"" reportingInstance:""
+V1AzureDiskVolumeSource cachingMode:"ReadWrite" fsType:"ext4" kind:"Shared" readOnly:false
+V1ConfigMapEnvSource name:""
+V1ConfigMapKeySelector name:""
+V1ConfigMapProjection name:""
+V1ConfigMapVolumeSource name:""
+V1ContainerPort protocol:"TCP"
+V1ControllerRevision revision:0
+V1DaemonSetCondition status:"" type:""
+V1DeploymentCondition status:"" type:""
+V1DeviceToleration operator:"Equal"
+V1FileKeySelector optional:false
+V1FlowSchemaSpec matchingPrecedence:0
+V1GRPCAction service:""
+V1ISCSIPersistentVolumeSource iscsiInterface:"default"
+V1ISCSIVolumeSource iscsiInterface:"default"
+V1LocalObjectReference name:""
+V1NodeRuntimeHandler name:""
+V1PodCertificateRequestSpec maxExpirationSeconds:86400
+V1PodDisruptionBudgetStatus currentHealthy:0 desiredHealthy:0 disruptionsAllowed:0 expectedPods:0
+V1PodFailurePolicyOnPodConditionsPattern status:""
+V1PriorityClass value:0
+V1QueuingConfiguration handSize:0 queueLengthLimit:0 queues:0
+V1RBDPersistentVolumeSource keyring:"/etc/ceph/keyring" pool:"rbd" user:"admin"
+V1RBDVolumeSource keyring:"/etc/ceph/keyring" pool:"rbd" user:"admin"
+V1ReplicaSetCondition status:"" type:""
+V1ReplicationControllerSpec minReadySeconds:0 replicas:1
+V1RoleRef apiGroup:""
+V1ScaleIOPersistentVolumeSource fsType:"xfs" storageMode:"ThinProvisioned"
+V1ScaleIOVolumeSource fsType:"xfs" storageMode:"ThinProvisioned"
+V1ScaleSpec replicas:0
+V1SecretEnvSource name:""
+V1SecretKeySelector name:""
+V1SecretProjection name:""
+V1ServicePort protocol:"TCP"
+V1StatefulSetCondition status:"" type:""
+V1StatefulSetOrdinals start:0
+V1StatefulSetSpec serviceName:""
+V1StatefulSetStatus availableReplicas:0
+V1TokenRequestStatus token:""
+""")
+
+# The values that the published types name, for a field or the items of a list.
+ENUMS = by_model("""
+CoreV1EndpointPort protocol:SCTP|TCP|UDP
+DiscoveryV1EndpointPort protocol:SCTP|TCP|UDP
+V1AppArmorProfile type:Localhost|RuntimeDefault|Unconfined
+V1AzureDiskVolumeSource cachingMode:None|ReadOnly|ReadWrite kind:Dedicated|Managed|Shared
+V1Container imagePullPolicy:Always|IfNotPresent|Never
+V1Container terminationMessagePolicy:FallbackToLogsOnError|File
+V1ContainerPort protocol:SCTP|TCP|UDP
+V1CronJobSpec concurrencyPolicy:Allow|Forbid|Replace
+V1DaemonSetUpdateStrategy type:OnDelete|RollingUpdate
+V1DeploymentStrategy type:Recreate|RollingUpdate
+V1DeviceAllocationConfiguration source:FromClaim|FromClass
+V1DeviceRequestAllocationResult skipNodeOperations:*|NodePrepareResources|NodeUnprepareResources
+V1DeviceSubRequest allocationMode:All|ExactCount
+V1DeviceTaint effect:NoExecute|NoSchedule|None
+V1DeviceToleration effect:NoExecute|NoSchedule|None operator:Equal|Exists
+V1EndpointSlice addressType:FQDN|IPv4|IPv6
+V1EphemeralContainer imagePullPolicy:Always|IfNotPresent|Never
+V1EphemeralContainer terminationMessagePolicy:FallbackToLogsOnError|File
+V1ExactDeviceRequest allocationMode:All|ExactCount
+V1GRPCAction mode:Plaintext|TLS
+V1HTTPGetAction protocol:HTTP1|HTTP2 scheme:HTTP|HTTPS
+V1HTTPIngressPath pathType:Exact|ImplementationSpecific|Prefix
+V1HostPathVolumeSource type:|BlockDevice|CharDevice|Directory
+V1HostPathVolumeSource type:DirectoryOrCreate|File|FileOrCreate|Socket
+V1ImageVolumeSource pullPolicy:Always|IfNotPresent|Never
+V1IngressPortStatus protocol:SCTP|TCP|UDP
+V1JobSpec completionMode:Indexed|NonIndexed podReplacementPolicy:Failed|TerminatingOrFailed
+V1MatchResources matchPolicy:Equivalent|Exact
+V1ModifyVolumeStatus status:InProgress|Infeasible|Pending
+V1MutatingAdmissionPolicySpec failurePolicy:Fail|Ignore reinvocationPolicy:IfNeeded|Never
+V1MutatingWebhook failurePolicy:Fail|Ignore matchPolicy:Equivalent|Exact
+V1MutatingWebhook reinvocationPolicy:IfNeeded|Never sideEffects:None|NoneOnDryRun|Some|Unknown
+V1Mutation patchType:ApplyConfiguration|JSONPatch
+V1NamedRuleWithOperations operations:*|CONNECT|CREATE|DELETE|UPDATE scope:*|Cluster|Namespaced
+V1NamespaceStatus phase:Active|Terminating
+V1NetworkPolicyPort protocol:SCTP|TCP|UDP
+V1NetworkPolicySpec policyTypes:Egress|Ingress
+V1NodeSelectorRequirement operator:DoesNotExist|Exists|Gt|In|Lt|NotIn
+V1NodeStatus phase:Pending|Running|Terminated
+V1PersistentVolumeClaimSpec accessModes:ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+V1PersistentVolumeClaimSpec volumeMode:Block|Filesystem
+V1PersistentVolumeClaimStatus accessModes:ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+V1PersistentVolumeClaimStatus allocatedResourceStatuses:ControllerResizeInProgress
+V1PersistentVolumeClaimStatus allocatedResourceStatuses:ControllerResizeInfeasible
+V1PersistentVolumeClaimStatus allocatedResourceStatuses:NodeResizeInProgress
+V1PersistentVolumeClaimStatus allocatedResourceStatuses:NodeResizeInfeasible|NodeResizePending
+V1PersistentVolumeClaimStatus phase:Bound|Lost|Pending
+V1PersistentVolumeSpec accessModes:ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+V1PersistentVolumeSpec persistentVolumeReclaimPolicy:Delete|Recycle|Retain
+V1PersistentVolumeSpec volumeMode:Block|Filesystem
+V1PersistentVolumeStatus phase:Available|Bound|Failed|Pending|Released
+V1PodDisruptionBudgetSpec unhealthyPodEvictionPolicy:AlwaysAllow|IfHealthyBudget
+V1PodFailurePolicyOnExitCodesRequirement operator:In|NotIn
+V1PodFailurePolicyRule action:Count|FailIndex|FailJob|Ignore
+V1PodSecurityContext fsGroupChangePolicy:Always|OnRootMismatch
+V1PodSecurityContext supplementalGroupsPolicy:Merge|Strict
+V1PodSpec dnsPolicy:ClusterFirst|ClusterFirstWithHostNet|Default|None
+V1PodSpec preemptionPolicy:Never|PreemptLowerPriority restartPolicy:Always|Never|OnFailure
+V1PodStatus phase:Failed|Pending|Running|Succeeded|Unknown qosClass:BestEffort|Burstable|Guaranteed
+V1PortStatus protocol:SCTP|TCP|UDP
+V1PriorityClass preemptionPolicy:Never|PreemptLowerPriority
+V1ResourceQuotaSpec scopes:BestEffort|CrossNamespacePodAffinity|NotBestEffort
+V1ResourceQuotaSpec scopes:NotTerminating|PriorityClass|Terminating|VolumeAttributesClass
+V1ResourceSliceSpec skipNodeOperations:*|NodePrepareResources|NodeUnprepareResources
+V1RuleWithOperations operations:*|CONNECT|CREATE|DELETE|UPDATE scope:*|Cluster|Namespaced
+V1ScopedResourceSelectorRequirement operator:DoesNotExist|Exists|In|NotIn
+V1ScopedResourceSelectorRequirement scopeName:BestEffort|CrossNamespacePodAffinity|NotBestEffort
+V1ScopedResourceSelectorRequirement scopeName:NotTerminating|PriorityClass
+V1ScopedResourceSelectorRequirement scopeName:Terminating|VolumeAttributesClass
+V1SeccompProfile type:Localhost|RuntimeDefault|Unconfined
+V1SecurityContext procMount:Default|Unmasked
+V1ServicePort protocol:SCTP|TCP|UDP
+V1ServiceSpec externalTrafficPolicy:Cluster|Local internalTrafficPolicy:Cluster|Local
+V1ServiceSpec ipFamilies:|IPv4|IPv6 ipFamilyPolicy:PreferDualStack|RequireDualStack|SingleStack
+V1ServiceSpec sessionAffinity:ClientIP|None type:ClusterIP|ExternalName|LoadBalancer|NodePort
+V1StatefulSetSpec podManagementPolicy:OrderedReady|Parallel
+V1StatefulSetUpdateStrategy type:OnDelete|Recreate|RollingUpdate
+V1StorageClass reclaimPolicy:Delete|Recycle|Retain volumeBindingMode:Immediate|WaitForFirstConsumer
+V1StorageHealthCondition accessMode:ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+V1StorageHealthCondition status:StorageDegraded|StorageUnreachable volumeMode:Block|Filesystem
+V1Taint effect:NoExecute|NoSchedule|PreferNoSchedule
+V1Toleration effect:NoExecute|NoSchedule|PreferNoSchedule operator:Equal|Exists|Gt|Lt
+V1TopologySpreadConstraint nodeAffinityPolicy:Honor|Ignore nodeTaintsPolicy:Honor|Ignore
+V1TopologySpreadConstraint whenUnsatisfiable:DoNotSchedule|ScheduleAnyway
+V1ValidatingAdmissionPolicyBindingSpec validationActions:Audit|Deny|Warn
+V1ValidatingAdmissionPolicySpec failurePolicy:Fail|Ignore
+V1ValidatingWebhook failurePolicy:Fail|Ignore matchPolicy:Equivalent|Exact
+V1ValidatingWebhook sideEffects:None|NoneOnDryRun|Some|Unknown
+V1ValidationRule reason:FieldValueDuplicate|FieldValueForbidden
+V1ValidationRule reason:FieldValueInvalid|FieldValueRequired
+V1VolumeHealthCondition status:DataLoss|Degraded|Inaccessible
+V1VolumeMount mountPropagation:Bidirectional|HostToContainer|None
+""")
