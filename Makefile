@@ -26,7 +26,7 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## show the whole story on test clusters; leaves Fleet running
+demo: $(READY) ## Fleet at work on ten sandbox clusters, in two minutes; stays until Ctrl-C
 	$(BIN)/python config/demo/run.py
 
 demo-clean: ## stop the demo and remove its state

@@ -1,8 +1,8 @@
-"""``make demo``: the whole story on test clusters, in one command.
+"""``make demo``: a fleet of sandbox clusters that does Fleet's real work, in one command.
 
-Builds three small Kubernetes control planes, serves a sample repository, starts Fleet against
-them, and runs the commands that a user would type. All it makes is below .demo/; started again,
-it goes on where it was.
+Starts Fleet and ten clusters that speak the Kubernetes API, runs a sample project on all of
+them by the commands that a user would type, and stays. All it makes is below .demo/; started
+again, it goes on where it was.
 """
 
 # ruff: noqa: INP001, E402 - a program, not a package; its imports need the checkout on the path
@@ -16,7 +16,6 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,34 +25,34 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from config.demo.stage import DemoFailed, Stage, say
+from config.demo.stage import DemoFailed, Stage, say, told
 from config.demo.story import Teller, epilogue
-from tests.cluster import build
 
 INTRODUCTION = """\
-This builds three small Kubernetes control planes on this machine (the first time: some ten
-minutes), serves config/demo/shop as a git repository, starts Fleet, and shows a commit going
-live, a hand edit undone, a removed file pruned, a rollback, and what PostgreSQL remembers.
+This starts Fleet with a PostgreSQL of its own and {clusters} sandbox clusters in three regions:
+real git, real rendering, real syncs, on clusters that speak the Kubernetes API and run nothing.
 
 State, all of it:   {state}
 Fleet's settings:   {state}/fleet.yaml
-  allowed_networks    127.0.0.0/8   so that Fleet may talk to repositories on loopback
   allowed_file_roots  {state}   so that it may read the sample repository
 End it with Ctrl-C; `make demo` continues, `make demo-clean` removes it."""
+NOT_WALLED = """\
+bubblewrap is not installed: what is rendered here is not walled in. That is fine for a
+repository of your own; before you render what others wrote, install it."""
 
 
 def main() -> int:
     """The exit code: 0 told, 1 failed, 130 interrupted."""
     options = _options()
     state = options.state.resolve()
-    if options.clean:
-        return _clean(state)
     signal.signal(signal.SIGTERM, _terminated)
-    stage = Stage(state, options.port)
     try:
+        if options.clean:
+            return _clean(state)
+        stage = Stage(state, options.port, options.sandbox_port, options.clusters)
         with _alone(state):
             try:
-                _tell(stage, wait=not (options.once or options.no_wait))
+                _show(stage, story=options.story, wait=not options.once)
             finally:
                 stage.close()
     except DemoFailed as error:
@@ -66,66 +65,41 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Show what Fleet does, on test clusters.")
+    parser = argparse.ArgumentParser(description="Show what Fleet does, on sandbox clusters.")
     parser.add_argument("--clean", action="store_true", help="stop the demo, remove its state")
-    parser.add_argument("--once", action="store_true", help="stop after the story")
-    parser.add_argument("--no-wait", action="store_true", help="the same as --once")
+    parser.add_argument("--once", action="store_true", help="stop when all is Healthy")
+    parser.add_argument(
+        "--story", action="store_true", help="then change, break and roll back, with checks"
+    )
     parser.add_argument("--state", type=Path, default=ROOT / ".demo", help="default: .demo")
+    parser.add_argument("--clusters", type=int, default=10, help="default: 10")
     parser.add_argument("--port", type=int, default=os.environ.get("FLEET_PORT", "8080"))
+    parser.add_argument(
+        "--sandbox-port", type=int, help="default: as last time, or the sandbox's own"
+    )
     return parser.parse_args()
 
 
-def _tell(stage: Stage, *, wait: bool) -> None:
-    say(INTRODUCTION.format(state=stage.state))
-    stage.prepare()
-    _build()
+def _show(stage: Stage, *, story: bool, wait: bool) -> None:
+    say(INTRODUCTION.format(state=stage.state, clusters=stage.clusters))
+    if shutil.which("bwrap") is None:
+        say(f"\n{NOT_WALLED}")
+    say()
     started = time.monotonic()
-    say("\nStarting the clusters …")
-    stage.start_clusters()
-    say("$ fleet tools install", strong=True)
-    fleet = Path(sys.executable).with_name("fleet")
-    if subprocess.run([fleet, "tools", "install"], env=stage.environment(), check=False).returncode:
-        raise DemoFailed("helm and kubectl could not be installed; the message above says why")
+    stage.prepare()
+    stage.run("fleet tools install")
+    stage.run(stage.sandbox_command())  # first: a Fleet that is resumed looks for its clusters
     say(f"$ fleet up    # in the background; log: {stage.log}", strong=True)
     stage.start_fleet()
     say(f"Fleet listens on {stage.url}")
-    Teller(stage).tell()
-    epilogue(stage, started)
+    stage.run("fleet sandbox seed")
+    say(f"({time.monotonic() - started:.0f} s)")
+    if story:
+        Teller(stage).tell()
+    epilogue(stage)
     if wait:
         say("Ctrl-C ends the demo.")
-        with contextlib.suppress(KeyboardInterrupt):
-            stage.stay()
-        say("\nStopping. `make demo` starts it again, `make demo-clean` removes everything.")
-
-
-def _build() -> None:
-    """The control plane's programs, with a clock that shows that it goes on.
-
-    Raises:
-        DemoFailed: there is no Go to be had, or the build failed.
-    """
-    if build.is_built():
-        return
-    say("\nBuilding Kubernetes (once; some ten minutes, 5 GB of Go's cache) …")
-    started = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "tests.cluster.build"], cwd=ROOT)
-    try:
-        while child.poll() is None:
-            if sys.stdout.isatty():
-                minutes, seconds = divmod(int(time.monotonic() - started), 60)
-                sys.stdout.write(f"\r  {minutes}:{seconds:02d}")
-                sys.stdout.flush()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(1)
-    finally:
-        child.terminate()
-        child.wait()
-    if child.returncode:
-        raise DemoFailed(
-            "the control plane did not build; the reason is above.\nFleet itself does not need"
-            " it: README.md says how to run it on your own clusters."
-        )
-    say("\r  built")
+        stage.stay()
 
 
 @contextlib.contextmanager
@@ -133,10 +107,13 @@ def _alone(state: Path) -> Iterator[None]:
     """Hold the state for this process.
 
     Raises:
-        DemoFailed: another demo runs on it.
+        DemoFailed: another demo runs on it, or it cannot be written.
     """
-    state.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with (state / "lock").open("a+") as file:
+    with told(state):
+        # 0711: where we are root, PostgreSQL's account passes through
+        state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        file = (state / "lock").open("a+")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -145,9 +122,10 @@ def _alone(state: Path) -> Iterator[None]:
                 f"it runs already, as process {file.read().strip() or 'unknown'}."
                 f"\nUse it: `. {state}/env`. End it: Ctrl-C where it runs, or `make demo-clean`."
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with told(state):
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         yield
 
 
@@ -165,13 +143,21 @@ def _clean(state: Path) -> int:
             pass
     except DemoFailed:
         say("Stopping the demo that runs …")
-        _stop(int((state / "lock").read_text()))
+        _stop(int((state / "lock").read_text() or 0))
+    Stage(state, 0, None, 0).close()  # one that was killed leaves its clusters behind
     data = state / "home" / "postgres" / "data"
     if data.is_symlink():  # where root's PostgreSQL cannot enter the state, it is elsewhere
-        shutil.rmtree(data.resolve().parent)
-    shutil.rmtree(state)
+        shutil.rmtree(data.resolve().parent, ignore_errors=True)
+    _remove(state)
     say(f"Removed {state}")
     return 0
+
+
+def _remove(folder: Path) -> None:
+    """All of it. Fleet closes the trees that it renders from; only root could delete in them."""
+    for place, _, _ in os.walk(folder):
+        Path(place).chmod(0o700)
+    shutil.rmtree(folder)
 
 
 def _stop(pid: int) -> None:

@@ -1,50 +1,38 @@
-"""What the demo stands on: clusters, a git repository, a running Fleet, a terminal.
+"""What the demo stands on: a running Fleet, sandbox clusters, a git repository, a terminal.
 
 Everything that it makes is below one folder, the state: a demo that starts on the state of an
-earlier one finds the same clusters on the same ports, the same repository, the same database.
+earlier one finds the same clusters on the same port, the same repository, the same database.
 """
 
 # ruff: noqa: INP001 - a program beside its data, no package
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fleet.render.tools import find_tools
-from tests.keeper import ServiceFailed, ask, obtain, start_child, stop_all
+from tests.keeper import start_child
 
-HERE = Path(__file__).parent
 SETTINGS = """\
-# Made by config/demo/run.py. The repository is a folder of this machine and the clusters are on
-# loopback; Fleet reads neither unless it is told that it may.
+# Made by config/demo/run.py. The sample repository is a folder of this machine; Fleet reads none
+# unless it is told that it may.
 home: {home}
 port: {port}
-allowed_networks: ["127.0.0.0/8"]
 allowed_file_roots: [{state}]
 """
-#: Name in the demo → how the control plane is asked for. Bare ones store objects, nothing runs.
-FULL, BARE = "eu-1", ("us-1", "apac-1")
 READY_SECONDS = 90
-COMMITTER = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_AUTHOR_NAME": "Demo",
-    "GIT_AUTHOR_EMAIL": "demo@shop.example",
-    "GIT_COMMITTER_NAME": "Demo",
-    "GIT_COMMITTER_EMAIL": "demo@shop.example",
-}
 
 
 class DemoFailed(Exception):
@@ -58,23 +46,44 @@ def say(text: str = "", *, strong: bool = False) -> None:
     sys.stdout.flush()
 
 
-class Stage:
-    """The services of one demo. ``open`` starts what is missing, ``close`` stops it."""
+@contextlib.contextmanager
+def told(state: Path) -> Iterator[None]:
+    """What the operating system refuses, in words that say what to do.
 
-    def __init__(self, state: Path, port: int) -> None:
+    Raises:
+        DemoFailed: the state cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            why = f"the disk that holds {state} is full. Free some space and start again."
+        else:
+            why = f"{state} cannot be written: {error.strerror}. Choose another with --state."
+        raise DemoFailed(why) from None
+
+
+class Stage:
+    """The processes of one demo: started one by one, ended together by ``close``."""
+
+    def __init__(self, state: Path, port: int, sandbox_port: int | None, clusters: int) -> None:
         self.state = state
         self.port = port
+        self.clusters = clusters
         self.home = state / "home"
         self.log = state / "fleet.log"
-        self.repository = state / "shop.git"
-        self.checkout = state / "shop"
-        self.kubeconfig = state / "kubeconfig"
-        self._services = state / "services"
+        self.checkout = self.home / "sandbox" / "shop"
+        self._sandbox_port = sandbox_port
         self._fleet: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def repository_url(self) -> str:
+        """Where ``fleet sandbox seed`` has put the repository."""
+        return self.checkout.with_suffix(".git").as_uri()
 
     def environment(self) -> dict[str, str]:
         """For the demo's commands: its own settings, nothing of the user's."""
@@ -86,7 +95,7 @@ class Stage:
         folders = [str(Path(sys.executable).parent), str(Path(kubectl).parent) if kubectl else ""]
         variables = {
             "FLEET_CONFIG": str(self.state / "fleet.yaml"),
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(self.home / "sandbox" / "kubeconfig"),
             "PATH": os.pathsep.join([*filter(None, folders), os.environ["PATH"]]),
         }
         token = self.home / "admin.token"
@@ -100,98 +109,47 @@ class Stage:
     # start
 
     def prepare(self) -> None:
-        """The settings and the repository, which need nothing to run.
+        """The settings, which need nothing to run.
 
         Raises:
-            DemoFailed: the port is taken: better told before the minutes of a build.
+            DemoFailed: the port is taken, or the state cannot be written.
         """
         if _is_taken(self.port):
             raise DemoFailed(
                 f"port {self.port} is taken. Choose another: FLEET_PORT=8090 make demo"
             )
-        self.home.mkdir(parents=True, exist_ok=True)
-        self._services.mkdir(exist_ok=True)
         settings = SETTINGS.format(
             home=json.dumps(str(self.home)), port=self.port, state=json.dumps(str(self.state))
         )
-        self._write("fleet.yaml", settings)
-        if not self.checkout.exists():
-            self._make_repository()
-        applications = (HERE / "applications.yaml").read_text()
-        self._write("applications.yaml", applications.replace("REPOSITORY", self.repository_url))
+        with told(self.state):
+            self.home.mkdir(parents=True, exist_ok=True)
+            self._write("fleet.yaml", settings)
 
-    @property
-    def repository_url(self) -> str:
-        return self.repository.as_uri()
+    def run(self, command: str) -> None:
+        """Show a command and run it; what it prints goes to the terminal.
 
-    def _make_repository(self) -> None:
-        """Complete or not there: an interrupted demo leaves a folder of another name."""
-        unfinished = self.state / "shop.new"
-        for left in (unfinished, self.repository):
-            shutil.rmtree(left, ignore_errors=True)
-        shutil.copytree(HERE / "shop", unfinished)
-        self.git("init", "--quiet", "--bare", "--initial-branch=main", self.repository)
-        self.git("init", "--quiet", "--initial-branch=main", unfinished)
-        self.git("-C", unfinished, "remote", "add", "origin", self.repository)
-        self.git("-C", unfinished, "add", "--all")
-        self.git("-C", unfinished, "commit", "--quiet", "--message", "The shop opens")
-        self.git("-C", unfinished, "push", "--quiet", "origin", "main")
-        unfinished.rename(self.checkout)
-
-    def git(self, *arguments: str | Path) -> str:
-        """What git prints, without anyone's configuration."""
+        Raises:
+            DemoFailed: it failed.
+        """
+        say(f"$ {command}", strong=True)
         done = subprocess.run(
-            ["git", *arguments],
-            env={**os.environ, **COMMITTER},
-            capture_output=True,
-            text=True,
+            ["sh", "-c", command],
+            cwd=self.state,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
             check=False,
         )
         if done.returncode:
-            raise DemoFailed(f"git {arguments[0]} failed: {done.stderr.strip()}")
-        return done.stdout
-
-    def start_clusters(self) -> None:
-        """Three API servers over one etcd; the same ones as last time, if there was one.
-
-        Raises:
-            DemoFailed: one did not start, for example because its port is taken by now.
-        """
-        os.environ["FLEET_DEMO_STATE"] = str(self.state)
-        (self._services / "clusters.json").unlink(missing_ok=True)
-        try:
-            keeper = str(obtain(self._services, "config.demo.clusters", os.getpid())["keeper"])
-            full = ask(keeper, {"do": "full"})["full"]
-            bare = ask(keeper, {"do": "bare", "names": list(BARE)})
-        except ServiceFailed as error:
             raise DemoFailed(
-                f"the clusters did not start: {error}\n`make demo-clean` starts over."
-            ) from None
-        self._write_kubeconfig({FULL: full, **bare})
+                f"that command failed with exit code {done.returncode}.\n"
+                f"Fleet's log: {self.log}. `make demo` tries again from here,"
+                " `make demo-clean` starts over."
+            )
 
-    def _write_kubeconfig(self, clusters: dict[str, dict[str, str]]) -> None:
-        def entry(kind: str, name: str, value: dict[str, str]) -> dict[str, object]:
-            return {"name": name, kind: value}
-
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": FULL,
-            "clusters": [
-                entry(
-                    "cluster",
-                    name,
-                    {
-                        "server": it["server"],
-                        "certificate-authority": str(Path(it["kubeconfig"]).parent / "ca.crt"),
-                    },
-                )
-                for name, it in clusters.items()
-            ],
-            "users": [entry("user", n, {"token": it["admin_token"]}) for n, it in clusters.items()],
-            "contexts": [entry("context", n, {"cluster": n, "user": n}) for n in clusters],
-        }
-        self._write("kubeconfig", json.dumps(config, indent=1))
+    def sandbox_command(self) -> str:
+        """What starts the clusters."""
+        port = f" --port {self._sandbox_port}" if self._sandbox_port else ""
+        return f"fleet sandbox up --clusters {self.clusters}{port}"
 
     def start_fleet(self) -> None:
         """``fleet up``, until it is ready to do work.
@@ -210,7 +168,8 @@ class Stage:
         wait_until(
             self._is_ready, READY_SECONDS, lambda: f"Fleet did not become ready:\n{self.log_end()}"
         )
-        self._write("env", self._for_a_shell())
+        with told(self.state):
+            self._write("env", self._for_a_shell())
 
     def _is_ready(self) -> bool:
         if self._fleet and self._fleet.poll() is not None:
@@ -241,9 +200,13 @@ class Stage:
     def _write(self, name: str, text: str) -> None:
         """Replace a file of the state; only its owner reads it (`env` holds a token)."""
         unfinished = self.state / f".{name}.new"
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(text)
-        unfinished.rename(self.state / name)
+        try:
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(text)
+            unfinished.rename(self.state / name)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     # stop
 
@@ -256,7 +219,15 @@ class Stage:
             except subprocess.TimeoutExpired:
                 self._fleet.kill()
                 self._fleet.wait()
-        stop_all(self._services)
+        if (self.home / "sandbox").exists():
+            subprocess.run(
+                [Path(sys.executable).with_name("fleet"), "sandbox", "down"],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                start_new_session=True,  # a second Ctrl-C must not leave the clusters running
+                check=False,
+            )
 
 
 def _is_taken(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""The story that the demo tells, as the commands that a user would type."""
+"""The story that the demo can tell, as the commands that a user would type, with checks."""
 
 # ruff: noqa: INP001, S608 - no package; prose that begins like SQL
 
@@ -8,20 +8,13 @@ import json
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 
-from config.demo.stage import BARE, FULL, DemoFailed, Stage, say, wait_until
+from config.demo.stage import DemoFailed, Stage, say, wait_until
 
 PATIENCE_SECONDS = 120  # only a broken or very busy machine needs them
-APPLICATIONS = (
-    "catalog",
-    "web-staging",
-    "web-production",
-    "cart",
-    "notices-us",
-    "notices-apac",
-)
+#: Clusters that every demo has, by what the story does to them.
+DEV, STAGING, PROD, LOST = "eu-1", "us-2", "ap-3", "eu-1"
 HISTORY = (
     "select application, trigger, initiated_by, left(revision, 8) as revision, phase,"
     " created, configured, pruned from audit.sync_history order by started_at"
@@ -33,6 +26,7 @@ metadata: {name: motd}
 data: {text: welcome}
 """
 DRIFT = "select application, object, manager, healed_by from audit.drift_history"
+IMAGE = "-o 'jsonpath={.spec.template.spec.containers[0].image}'"
 
 
 class Teller:
@@ -56,25 +50,12 @@ class Teller:
             self._file.write_text(json.dumps(self._done))
 
     def run(self, command: str) -> None:
-        """Show a command and run it; what it prints goes to the terminal.
+        """Show a command and run it.
 
         Raises:
             DemoFailed: it failed.
         """
-        say(f"$ {command}", strong=True)
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=self.stage.state,
-            env=self.stage.environment(),
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode:
-            raise DemoFailed(
-                f"that command failed with exit code {done.returncode}.\n"
-                f"Fleet's log: {self.stage.log}. `make demo` tries again from here,"
-                " `make demo-clean` starts over."
-            )
+        self.stage.run(command)
 
     def output(self, command: str) -> str:
         """What a command prints, error or not; for looking again and again."""
@@ -101,49 +82,39 @@ class Teller:
         )
         say(f"{self.output(command).strip()}    ({what} after {took:.1f} s)")
 
-    def commit(self, message: str, change: Callable[[], None], shown: str) -> str:
-        """Change the checkout and push it; the commit's id. Nothing new: the last one."""
-        place = self.stage.checkout
+    def commit(self, message: str, change: Callable[[], None], shown: str) -> None:
+        """Change the checkout and push it. Nothing new is fine: it was pushed before."""
         say(f"$ {shown} && git commit -am {shlex.quote(message)} && git push", strong=True)
         change()
-        self.stage.git("-C", place, "add", "--all")
-        if self.stage.git("-C", place, "status", "--porcelain"):
-            self.stage.git("-C", place, "commit", "--quiet", "--message", message)
-        self.stage.git("-C", place, "push", "--quiet", "origin", "main")
-        return self.stage.git("-C", place, "rev-parse", "HEAD").strip()
+        self.git("add", "--all")
+        if self.git("status", "--porcelain"):
+            self.git("commit", "--quiet", "--message", message)
+        self.git("push", "--quiet", "origin", "main")
+
+    def git(self, *arguments: str) -> str:
+        """What git prints in the checkout.
+
+        Raises:
+            DemoFailed: it failed.
+        """
+        command = ["git", "-C", str(self.stage.checkout), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DemoFailed(f"git {arguments[0]} failed: {done.stderr.strip()}")
+        return done.stdout
 
 
 def clusters(teller: Teller) -> None:
-    """Three clusters."""
-    say(f"{FULL} runs what it is given. {' and '.join(BARE)} only store objects.")
-    say("In each, Fleet makes a ServiceAccount and uses a token that it renews.")
-    for name, place in ((FULL, "eu"), *zip(BARE, ("us", "apac"), strict=True)):
-        teller.run(
-            f"fleet cluster add {name} --kubeconfig kubeconfig --context {name}"
-            f" --label region={place} --upsert --yes"
-        )
-    teller.run("fleet cluster list")
-
-
-def sources(teller: Teller) -> None:
-    """A repository and a project that may use it."""
-    url = teller.stage.repository_url
-    teller.run(f"fleet repo add {url} --name shop --interval 10s --upsert")
-    teller.run(
-        f"fleet proj create shop --src {url} --dest 'eu-1,*' --dest 'us-1,notices'"
-        " --dest 'apac-1,notices'"
-        " --allow-cluster-resource apiextensions.k8s.io/CustomResourceDefinition --upsert"
-    )
+    """Clusters in three regions, of three environments."""
+    teller.run("fleet sandbox list")
+    teller.run("fleet cluster list -l env=prod")
 
 
 def applications(teller: Teller) -> None:
     """Applications: plain files, kustomize, Helm, jsonnet."""
-    teller.run("fleet apply -f applications.yaml")
-    teller.run(
-        f"fleet app wait {' '.join(APPLICATIONS)} --sync --health --timeout {PATIENCE_SECONDS}"
-    )
     teller.run("fleet app list")
-    teller.run("fleet app resources catalog")
+    teller.run(f"fleet app resources catalog-{PROD}")
+    teller.run(f"kubectl --context {PROD} -n web get deployments,pods")
 
 
 def one_by_flags(teller: Teller) -> None:
@@ -157,7 +128,7 @@ def one_by_flags(teller: Teller) -> None:
     teller.commit("motd: welcome", write, "mkdir motd && $EDITOR motd/motd.yaml")
     teller.run(
         f"fleet app create motd --project shop --repo {teller.stage.repository_url} --path motd"
-        " --revision main --dest-name eu-1 --dest-namespace motd"
+        f" --revision main --dest-name {DEV} --dest-namespace playground"
         " --sync-option CreateNamespace=true --upsert"
     )
     teller.run("fleet app refresh motd")
@@ -170,7 +141,7 @@ def one_by_flags(teller: Teller) -> None:
 
 def new_image(teller: Teller) -> None:
     """A commit changes an image; nobody tells Fleet."""
-    file = teller.stage.checkout / "web/overlays/production/kustomization.yaml"
+    file = teller.stage.checkout / "web/overlays/prod/kustomization.yaml"
 
     def edit() -> None:
         file.write_text(file.read_text().replace("newTag: 2.0.0", "newTag: 2.1.0"))
@@ -178,40 +149,42 @@ def new_image(teller: Teller) -> None:
     teller.commit(
         "web: 2.1.0 in production",
         edit,
-        "sed -i s/2.0.0/2.1.0/ web/overlays/production/kustomization.yaml",
+        "sed -i s/2.0.0/2.1.0/ web/overlays/prod/kustomization.yaml",
     )
-    teller.watch(
-        "kubectl --context eu-1 -n web-production get deployment web"
-        " -o 'jsonpath={.spec.template.spec.containers[0].image}'",
-        "registry.example/web:2.1.0",
-        "live",
-    )
-    teller.run(f"fleet app wait web-production --sync --health --timeout {PATIENCE_SECONDS}")
+    get = f"kubectl --context {PROD} -n web get deployment web {IMAGE}"
+    teller.watch(get, "registry.example/web:2.1.0", "live")
+    teller.run(f"fleet app wait web-{PROD} --sync --health --timeout {PATIENCE_SECONDS}")
 
 
 def hand_edit(teller: Teller) -> None:
-    """Somebody edits the cluster by hand; Fleet undoes it and remembers who."""
-    get = (
-        "kubectl --context eu-1 -n web-staging get deployment web"
-        " -o 'jsonpath={.spec.template.spec.containers[0].image}'"
-    )
+    """Somebody edits a cluster by hand; Fleet undoes it and remembers who."""
     teller.run(
-        "kubectl --context eu-1 -n web-staging set image deployment/web"
+        f"kubectl --context {STAGING} -n web set image deployment/web"
         " web=registry.example/web:tested-on-my-machine"
     )
+    get = f"kubectl --context {STAGING} -n web get deployment web {IMAGE}"
     teller.watch(get, "registry.example/web:2.1.0", "healed")
     teller.run(f"fleet db sql -c {shlex.quote(DRIFT)}")
 
 
 def removed_file(teller: Teller) -> None:
-    """A file leaves the repository; its object leaves the cluster."""
+    """A file leaves the repository; its object leaves the clusters."""
     file = teller.stage.checkout / "catalog/coupon-summer.yaml"
     teller.commit(
         "catalog: summer is over",
         lambda: file.unlink(missing_ok=True),
         "rm catalog/coupon-summer.yaml",
     )
-    teller.watch("kubectl --context eu-1 -n catalog get coupon summer", "not found", "pruned")
+    get = f"kubectl --context {PROD} -n catalog get coupon summer"
+    teller.watch(get, "not found", "pruned")
+
+
+def lost_cluster(teller: Teller) -> None:
+    """A cluster fails; the others do not notice, and it is told which one it is."""
+    teller.run(f"fleet sandbox break {LOST} --how 500")
+    teller.watch(f"fleet cluster test {LOST}", "InternalError", "noticed")
+    teller.run(f"fleet sandbox heal {LOST}")
+    teller.watch(f"fleet cluster test {LOST}", "answers", "back")
 
 
 def rollback(teller: Teller) -> None:
@@ -220,16 +193,12 @@ def rollback(teller: Teller) -> None:
     Auto-sync would undo that at once, so it is switched off first. What is applied are the
     stored manifests: this works when the repository is gone.
     """
-    teller.run("fleet app history web-production")
-    teller.run("fleet app set web-production --sync-policy none")
-    teller.run("fleet app rollback web-production 0 --yes")
-    teller.run(f"fleet app wait web-production --operation --health --timeout {PATIENCE_SECONDS}")
-    teller.watch(
-        "kubectl --context eu-1 -n web-production get deployment web"
-        " -o 'jsonpath={.spec.template.spec.containers[0].image}'",
-        "registry.example/web:2.0.0",
-        "rolled back",
-    )
+    teller.run(f"fleet app history web-{PROD}")
+    teller.run(f"fleet app set web-{PROD} --sync-policy none")
+    teller.run(f"fleet app rollback web-{PROD} 0 --yes")
+    teller.run(f"fleet app wait web-{PROD} --operation --health --timeout {PATIENCE_SECONDS}")
+    get = f"kubectl --context {PROD} -n web get deployment web {IMAGE}"
+    teller.watch(get, "registry.example/web:2.0.0", "rolled back")
 
 
 def memory(teller: Teller) -> None:
@@ -241,30 +210,40 @@ def memory(teller: Teller) -> None:
 
 STEPS = (
     clusters,
-    sources,
     applications,
     one_by_flags,
     new_image,
     hand_edit,
     removed_file,
+    lost_cluster,
     rollback,
     memory,
 )
 
 
-def epilogue(stage: Stage, started: float) -> None:
+def epilogue(stage: Stage) -> None:
     """What to look at, and what to try."""
-    say(f"\nFleet runs at {stage.url} (told in {time.monotonic() - started:.0f} s).", strong=True)
+    say(f"\nFleet runs at {stage.url}", strong=True)
+    checkout = shlex.quote(str(stage.checkout))
     say(
         f"""
 In another terminal:  . {shlex.quote(str(stage.state / "env"))}
-Look at               fleet app list --watch
-                      fleet app get web-production
-                      fleet app diff web-production       # Git says 2.1.0 since the rollback
-                      fleet daemon jobs
-Break something       kubectl -n catalog delete statefulset database
+
+Look at               fleet app list
+                      fleet app get web-{PROD}
+                      fleet sandbox list
+                      kubectl --context {PROD} get pods -A
+Commit a change       cd {checkout}
+                      sed -i s/2.0.0/2.1.0/ web/overlays/prod/kustomization.yaml
+                      git commit -am 'web: 2.1.0 in production' && git push
                       fleet app list --watch
-Change something      cd {shlex.quote(str(stage.checkout))}, edit, commit, push
+Break it by hand      kubectl --context {PROD} -n web scale deployment web --replicas 0
+                      fleet app get web-{PROD}          # healed; it says who it was
+Kill a cluster        fleet sandbox break {LOST} --how unreachable
+                      fleet cluster list                # and: fleet sandbox heal {LOST}
+Roll back             fleet app history web-{PROD}
+                      fleet app set web-{PROD} --sync-policy none
+                      fleet app rollback web-{PROD} 0
 Ask                   fleet db sql -c "select * from audit.deployments"
                       docs/sql.md has ten questions
 """

@@ -20,6 +20,7 @@ SECTIONS = {
         "daemon": Lazy("fleet.cli.parts", "daemon", "Run the leader alone; show its jobs."),
         "worker": Lazy("fleet.cli.parts", "worker", "Run a worker alone."),
         "db": Lazy("fleet.cli.db", "db", "Look after the database, ask it in SQL."),
+        "sandbox": Lazy("fleet.cli.sandbox", "sandbox", "Clusters to try things on."),
         "tools": Lazy("fleet.cli.tools", "tools", "Put helm and kubectl in place."),
     },
     "Clusters and sources": {

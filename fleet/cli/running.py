@@ -1,7 +1,7 @@
-"""The Fleet that runs on a home: one at a time, found by its address.
+"""Programs that run on a home, one of each at a time, found by their address.
 
 The address lies in a file that its process keeps locked: a file that a crash left behind
-is not locked, so the administrator's token never goes to whoever took the port since.
+is not locked, so an administrator's token never goes to whoever took the port since.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.errors import Refused
@@ -17,15 +18,22 @@ from fleet.errors import Refused
 ADDRESS_FILE = "api.address"
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a file. ``address`` is "" until it can be talked to."""
+
+    pid: int
+    address: str
+
+
 @contextlib.contextmanager
-def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
-    """Hold ``home`` as its one ``fleet up``; the function that is given makes the address known.
+def sole(path: Path, command: str) -> Iterator[Callable[[str], None]]:
+    """Hold the file as its one ``command``; the function that is given makes the address known.
 
     Raises:
         Refused: another process has it.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / ADDRESS_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +41,8 @@ def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
             file.seek(0)
             pid, _, address = file.read().strip().partition(" ")
             raise Refused(
-                f"{home}: a `fleet up` runs here already (process {pid}, {address or 'starting'})",
+                f"{path.parent}: a `{command}` runs here already"
+                f" (process {pid}, {address or 'starting'})",
                 hint="Use that one, stop it, or give this one a FLEET_HOME of its own.",
             ) from None
 
@@ -50,14 +59,32 @@ def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
             file.truncate(0)
 
 
-def running_address(home: Path) -> str:
-    """Where the ``fleet up`` of ``home`` listens; "" when none runs or it is not ready."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the file; None when nobody does."""
     try:
-        with (home / ADDRESS_FILE).open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return file.read().strip().partition(" ")[2]
+                pid, _, address = file.read().strip().partition(" ")
+                return Holder(int(pid or 0), address)
     except OSError:
-        return ""
-    return ""
+        return None
+    return None
+
+
+@contextlib.contextmanager
+def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
+    """Hold ``home`` as its one ``fleet up``.
+
+    Raises:
+        Refused: another process has it.
+    """
+    with sole(home / ADDRESS_FILE, "fleet up") as announce:
+        yield announce
+
+
+def running_address(home: Path) -> str:
+    """Where the ``fleet up`` of ``home`` listens; "" when none runs or it is not ready."""
+    found = holder(home / ADDRESS_FILE)
+    return found.address if found else ""

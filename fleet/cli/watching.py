@@ -21,18 +21,20 @@ def show_list(
     *,
     watch: bool = False,
     log: bool = False,
+    pause: Callable[[float], None] | None = None,
 ) -> None:
     """Print the list; with ``watch`` go on with each row that changed since the last look.
 
     Args:
         log: the list only grows, newest first: what a limit cuts off was not deleted.
+        pause: for lists that are not Fleet's; it waits between two looks.
     """
     items = ask()
     show_items(items, table, output)
     key = table.key or table.name
     known = {key(item): item for item in items}
     while watch:
-        invocation.api.pause(WATCH_SECONDS)
+        (pause or invocation.api.pause)(WATCH_SECONDS)
         now = {key(item): item for item in ask()}
         found = changed(known, now)
         for item in reversed(found) if log else found:

@@ -1,58 +1,87 @@
-"""`make demo`: the whole story by real processes, and what it says when it cannot be told."""
+"""`make demo` by real processes, and what it says when it cannot go on."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import build
+from tests import keeper
 from tests.needs import require
 from tests.ports import free_port
 from tests.tools import tools_home
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, str(ROOT / "config" / "demo" / "run.py"))
+NOBODY = 65534
+#: As an ordinary user, who may read this Python wherever it is.
+AS_NOBODY = (
+    "setpriv",
+    f"--reuid={NOBODY}",
+    f"--regid={NOBODY}",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+)
+FEW = ("--clusters", "3")
 
 
 @pytest.fixture
 def state(fleet_home: Path) -> Iterator[Path]:
     """The state of one demo, with helm and kubectl as `fleet tools install` leaves them."""
-    folder = fleet_home / "demo"
-    (folder / "home").mkdir(parents=True)
-    (folder / "home" / "tools").symlink_to(tools_home() / "tools")
+    folder = with_tools(fleet_home / "demo")
     yield folder
     demo("--clean", state=folder)
 
 
+def with_tools(folder: Path) -> Path:
+    (folder / "home").mkdir(parents=True)
+    (folder / "home" / "tools").symlink_to(tools_home() / "tools")
+    return folder
+
+
+def arguments(state: Path, port: int | None = None) -> list[str]:
+    ports = ["--port", str(port or free_port()), "--sandbox-port", str(free_port())]
+    return ["--state", str(state), *ports]
+
+
 def demo(
-    *arguments: str, state: Path, port: int | None = None, **variables: str
+    *flags: str,
+    state: Path,
+    port: int | None = None,
+    before: tuple[str, ...] = (),
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*RUN, *arguments, "--state", str(state), "--port", str(port or free_port())],
+        [*before, *RUN, *flags, *arguments(state, port)],
         env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_the_story_is_told(state: Path) -> None:
-    require(build.is_built(), f"no test control plane: {build.HOW}")
+def test_the_story_is_told_and_not_told_twice(state: Path) -> None:
     port = free_port()
-    told = demo("--once", state=state, port=port)
+    told = demo("--once", "--story", *FEW, state=state, port=port)
     assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
     for expected in (
+        "All 9 applications are Healthy.",
         "application/motd deleted",
         "(live after",
         "(healed after",
         "(pruned after",
+        "(noticed after",
         "(rolled back after",
         "self-heal",
         "The audit log is intact",
@@ -60,25 +89,32 @@ def test_the_story_is_told(state: Path) -> None:
     ):
         assert expected in told.stdout
     assert processes_of(state) == []
-
-
-@pytest.mark.sweep
-def test_an_interrupted_story_is_gone_on_with(state: Path) -> None:
-    require(build.is_built(), f"no test control plane: {build.HOW}")
-    port = free_port()
-    interrupt_at("cluster/us-1", state, port)
-    told = demo("--once", state=state, port=port)
-    assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-4000:]
-    assert "The audit log is intact" in told.stdout
-    again = demo("--once", state=state, port=port)
+    again = demo("--once", "--story", *FEW, state=state, port=port)
     assert again.returncode == 0, again.stdout[-4000:] + again.stderr[-4000:]
     assert again.stdout.count(": done before") == 9
+    assert "8 of 9 applications are Healthy, but for:\n  web-ap-3: OutOfSync" in again.stdout
     assert processes_of(state) == []
 
 
-def interrupt_at(line: str, state: Path, port: int) -> None:
+@pytest.mark.sweep
+def test_ten_clusters_become_healthy(state: Path) -> None:
+    done = demo("--once", state=state)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "All 29 applications are Healthy." in done.stdout
+
+
+@pytest.mark.parametrize("line", ["Fleet listens on", "cluster/us-2 created"])
+def test_an_interrupted_one_is_gone_on_with(state: Path, line: str) -> None:
+    interrupt_at(line, state)
+    done = demo("--once", *FEW, state=state)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "All 9 applications are Healthy." in done.stdout
+    assert processes_of(state) == []
+
+
+def interrupt_at(line: str, state: Path) -> None:
     """Ctrl-C as soon as a line is printed; everything that was started ends."""
-    argv = [*RUN, "--once", "--state", str(state), "--port", str(port)]
+    argv = [*RUN, "--once", *FEW, *arguments(state)]
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -103,32 +139,100 @@ def processes_of(state: Path) -> list[str]:
             environment = (folder / "environ").read_bytes().decode(errors="replace")
         except OSError:
             continue  # gone, or somebody else's
-        if f"{state}/" in line or f"FLEET_DEMO_STATE={state}\0" in environment:
+        if f"{state}/" in line or f"FLEET_CONFIG={state}/fleet.yaml\0" in environment:
             found.append(line)
     return found
 
 
-def test_where_no_go_is_to_be_had_it_says_what_to_do(tmp_path: Path) -> None:
+def test_an_ordinary_user_with_a_closed_home_needs_nothing_else(fleet_home: Path) -> None:
+    require(os.geteuid() == 0, "only root can become another user")
+    require(shutil.which("setpriv"), "no setpriv (util-linux)")
+    home = fleet_home / "private"
+    state = home / "demo"
+    shutil.copytree(tools_home() / "tools", state / "home" / "tools")
+    for path in (home, *home.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    home.chmod(0o700)
+    try:
+        done = demo("--once", *FEW, state=state, before=AS_NOBODY, HOME=str(home))
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        assert "All 9 applications are Healthy." in done.stdout
+    finally:
+        cleaned = demo("--clean", state=state, before=AS_NOBODY)
+    assert cleaned.returncode == 0, cleaned
+    assert not state.exists()
+
+
+def test_without_bubblewrap_it_says_what_that_means(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    git = next(Path(it) / "git" for it in os.get_exec_path() if (Path(it) / "git").exists())
-    (tmp_path / "bin" / "git").symlink_to(git)
-    empty = {"PATH": str(tmp_path / "bin"), "FLEET_TEST_CACHE": str(tmp_path / "cache")}
-    empty |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
-    failed = demo("--once", state=tmp_path / "demo", **empty)
-    assert failed.returncode == 1
-    assert "Put Go on PATH" in failed.stderr
-    assert "the control plane did not build" in failed.stdout
-    assert "Traceback" not in failed.stderr
+    for name in ("git", "sh"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / "bin" / name).symlink_to(found)
+    with taken_port() as port:
+        done = demo("--once", state=tmp_path / "demo", port=port, PATH=str(tmp_path / "bin"))
+    assert "bubblewrap is not installed" in done.stdout
+    assert "not walled in" in done.stdout
 
 
-def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def taken_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = int(taken.getsockname()[1])
+        yield int(taken.getsockname()[1])
+
+
+def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    with taken_port() as port:
         failed = demo("--once", state=tmp_path / "demo", port=port)
     assert failed.returncode == 1
     assert f"port {port} is taken" in failed.stdout
+    assert [it.name for it in (tmp_path / "demo").iterdir()] == ["lock"]
+
+
+def test_a_port_of_the_clusters_that_is_taken_is_told(state: Path) -> None:
+    with taken_port() as port:
+        flags = ("--once", *FEW, "--state", str(state), "--port", str(free_port()))
+        failed = subprocess.run(
+            [*RUN, *flags, "--sandbox-port", str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert failed.returncode == 1
+    assert f"port {port} on 127.0.0.1 is taken" in failed.stderr
+    assert processes_of(state) == []
+
+
+def test_a_state_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    failed = demo("--once", state=tmp_path / "file")
+    assert failed.returncode == 1
+    assert "cannot be written" in failed.stdout
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_disk_that_is_full_is_told_and_gone_on_with() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="fleet-small-", dir=keeper.FAST_FOLDER))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0711", "fleet-small", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("file systems can only be mounted by root")
+    state = with_tools(folder / "demo")
+    try:
+        failed = demo("--once", *FEW, state=state)
+        assert failed.returncode == 1
+        assert "full" in failed.stdout + failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert processes_of(state) == []
+        subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
+        done = demo("--once", *FEW, state=state)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    finally:
+        demo("--clean", state=state)
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
 
 
 def test_a_second_one_names_the_first(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def installed(wheel: Path, tmp_path: Path) -> Iterator[Machine]:
         yield replace(made, environment=variables, program=(str(environment / "bin" / "fleet"),))
 
 
+def test_the_sample_project_is_in_it(content: set[str]) -> None:
+    demo = ROOT / "config" / "demo"
+    files = [it for folder in ("shop", "applications") for it in (demo / folder).rglob("*")]
+    assert {
+        f"fleet/_data/config/demo/{it.relative_to(demo)}" for it in files if it.is_file()
+    } <= content
+
+
 def test_migrations_and_default_configuration_are_in_it(content: set[str]) -> None:
     migrations = (ROOT / "migrations" / "versions").glob("*.py")
     wanted = {f"fleet/_data/migrations/versions/{path.name}" for path in migrations}

@@ -1,6 +1,6 @@
 // What the shop tells the customers of one region. `region` comes from the application.
 local region = std.extVar('region');
-local hours = { us: '8 to 20', apac: '7 to 19' };
+local hours = { eu: '9 to 18', us: '8 to 20', ap: '7 to 19' };
 
 {
   apiVersion: 'v1',
