@@ -35,7 +35,7 @@ from tests.servers.tls import CertificateAuthority
 
 BARE = ("bare-1", "bare-2", "bare-3")
 # Also the order they run in: what fails fast comes first.
-FOLDERS = ("unit", "rules", "migrations", "integration", "acceptance")
+FOLDERS = ("unit", "rules", "migrations", "integration", "contract", "acceptance")
 
 # A slow machine is no failure. CI tries the same examples each time, so that a red run is red
 # because of the change; `make test-all` looks further.
@@ -95,13 +95,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def control_plane(pytestconfig: pytest.Config) -> str:
+def kept(pytestconfig: pytest.Config) -> Callable[[str], State]:
+    """Gives the state of a keeper by its module; started when first asked for."""
+    run_dir, owner = _run_dir(pytestconfig), _owner_pid(pytestconfig)
+    return lambda module: keeper.obtain(run_dir, module, owner)
+
+
+@pytest.fixture(scope="session")
+def control_plane(kept: Callable[[str], State]) -> str:
     """The address of the keeper of all clusters."""
     require(build.is_built(), f"no test control plane: {build.HOW}")
-    state = keeper.obtain(
-        _run_dir(pytestconfig), "tests.cluster.control_plane", _owner_pid(pytestconfig)
-    )
-    return str(state["keeper"])
+    return str(kept("tests.cluster.control_plane")["keeper"])
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +132,9 @@ def namespace(full_cluster: TestCluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> State:
+def postgres(kept: Callable[[str], State]) -> State:
     """The PostgreSQL server of this run."""
-    return keeper.obtain(_run_dir(pytestconfig), "tests.servers.postgres", _owner_pid(pytestconfig))
+    return kept("tests.servers.postgres")
 
 
 @pytest.fixture
