@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 
 from fleet.cluster import get_metadata
 from fleet.errors import ClusterError, ObjectRejected, WindowClosed
@@ -281,14 +282,21 @@ class Pass:
             return True
         if policy.namespace_labels or policy.namespace_annotations:
             return False  # its metadata is checked, and written where it differs
+        if self.link.has_namespace(name):
+            return True
         if name not in self._namespaces:
             kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
             try:
                 meta = await get_metadata(self.link.client, kind, "", name) if kind else None
             except ObjectRejected:
                 return False  # we may not look: the task that makes it tells that, as its outcome
-            self._namespaces[name] = meta is not None and not meta.deletion_timestamp
+            self._note_namespace(name, is_there=meta is not None and not meta.deletion_timestamp)
         return self._namespaces[name]
+
+    def _note_namespace(self, name: str, *, is_there: bool) -> None:
+        self._namespaces[name] = is_there
+        if is_there:
+            self.link.namespaces[name] = monotonic()
 
     # carry out
 
@@ -363,8 +371,11 @@ class Pass:
             done = Batch((*done.results, *made.results), interrupted)
         one.take(done.results)
         for result in () if dry else done.results:
+            failed = result.outcome.action is Action.FAILED
+            if failed:
+                self.link.namespaces.clear()
             if result.task.step is Step.CREATE_NAMESPACE:
-                self._namespaces[result.task.ref.name] = result.outcome.action is not Action.FAILED
+                self._note_namespace(result.task.ref.name, is_there=not failed)
         if done.interrupted is None or isinstance(done.interrupted, WindowClosed):
             return None  # what is left to do is held when it comes up next
         one.interrupted = True

@@ -17,17 +17,28 @@ from fleet.model.objects import GroupKind
 
 #: Kinds appear and vanish rarely, and an unknown kind asks at once.
 DISCOVERY_SECONDS = 600.0
+#: Namespaces as well; a write that fails asks again.
+NAMESPACE_SECONDS = 600.0
 
 
 @dataclass
 class Link:
-    """A client, the credentials that it was opened with, and what the cluster serves."""
+    """A client, the credentials that it was opened with, and what the cluster serves.
+
+    Attributes:
+        namespaces: those that were there lately, and when; forgotten when a write fails.
+    """
 
     client: ClusterClient
     connection: Connection
     found: Discovery | None = None
     found_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    namespaces: dict[str, float] = field(default_factory=dict)
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether it was there lately: asking again is not worth a request a pass."""
+        return monotonic() - self.namespaces.get(name, float("-inf")) < NAMESPACE_SECONDS
 
     async def discovery(self, *, fresh: bool = False) -> Discovery:
         """What the cluster serves; ``fresh`` asks again.

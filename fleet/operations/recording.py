@@ -71,10 +71,10 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
         await syncs.put_results(
             tx, [(one.operation, one.operation.outcomes) for one in kept if one.operation]
         )
-        await work.put_resources(
-            tx, place.cluster.id, [entry for one in kept for entry in _expected(one)]
-        )
-        await work.note_kinds(tx, place.cluster.id)
+        expected = [entry for one in kept for entry in _expected(one)]
+        await work.put_resources(tx, place.cluster.id, expected)
+        if expected:
+            await work.note_kinds(tx, place.cluster.id)
     for one in begun:
         if one.operation is not None:
             log.info("%s began", one.operation.kind, extra=_about(one.operation))
@@ -218,10 +218,13 @@ async def _record_rows(
 ) -> None:
     changed: list[tuple[ApplicationId, LiveResource]] = []
     removed: list[tuple[ApplicationId, ObjectRef]] = []
+    new_kinds = False
     for one in batch:
         app, known = one.view.app.id, one.view.rows
         now = rows[app]
-        changed += [(app, row) for ref, row in now.items() if known.get(ref) != row]
+        mine = [(ref, row) for ref, row in now.items() if known.get(ref) != row]
+        changed += [(app, row) for _, row in mine]
+        new_kinds |= any(_kept_in(known.get(ref)) != _kept_in(row) for ref, row in mine)
         removed += [(app, ref) for ref in known.keys() - now.keys()]
     await work.put_resources(tx, place.cluster.id, changed)
     await work.remove_resources(tx, removed)
@@ -233,8 +236,13 @@ async def _record_rows(
             for ref in sorted(one.looked & one.view.seen.keys())
         ],
     )
-    if removed or any(row.in_inventory for _, row in changed):
+    if removed or new_kinds:
         await work.note_kinds(tx, place.cluster.id)
+
+
+def _kept_in(row: LiveResource | None) -> str:
+    """The version in which an object of the inventory is known; "" for one that is not in it."""
+    return row.version if row is not None and row.in_inventory else ""
 
 
 async def _forget(place: Place, one: Progress) -> None:

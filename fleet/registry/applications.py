@@ -39,6 +39,7 @@ from fleet.registry.drift import close_all
 from fleet.registry.selection import AnyRow, in_scope, missing
 from fleet.registry.syncs import close_deployments
 from fleet.registry.tables import TABLES
+from fleet.registry.work import note_kinds
 
 __all__ = [
     "ApplicationFilter",
@@ -374,6 +375,8 @@ async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datet
     await close_deployments(tx, id, now)
     await close_all(tx, id, "deleted", now)
     await tx.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == id))
+    if before.cluster_id is not None:
+        await note_kinds(tx, ClusterId(before.cluster_id))
     await forget_unread_repositories(tx)
     await record_change(tx, actor, "remove", "Application", before.name, before=before.document)
 

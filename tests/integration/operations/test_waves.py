@@ -370,3 +370,23 @@ async def test_an_application_is_deleted_with_its_kinds(full: World, group: str)
         return not await full.rows("select 1 from applications")
 
     await until(gone)
+
+
+async def test_a_namespace_that_was_deleted_is_made_again_at_the_next_attempt(full: World) -> None:
+    """That it was there is remembered for minutes, and forgotten when a write fails."""
+    await full.add_app("web")
+    await full.deliver(web=(config_map("a", x="1"),))
+    full.request("DELETE", f"/api/v1/namespaces/{full.namespace}")
+    await until(lambda: _answer(full.read_namespace() is None))
+    await full.deliver(web=(config_map("a", x="2"),))
+    assert (await full.operations("web"))[-1]["phase"] == "Failed"
+
+    async def healed() -> bool:
+        full.clock.forward(6)
+        await full.pass_()
+        return bool((await full.app("web"))["sync_status"] == "Synced")
+
+    await until(healed)
+    live = full.read("a")
+    assert live is not None
+    assert live["data"] == {"x": "2"}
