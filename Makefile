@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-clean test test-all unit lint format bench control-plane constraints wheel clean
+.PHONY: help setup demo demo-clean test test-all unit lint format bench bench-scale picture control-plane constraints wheel clean
 
 PYTHON ?= $(firstword $(foreach it,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(it) -c 'import sys; sys.version_info >= (3, 11) and print("$(it)")' 2>/dev/null)))
@@ -54,6 +54,12 @@ format: $(READY) ## mend what `lint` can mend
 
 bench: $(READY) control-plane ## measure, beside Argo CD's published figures
 	$(BIN)/python -m benchmarks
+
+bench-scale: $(READY) ## measure a thousand sandbox clusters
+	$(BIN)/python -m benchmarks.scale
+
+picture: $(READY) ## draw the terminal of the README, of a demo that runs
+	$(BIN)/python config/demo/picture.py docs/terminal.svg
 
 control-plane: $(READY) ## build the Kubernetes of the tests, once a machine
 	@$(BIN)/python -m tests.cluster.build >/dev/null || { [ "$$CI" != true ] && \

@@ -100,7 +100,8 @@ def register(rig: Rig, apps: int) -> None:
     rig.fleet.call("POST", "/repositories", {"url": rig.repo.url})
 
 
-def _wait_until(true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    """Ask until it is so; raises TimeoutError when it is not in time."""
     ends = time.monotonic() + seconds
     while not true():
         if time.monotonic() > ends:
@@ -120,7 +121,7 @@ def first_sync(rig: Rig, apps: int) -> Cost:
         cost.figures["creating_seconds"] = time.monotonic() - began
         live = rig.watcher.await_all("first", apps, PATIENCE_SECONDS)
         cost.figures["live_seconds"] = live - began
-        _wait_until(lambda: rig.synced() == apps)
+        wait_until(lambda: rig.synced() == apps)
         cost.seconds = time.monotonic() - began
     return cost
 
@@ -132,7 +133,7 @@ def commit_to_all(rig: Rig, apps: int) -> Cost:
         began = time.monotonic()
         rig.fleet.call("POST", f"/applications/{name(0)}/refresh", {})
         cost.seconds = rig.watcher.await_all("second", apps, PATIENCE_SECONDS) - began
-        _wait_until(lambda: rig.synced() == apps)
+        wait_until(lambda: rig.synced() == apps)
         cost.figures["recorded_seconds"] = time.monotonic() - began
     return cost
 
@@ -164,7 +165,7 @@ def nothing_changed(rig: Rig, apps: int) -> Cost:  # noqa: ARG001 - as all measu
     idle = (cpu_seconds(rig.fleet.pid) - cpu) / (time.monotonic() - began)
     rig.fleet.call("PATCH", f"/clusters/{CLUSTER}", {"intervalSeconds": INTERVAL_SECONDS})
     done = rig.fleet.metrics()["fleet_cluster_passes"]
-    _wait_until(lambda: rig.fleet.metrics()["fleet_cluster_passes"] > done)
+    wait_until(lambda: rig.fleet.metrics()["fleet_cluster_passes"] > done)
     time.sleep(SETTLE_SECONDS)  # the change of the interval is audited
     with measured(rig) as cost:
         time.sleep(INTERVAL_SECONDS * PASSES)

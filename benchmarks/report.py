@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from benchmarks.measures import Cost
 from benchmarks.processes import MIB
@@ -111,11 +111,12 @@ def rows_of(costs: Mapping[str, Cost], apps: int) -> Rows:
     for name, entries in figures.items():
         for label, value in entries.items():
             key = (name, label)
-            found.append((*key, _shown(value), GOALS.get(key, ""), ARGO_CD.get(key, "")))
+            found.append((*key, shown(value), GOALS.get(key, ""), ARGO_CD.get(key, "")))
     return found
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """Three digits that matter."""
     if value == int(value) or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
@@ -123,14 +124,18 @@ def _shown(value: float) -> str:
 
 def table(rows: Rows) -> str:
     """Markdown, aligned, so that it reads on a terminal too."""
-    head = ("measurement", "figure", "Fleet", "goal", "Argo CD")
-    lines = [head, *_without_repeats(rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    out = ["| " + " | ".join(c.ljust(w) for c, w in zip(head, widths, strict=True)) + " |"]
-    out.append("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    for line in lines[1:]:
-        out.append("| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |")
-    return "\n".join(out)
+    return aligned([("measurement", "figure", "Fleet", "goal", "Argo CD"), *_without_repeats(rows)])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; the first line is its head."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+
+    def row(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([row(lines[0]), rule, *map(row, lines[1:])])
 
 
 def _without_repeats(rows: Rows) -> Rows:

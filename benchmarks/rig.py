@@ -97,12 +97,13 @@ class Rig:
         return int(row[0])
 
 
-def _pin(core: int) -> None:
+def pin(core: int) -> None:
+    """Run this process, and what it starts from now on, on one core."""
     os.sched_setaffinity(0, {core})
 
 
 @contextlib.contextmanager
-def _fleet_up(folder: Path, profile: str) -> Iterator[tuple[Fleet, str]]:
+def fleet_up(folder: Path, profile: str) -> Iterator[tuple[Fleet, str]]:
     """``fleet up`` on its core, ready; and the URL of its database."""
     home = folder / "home"
     home.mkdir(mode=0o711)
@@ -157,13 +158,13 @@ def rig(profile: str = "") -> Iterator[Rig]:
     """
     folder = Path(tempfile.mkdtemp(prefix="fleet-bench-"))
     folder.chmod(0o711)  # the account that PostgreSQL runs as has to pass
-    _pin(KUBERNETES_CORE)  # what is started from here inherits it
+    pin(KUBERNETES_CORE)  # what is started from here inherits it
     try:
         with control_plane(folder) as plane:
             server = Server(plane.handle({"do": "bare", "names": [CLUSTER]})[CLUSTER])
             server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
             with (
-                _fleet_up(folder, profile) as (fleet, url),
+                fleet_up(folder, profile) as (fleet, url),
                 psycopg.connect(url, autocommit=True) as database,
             ):
                 repo = GitRepo(folder / "repo.git")

@@ -19,7 +19,7 @@ def _run(
     settings: Settings, *, api: bool = False, leader: bool = False, worker: bool = False
 ) -> None:
     """Run one part until a signal. The schema is not touched: `fleet db upgrade` is for that."""
-    import asyncio
+    import uvloop
 
     from fleet.cli import serving
     from fleet.logs import set_up_logs
@@ -36,7 +36,7 @@ def _run(
     def ready(address: str) -> None:
         click.echo(f"ready{': ' + address if address else ''}", err=True)
 
-    asyncio.run(
+    uvloop.run(
         serving.run_parts(settings, urls, api=api, leader=leader, worker=worker, ready=ready)
     )
 

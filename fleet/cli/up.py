@@ -28,7 +28,7 @@ def up(invocation: Invocation, host: str | None, port: int | None) -> None:
     runs the API, the leader and a worker until it is interrupted. The first start makes an
     administrator, whose token is written to admin.token in Fleet's home.
     """
-    import asyncio
+    import uvloop
 
     from fleet.api.serving import refuse_taken
     from fleet.cli import serving
@@ -57,6 +57,6 @@ def up(invocation: Invocation, host: str | None, port: int | None) -> None:
                 )
 
             serving.migrate(urls)
-            asyncio.run(
+            uvloop.run(
                 serving.run_parts(settings, urls, api=True, leader=True, worker=True, ready=ready)
             )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,7 @@ class ClusterClient:
     Args:
         name: what messages call the cluster; the server's address where empty.
         allowed_exec: basenames of the credential plugins that may run.
+        on_request: called with verb and kind of each request, before it is sent.
 
     Attributes:
         requests: requests sent, by (verb, ``group/Kind`` or path).
@@ -64,6 +65,7 @@ class ClusterClient:
         allowed_exec: frozenset[str] = WELL_KNOWN_EXEC,
         limits: Limits | None = None,
         service_account: Path = SERVICE_ACCOUNT,
+        on_request: Callable[[str, str], None] | None = None,
     ) -> None:
         if connection.in_cluster:
             server, ca_pem = in_cluster_address(service_account)
@@ -73,6 +75,7 @@ class ClusterClient:
         self.name = name or self.server.removeprefix("https://")
         self.limits = limits or Limits()
         self.requests: Counter[tuple[str, str]] = Counter()
+        self._on_request = on_request
         self.pacer = Pacer()
         self._credentials = credentials_for(
             connection,
@@ -189,6 +192,8 @@ class ClusterClient:
         if identity.authorization is not None:
             headers["Authorization"] = identity.authorization.reveal()
         self.requests[call.verb, call.kind] += 1
+        if self._on_request is not None:
+            self._on_request(call.verb, call.kind)
         return await self._open_session().request(
             call.method,
             URL(self.server + call.path, encoded=True),
@@ -249,9 +254,12 @@ def open_client(
     name: str = "",
     allowed_exec: frozenset[str] = WELL_KNOWN_EXEC,
     limits: Limits | None = None,
+    on_request: Callable[[str, str], None] | None = None,
 ) -> ClusterClient:
     """A client for ``connection``; see ``ClusterClient``."""
-    return ClusterClient(connection, name=name, allowed_exec=allowed_exec, limits=limits)
+    return ClusterClient(
+        connection, name=name, allowed_exec=allowed_exec, limits=limits, on_request=on_request
+    )
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:

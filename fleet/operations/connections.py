@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from time import monotonic
 
+from fleet import metrics
 from fleet.cluster import ClusterClient, Limits, discover, open_client
 from fleet.model.clusters import Connection, Discovery
 from fleet.model.ids import ClusterId
@@ -92,7 +93,11 @@ class Connections:
     def open(self, name: str, connection: Connection) -> ClusterClient:
         """A client of its own, for one use; the caller closes it."""
         return open_client(
-            connection, name=name, allowed_exec=self._allowed_exec, limits=self._limits
+            connection,
+            name=name,
+            allowed_exec=self._allowed_exec,
+            limits=self._limits,
+            on_request=_count,
         )
 
     async def forget(self, cluster: ClusterId) -> None:
@@ -104,3 +109,7 @@ class Connections:
     async def close(self) -> None:
         for cluster in tuple(self._links):
             await self.forget(cluster)
+
+
+def _count(verb: str, kind: str) -> None:
+    metrics.CLUSTER_REQUESTS.labels(verb, kind).inc()
