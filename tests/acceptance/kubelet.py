@@ -261,7 +261,8 @@ class Pod:
         filter_fd = os.memfd_create("seccomp")
         os.write(filter_fd, runtime_default() if filtered else b"")
         os.lseek(filter_fd, 0, os.SEEK_SET)
-        argv = ["bwrap", *self._root(), *self._mounts(container)]
+        # a checkout may be below what the container mounts, /tmp above all
+        argv = ["bwrap", *self._root(), *self._mounts(container), *self._programs()]
         if security["readOnlyRootFilesystem"]:
             argv += ["--remount-ro", "/"]
         if filtered:
@@ -295,8 +296,15 @@ class Pod:
         for name in ("/bin", "/lib", "/lib32", "/lib64", "/sbin"):
             if Path(name).is_symlink():
                 argv += ["--symlink", str(Path(name).readlink()), name]
+        for path in ("/usr", "/etc"):
+            argv += _bound(path, path)
+        return argv
+
+    def _programs(self) -> list[str]:
+        """What the image has beside the system: Python, Fleet, helm and kubectl."""
+        argv = []
         venv = Path(sys.prefix).resolve()
-        for path in sorted({"/usr", "/etc", str(venv), sys.base_prefix}):
+        for path in sorted({str(venv), sys.base_prefix}):
             argv += _bound(path, path)
         argv += _bound(str(tools_home() / "tools" / FOLDER), TOOLS)
         for path in ("fleet", "migrations", "config"):
