@@ -22,21 +22,19 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS, HIGHEST = 108, 200
 COMMANDS = (
-    "fleet cluster list",
-    "fleet app list -l team=storefront",
-    "fleet app get web-eu-1",
-    (
-        "fleet db sql -c 'select application, cluster, left(revision, 7) as revision, phase,"
-        " initiated_by from audit.sync_history order by started_at desc limit 5'"
-    ),
+    "fleet app list --cluster ap-3",
+    "kubectl --context ap-3 -n web scale deployment web --replicas 0",
+    "fleet app wait web-ap-3 --sync --health --timeout 60",
+    "fleet app get web-ap-3",
+    ("fleet db sql -c 'select application, object, manager, healed_by from audit.drift_history'"),
 )
 #: rich's own frame asks another host for a font; this one asks nobody.
 FRAME = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
-.{unique_id}-matrix {{ font: {char_height}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono",
-  monospace; line-height: {line_height}px; }}
-.{unique_id}-title {{ font: bold 18px sans-serif; }}
+.{unique_id}-matrix {{ font-size: {char_height}px; line-height: {line_height}px;
+  font-family: "DejaVu Sans Mono", Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
 {styles}
 </style>
 <defs>
@@ -65,7 +63,7 @@ def printed(command: str, environment: dict[str, str]) -> str:
     ours, theirs = pty.openpty()
     size = {"COLUMNS": str(COLUMNS), "LINES": str(HIGHEST), "TERM": "xterm-256color"}
     with subprocess.Popen(
-        shlex.split(command), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+        shlex.split(command), stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL,
         env={**environment, **size},
     ) as process:  # fmt: skip
         os.close(theirs)
@@ -105,7 +103,10 @@ def main() -> None:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
         for command in COMMANDS:
             console.print(Text(f"$ {command}", style="bold"), soft_wrap=True)
-            console.print(Text.from_ansi(printed(command, environment)), soft_wrap=True)
+            shown = printed(command, environment).replace(
+                str(given.state.resolve()), "~/fleet/.demo"
+            )
+            console.print(Text.from_ansi(shown), soft_wrap=True)
             console.print()
         console.save_svg(str(given.file), title="fleet", code_format=FRAME, unique_id="fleet")
 
