@@ -100,6 +100,8 @@ async def _work(runtime: Runtime, cluster: Cluster, this: Pass, started: float) 
         if not fresh:
             return
         await _reconcile(this, fresh)
+        if len(dirty) < runtime.settings.pass_batch:
+            return  # that was all; what became dirty meanwhile has woken a pass of its own
         done |= {app.id: app.dirty_at for app in fresh}
         if monotonic() - started > runtime.settings.pass_budget_seconds:
             # let what is more urgent by now go first

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
 from fleet.registry.sightings import REFRESH
+from fleet.registry.statements import text
 
 
 @dataclass(frozen=True, slots=True)

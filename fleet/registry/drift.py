@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Row, and_, select, text, update
+from sqlalchemy import Row, and_, select, update
 
 from fleet.model.diffs import DriftRecord
 from fleet.model.ids import ApplicationId
@@ -26,6 +26,7 @@ from fleet.registry.selection import (
     page_size,
     time_cursor,
 )
+from fleet.registry.statements import text
 from fleet.registry.tables import TABLES
 
 DRIFT = TABLES["drift_events"]

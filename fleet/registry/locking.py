@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import text
-
 from fleet.model.ids import ClusterId
 from fleet.registry.database import Tx
+from fleet.registry.statements import text
 
 
 async def lock_applications(tx: Tx, ids: Iterable[UUID]) -> None:

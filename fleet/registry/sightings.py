@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications, lock_cluster
+from fleet.registry.statements import text
 
 #: What ``seen_version`` says of an object that a watch or a LIST found deleted.
 GONE = "gone"

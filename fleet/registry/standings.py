@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
 
 from fleet.errors import LeaseLost
 from fleet.model.clusters import ClusterFacts
@@ -17,6 +16,7 @@ from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
+from fleet.registry.statements import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import ObjectRef
@@ -36,6 +36,7 @@ from fleet.registry.operation_json import (
     plan_from_json,
     plan_to_json,
 )
+from fleet.registry.statements import text
 
 
 def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:

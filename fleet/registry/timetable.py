@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
-
 from fleet.model.ids import ClusterId
 from fleet.model.scope import Scope
 from fleet.registry.database import Tx
+from fleet.registry.statements import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 
 from fleet.errors import LeaseLost
 from fleet.model.applications import LiveResource
@@ -22,6 +21,7 @@ from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.sightings import UNLISTED
+from fleet.registry.statements import text
 
 
 async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
