@@ -63,7 +63,7 @@ class Settings:
         5.0, "A pass over a cluster ends after this much work and wakes itself again."
     )
     pass_batch: int = _setting(200, "Applications that a pass takes at a time.")
-    worker_concurrency: int = _setting(16, "Jobs that one worker runs side by side.")
+    worker_concurrency: int = _setting(128, "Jobs that one worker runs side by side.")
     worker_select: str = _setting(
         "", "Labels of the clusters that `fleet worker` serves; unset serves all but reserved ones."
     )

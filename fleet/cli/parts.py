@@ -63,7 +63,7 @@ def api(invocation: Invocation, host: str | None, port: int | None) -> None:
         "fleet worker --select 'region in (eu,us),!edge'",
     ),
 )
-@click.option("--concurrency", type=click.IntRange(1), help="Jobs side by side.  [default: 16]")
+@click.option("--concurrency", type=click.IntRange(1), help="Jobs side by side.  [default: 128]")
 @click.option("--select", metavar="SELECTOR", help="Serve only the clusters with these labels.")
 @click.pass_obj
 def worker(invocation: Invocation, concurrency: int | None, select: str | None) -> None:

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 2.0
 #: New jobs are announced; one announced while the worker is asking is found by this.
 POLLING_SECONDS = 1.0
+#: Polls side by side: each may run git, while a pass that waits for a cluster costs nothing.
+POLLS = 16
 #: After SIGTERM a pass may finish what it has in hand; then it is cut off.
 GRACE_SECONDS = 20.0
 #: A cache is a machine's own, so every worker looks after the one beside it.
@@ -94,9 +96,12 @@ def queue_app(runtime: Runtime, holder: str = "") -> App:
             f"reconcile:{key}", lambda: reconcile_cluster(runtime, ClusterId(UUID(key)), epoch)
         )
 
+    polls = asyncio.Semaphore(POLLS)
+
     @app.task(name="poll")
     async def poll(key: str) -> None:
-        await run(f"poll:{key}", lambda: poll_repository(runtime, RepositoryId(UUID(key))))
+        async with polls:
+            await run(f"poll:{key}", lambda: poll_repository(runtime, RepositoryId(UUID(key))))
 
     @app.task(name="window")
     async def window(key: str) -> None:

@@ -3,20 +3,68 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from fleet.render.yaml import load_one
 from tests.acceptance.fleet_process import Machine, machine
-from tests.cluster.kube import ApiFailed, TestCluster
+from tests.cluster import kube
+from tests.cluster.kube import ApiFailed, Object
+from tests.ports import free_port
 from tests.servers.git_http import GitHttpServer
+
+
+class Kubernetes(Protocol):
+    """A cluster with controllers, as far as a story needs it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kubeconfig(self) -> Path: ...
+    def request(self, method: str, path: str) -> Object: ...
+
+
+@dataclass(frozen=True)
+class SandboxCluster:
+    """One that ``fleet sandbox up`` started."""
+
+    name: str
+    kubeconfig: Path
+
+    def request(self, method: str, path: str) -> Object:
+        config = load_one(self.kubeconfig.read_bytes())
+        at, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        ca = b64decode(at["certificate-authority-data"]).decode()
+        return kube.request(at["server"], ca, user["token"], method, path)
 
 
 @pytest.fixture
 def running() -> Iterator[Machine]:
     with machine() as made, made.up():
         yield made
+
+
+@pytest.fixture(params=["real", "sandbox"])
+def cluster(
+    request: pytest.FixtureRequest, running: Machine, tmp_path: Path
+) -> Iterator[Kubernetes]:
+    """The full cluster of the tests, for a foreground deletion needs the garbage collector; and
+    one of a sandbox, which is to be as good for this."""
+    if request.param == "real":
+        yield request.getfixturevalue("full_cluster")
+        return
+    running.ok("sandbox", "up", "--clusters", "1", "--port", str(free_port()))
+    try:
+        kubeconfig = tmp_path / "sandbox"
+        kubeconfig.write_text(running.ok("sandbox", "kubeconfig", "eu-1").out)
+        yield SandboxCluster("eu-1", kubeconfig)
+    finally:
+        running.ok("sandbox", "down")
 
 
 def config_map(name: str, value: str) -> str:
@@ -30,20 +78,19 @@ def config_map(name: str, value: str) -> str:
     )
 
 
-def live_value(cluster: TestCluster, namespace: str, name: str) -> str:
+def live_value(cluster: Kubernetes, namespace: str, name: str) -> str:
     found = cluster.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
     return str(found["data"]["value"])
 
 
 def test_from_an_empty_machine_to_a_rollback(
     running: Machine,
-    full_cluster: TestCluster,
+    cluster: Kubernetes,
     namespace: str,
     git_http: GitHttpServer,
     tmp_path: Path,
 ) -> None:
-    # the full cluster: a foreground deletion needs the garbage collector
-    cluster, ok = full_cluster, running.ok
+    ok = running.ok
     repository = git_http.repository("shop")
     first = repository.commit(
         {"web/a.yaml": config_map("a", "1"), "web/b.yaml": config_map("b", "1")}
