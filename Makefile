@@ -1,7 +1,7 @@
 # Every target does its own set-up: Python 3.11 or newer and git are all that has to be there.
-# The tests also use what they find of sshd, docker-registry, bubblewrap and systemd-analyze, and
-# say what they skip; `.ci/run` installs all of it. `make test-all` uses mmdebstrap, too. Go is
-# fetched where it is missing.
+# The tests also use what they find of sshd, docker-registry, bubblewrap, iproute2 and
+# systemd-analyze, and say what they skip; `.ci/run` installs all of it. `make test-all` uses
+# mmdebstrap, too. Go is fetched where it is missing.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

@@ -24,6 +24,8 @@ SETTLE_SECONDS = 11.0
 INTERVAL_SECONDS = 10
 PASSES = 5
 IDLE_SECONDS = 15.0
+_LINES = "".join(f"    line {n:03} of a file that an application reads\n" for n in range(99))
+_PADDING = _LINES[: SIZE - 16]
 
 
 @dataclass
@@ -41,31 +43,37 @@ class Cost:
 
 def files(apps: int, value: str) -> dict[str, str]:
     """One ConfigMap an application; the value is what a bench waits for."""
-    padding = "".join(f"    line {n:03} of a file that an application reads\n" for n in range(99))
-    body = padding[: SIZE - 16]
-    return {
-        f"{name(n)}/configmap.yaml": (
-            f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name(n)}\n"
-            f"data:\n  value: {value!r}\n  file: |\n{body}\n"
-        )
-        for n in range(apps)
-    }
+    return {f"{name(n)}/configmap.yaml": config_map(name(n), value) for n in range(apps)}
+
+
+def config_map(name: str, value: str) -> str:
+    """One of ``SIZE``, as YAML."""
+    return (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n"
+        f"data:\n  value: {value!r}\n  file: |\n{_PADDING}\n"
+    )
 
 
 def name(number: int) -> str:
     return f"app-{number:05}"
 
 
-def application(number: int, url: str) -> dict[str, Any]:
+def application(
+    name: str, url: str, path: str, cluster: str, namespace: str, *sync_options: str
+) -> dict[str, Any]:
+    """One that follows the branch main of a repository."""
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
-        "metadata": {"name": name(number)},
+        "metadata": {"name": name},
         "spec": {
             "project": "default",
-            "source": {"repoURL": url, "path": name(number), "targetRevision": "main"},
-            "destination": {"name": CLUSTER, "namespace": NAMESPACE},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+            "source": {"repoURL": url, "path": path, "targetRevision": "main"},
+            "destination": {"name": cluster, "namespace": namespace},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": list(sync_options),
+            },
         },
     }
 
@@ -111,13 +119,12 @@ def wait_until(true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> N
 
 def first_sync(rig: Rig, apps: int) -> Cost:
     """From the request that creates all applications to the last one live and recorded."""
-    documents = [{"document": application(n, rig.repo.url)} for n in range(apps)]
+    url = rig.repo.url
+    names = [name(n) for n in range(apps)]
+    documents = [application(it, url, it, CLUSTER, NAMESPACE) for it in names]
     with measured(rig) as cost:
         began = time.monotonic()
-        answer = rig.fleet.call("POST", "/apply", {"documents": documents})
-        refused = [entry for entry in answer["results"] if "error" in entry]
-        if refused:
-            raise RuntimeError(f"not applied: {refused[0]}")
+        rig.fleet.apply(documents)
         cost.figures["creating_seconds"] = time.monotonic() - began
         live = rig.watcher.await_all("first", apps, PATIENCE_SECONDS)
         cost.figures["live_seconds"] = live - began

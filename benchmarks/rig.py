@@ -15,7 +15,7 @@ import sys
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,14 @@ class Fleet:
         )
         with urllib.request.urlopen(request, timeout=300) as answer:
             return json.loads(answer.read() or b"null")
+
+    def apply(self, documents: Iterable[dict[str, Any]]) -> None:
+        """All of them in one request; raises RuntimeError when any is refused."""
+        body = {"documents": [{"document": document} for document in documents]}
+        answer = self.call("POST", "/apply", body)
+        refused = [entry for entry in answer["results"] if "error" in entry]
+        if refused:
+            raise RuntimeError(f"not applied: {refused[0]}")
 
     def metrics(self) -> Counter[str]:
         """Every counter of ``/metrics``, summed over its labels."""
@@ -97,9 +105,24 @@ class Rig:
         return int(row[0])
 
 
-def pin(core: int) -> None:
-    """Run this process, and what it starts from now on, on one core."""
-    os.sched_setaffinity(0, {core})
+@contextlib.contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for one run, removed afterwards. This process, and what it starts, is on the
+    core of Kubernetes from now on. When the run fails, the end of Fleet's log is shown."""
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("the bench needs two cores: one for Kubernetes, one for Fleet")
+    folder = Path(tempfile.mkdtemp(prefix="fleet-bench-"))
+    folder.chmod(0o711)  # the account that PostgreSQL runs as has to pass
+    os.sched_setaffinity(0, {KUBERNETES_CORE})
+    try:
+        yield folder
+    except BaseException:
+        log = folder / "fleet.log"
+        if log.exists():
+            sys.stderr.write(log.read_text()[-4000:])
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -156,23 +179,12 @@ def rig(profile: str = "") -> Iterator[Rig]:
     Args:
         profile: where cProfile leaves its statistics of the Fleet process; "" for none.
     """
-    folder = Path(tempfile.mkdtemp(prefix="fleet-bench-"))
-    folder.chmod(0o711)  # the account that PostgreSQL runs as has to pass
-    pin(KUBERNETES_CORE)  # what is started from here inherits it
-    try:
-        with control_plane(folder) as plane:
-            server = Server(plane.handle({"do": "bare", "names": [CLUSTER]})[CLUSTER])
-            server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-            with (
-                fleet_up(folder, profile) as (fleet, url),
-                psycopg.connect(url, autocommit=True) as database,
-            ):
-                repo = GitRepo(folder / "repo.git")
-                yield Rig(fleet, server, Watcher(server), repo, database)
-    except BaseException:
-        log = folder / "fleet.log"
-        if log.exists():
-            sys.stderr.write(log.read_text()[-4000:])
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with workplace() as folder, control_plane(folder) as plane:
+        server = Server(plane.handle({"do": "bare", "names": [CLUSTER]})[CLUSTER])
+        server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        with (
+            fleet_up(folder, profile) as (fleet, url),
+            psycopg.connect(url, autocommit=True) as database,
+        ):
+            repo = GitRepo(folder / "repo.git")
+            yield Rig(fleet, server, Watcher(server), repo, database)

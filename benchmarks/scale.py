@@ -5,27 +5,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from benchmarks.measures import SIZE, wait_until
+from benchmarks.measures import application, config_map, wait_until
 from benchmarks.processes import MIB, cpu_seconds, pss_by_command
 from benchmarks.report import aligned, shown
-from benchmarks.rig import KUBERNETES_CORE, ROOT, Fleet, fleet_up, pin
+from benchmarks.rig import ROOT, Fleet, fleet_up, workplace
 from tests.servers.git_repo import GitRepo
 
 PATHS = ("web", "notices")
 NAMESPACE = "shop"
-PATIENCE_SECONDS = 900
 REGISTER_SIDE_BY_SIDE = 8
 #: Longer than the interval and its jitter, so that each cluster was read at least once.
 IDLE_SECONDS = 190
@@ -72,7 +69,6 @@ class Scene:
     clusters: tuple[str, ...]
     commits: int = 0
     broken: tuple[str, ...] = ()
-    figures: dict[str, Figures] = field(default_factory=dict)
 
     @property
     def healthy(self) -> set[str]:
@@ -82,14 +78,7 @@ class Scene:
         """Change what every application wants; returns the value that arrives."""
         self.commits += 1
         value = f"commit {self.commits}"
-        padding = "    a line of a file that an application reads\n" * (SIZE // 48)
-        self.repo.commit(
-            {
-                f"{path}/configmap.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n"
-                f"  name: {path}\ndata:\n  value: {value}\n  file: |\n{padding}"
-                for path in PATHS
-            }
-        )
+        self.repo.commit({f"{path}/configmap.yaml": config_map(path, value) for path in PATHS})
         return value
 
     def arrivals(self, value: str) -> dict[str, float]:
@@ -101,28 +90,20 @@ class Scene:
             found = self.sandbox.ask(do="arrivals", value=value)
             return self.healthy <= found.keys()
 
-        wait_until(all_there, PATIENCE_SECONDS)
+        wait_until(all_there)
         return {name: at for name, at in found.items() if name in self.healthy}
 
 
 @contextlib.contextmanager
 def scene(count: int, profile: str) -> Iterator[Scene]:
     """Start everything, with the clusters in the sandbox and nothing registered."""
-    folder = Path(tempfile.mkdtemp(prefix="fleet-scale-"))
-    folder.chmod(0o711)  # the account that PostgreSQL runs as has to pass
-    pin(KUBERNETES_CORE)  # what is started from here inherits it
-    sandbox = Sandbox()
-    try:
-        with fleet_up(folder, profile) as (fleet, _):
-            clusters = tuple(f"cluster-{number:04}" for number in range(count))
-            yield Scene(fleet, sandbox, GitRepo(folder / "repo.git"), clusters)
-    except BaseException:
-        log = folder / "fleet.log"
-        sys.stderr.write(log.read_text()[-4000:] if log.exists() else "")
-        raise
-    finally:
-        sandbox.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    clusters = tuple(f"cluster-{number:04}" for number in range(count))
+    with (
+        workplace() as folder,
+        contextlib.closing(Sandbox()) as sandbox,
+        fleet_up(folder, profile) as (fleet, _),
+    ):
+        yield Scene(fleet, sandbox, GitRepo(folder / "repo.git"), clusters)
 
 
 def registering(scene: Scene) -> Figures:
@@ -150,34 +131,21 @@ def first_sync(scene: Scene) -> Figures:
     value = scene.commit()
     scene.fleet.call("POST", "/repositories", {"url": scene.repo.url})
     documents = [
-        {"document": _application(path, cluster, scene.repo.url)}
+        application(
+            f"{path}-{cluster}",
+            scene.repo.url,
+            path,
+            cluster,
+            NAMESPACE,
+            "CreateNamespace=true",
+        )
         for cluster in scene.clusters
         for path in PATHS
     ]
     began = time.monotonic()
-    answer = scene.fleet.call("POST", "/apply", {"documents": documents})
-    refused = [entry for entry in answer["results"] if "error" in entry]
-    if refused:
-        raise RuntimeError(f"not applied: {refused[0]}")
+    scene.fleet.apply(documents)
     scene.arrivals(value)
     return {"seconds": time.monotonic() - began}
-
-
-def _application(path: str, cluster: str, url: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": f"{path}-{cluster}"},
-        "spec": {
-            "project": "default",
-            "source": {"repoURL": url, "path": path, "targetRevision": "main"},
-            "destination": {"name": cluster, "namespace": NAMESPACE},
-            "syncPolicy": {
-                "automated": {"prune": True, "selfHeal": True},
-                "syncOptions": ["CreateNamespace=true"],
-            },
-        },
-    }
 
 
 def committing(scene: Scene) -> Figures:

@@ -8,7 +8,7 @@ or the command itself where it works on the database directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fleet.errors import ClusterUnreachable, NoWorker
@@ -38,12 +38,7 @@ async def require_worker(tx: Tx, cluster: ClusterId | None) -> None:
     Raises:
         NoWorker: no worker is alive, or none that serves this cluster.
     """
-    crews = await routing.crews(tx)
-    if not crews:
-        raise NoWorker(
-            "no worker is running, so nothing would be done",
-            hint="Start one with `fleet up` or `fleet worker`.",
-        )
+    crews = await _crews(tx)
     if cluster is None:
         return
     there = await clusters.get_cluster_by_id(tx, EVERYTHING, cluster)
@@ -61,12 +56,22 @@ async def require_reader(tx: Tx) -> None:
     Raises:
         NoWorker: no worker is alive, or all select clusters.
     """
-    await require_worker(tx, None)
-    if ANYONES_QUEUE not in await routing.crews(tx):
+    if ANYONES_QUEUE not in await _crews(tx):
         raise NoWorker(
             "all workers that run select clusters, and those do not ask repositories",
             hint="Start one without --select: `fleet up` or `fleet worker`.",
         )
+
+
+async def _crews(tx: Tx) -> Mapping[str, routing.Crew]:
+    """``routing.crews``; raises NoWorker when there are none."""
+    found = await routing.crews(tx)
+    if not found:
+        raise NoWorker(
+            "no worker is running, so nothing would be done",
+            hint="Start one with `fleet up` or `fleet worker`.",
+        )
+    return found
 
 
 @contextmanager

@@ -79,12 +79,13 @@ async def keep_many(
     not written again."""
     wanted = set(names)
     fresh = sa.func.make_interval(0, 0, 0, 0, 0, 0, ttl_seconds * 2 / 3)
+    # all that it holds, rather than a statement with a thousand names in it
     query = sa.select(LEASES.c.name, LEASES.c.epoch).where(
-        LEASES.c.name.in_(sorted(wanted)),
         LEASES.c.holder == holder,
         LEASES.c.expires_at > sa.func.clock_timestamp() + sa.cast(fresh, sa.Interval),
     )
-    kept = {row.name: row.epoch for row in await tx.execute(query)}
+    rows = await tx.execute(query)
+    kept = {row.name: row.epoch for row in rows if row.name in wanted}
     return kept | await acquire_many(tx, wanted - kept.keys(), holder, ttl_seconds)
 
 
@@ -127,10 +128,13 @@ async def release(tx: Tx, name: str, holder: str) -> None:
 
 async def release_many(tx: Tx, names: Iterable[str], holder: str) -> None:
     """``release`` for many. The rows stay, because their epochs have to go on."""
+    given = sorted(set(names))
+    if not given:
+        return
     now = sa.func.clock_timestamp()
     await tx.execute(
         sa.update(LEASES)
-        .where(LEASES.c.name.in_(sorted(set(names))), LEASES.c.holder == holder)
+        .where(LEASES.c.name.in_(given), LEASES.c.holder == holder)
         .where(LEASES.c.expires_at > now)
         .values(expires_at=now)
     )

@@ -223,9 +223,13 @@ class World:
         await self.run("insert into procrastinate_workers default values")
 
     async def add_worker(self, selector: str = "") -> int:
-        """One more worker that counts as alive, and serves what it selects."""
+        """One more worker that counts as alive, however long the test takes, and serves what it
+        selects."""
         async with self.runtime.db.transaction() as tx:
-            made = text("insert into procrastinate_workers default values returning id")
+            made = text(
+                "insert into procrastinate_workers (last_heartbeat)"
+                " values (now() + interval '1 hour') returning id"
+            )
             id = int((await tx.execute(made)).scalar_one())
             chosen = parse_selector(selector)
             await routing.register(tx, id, chosen, watches=True, holder=f"test:{id}")
