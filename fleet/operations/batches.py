@@ -227,14 +227,17 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view = one.current
-        hold = hold_of_automation(view, self.cluster, now)
-        decision = auto_decision(view, standing_rows(view), "", now, hold)
-        one.window = decision.reason if decision.held else ""
-        is_yes = decision.start or decision.held or decision.not_before is not None
-        if is_yes and not (would_act(view, self.cluster) or owes_hooks(view)):
-            one.window = ""
+        view, one.window = one.current, ""
+        rows = standing_rows(view)
+        decision = auto_decision(view, rows, now)
+        is_yes = decision.start or decision.not_before is not None
+        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
+        if decision.start:
+            # asked last: when windows open next takes milliseconds to tell
+            hold = hold_of_automation(view, self.cluster, now)
+            decision = auto_decision(view, rows, now, hold) if hold else decision
+            one.window = decision.reason if decision.held else ""
         return decision
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
