@@ -12,6 +12,7 @@ from fleet.errors import FleetError, Forbidden, NotFound
 from fleet.model.ids import PlannedSyncId
 from fleet.model.operations import SyncOptions
 from fleet.model.planned import PlannedResult, PlannedSync
+from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.applications import refuse_idle, request_sync
 from fleet.operations.crashpoints import committing
@@ -80,7 +81,8 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
     # before the audit log's head, for which others wait with an application in hand
     await lock_applications(tx, [app.id for app in apps])
     actor = Actor(this.created_by, role=await _role(tx, this))
-    results = [await _start(tx, actor, app, this.options, now) for app in apps]
+    project = (await projects.get_project(tx, EVERYTHING, this.project)).spec
+    results = [await _start(tx, actor, app, project, this.options, now) for app in apps]
     is_last = len(apps) < TOGETHER
     await planned.add_results(tx, id, results, ended_at=now if is_last else None)
     began = {it.application for it in results if it.operation is not None}
@@ -90,7 +92,12 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
 
 
 async def _start(
-    tx: Tx, actor: Actor, app: ApplicationRef, options: SyncOptions, now: datetime
+    tx: Tx,
+    actor: Actor,
+    app: ApplicationRef,
+    project: ProjectSpec,
+    options: SyncOptions,
+    now: datetime,
 ) -> PlannedResult:
     """Ask for one sync; refused, it leaves nothing behind and does not stop the others."""
     try:
@@ -98,7 +105,7 @@ async def _start(
             allowed = may(actor.role, "sync", "applications", app.project)
             if not allowed:
                 raise Forbidden(f"{actor.name}: {allowed.reason}")
-            operation = await request_sync(tx, actor, app, options, now)
+            operation = await request_sync(tx, actor, app, project, options, now)
     except FleetError as error:
         return PlannedResult(app.name, error=error.type, message=error.message)
     return PlannedResult(app.name, operation=operation.id)
