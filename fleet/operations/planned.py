@@ -6,6 +6,7 @@ the application after the last one that it has a result of.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound
@@ -80,7 +81,7 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
     )
     # before the audit log's head, for which others wait with an application in hand
     await lock_applications(tx, [app.id for app in apps])
-    actor = Actor(this.created_by, role=await _role(tx, this))
+    actor = await _author(tx, this)
     project = (await projects.get_project(tx, EVERYTHING, this.project)).spec
     results = [await _start(tx, actor, app, project, this.options, now) for app in apps]
     is_last = len(apps) < TOGETHER
@@ -111,13 +112,14 @@ async def _start(
     return PlannedResult(app.name, operation=operation.id)
 
 
-async def _role(tx: Tx, this: PlannedSync) -> str:
-    """The role that the creator has now: "", which may nothing, for an account that was
-    disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
-    if this.created_by.startswith("local:"):
-        return this.role
+async def _author(tx: Tx, this: PlannedSync) -> Actor:
+    """The creator with the role that they have now: "", which may nothing, for an account that
+    was disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
+    author = Actor(this.created_by, role=this.role)
+    if author.is_local:
+        return author
     try:
-        account = await accounts.get_account(tx, EVERYTHING, this.created_by)
+        account = await accounts.get_account(tx, EVERYTHING, author.name)
     except NotFound:
-        return ""
-    return account.role if account.enabled else ""
+        return replace(author, role="")
+    return replace(author, role=account.role if account.enabled else "")
