@@ -51,7 +51,7 @@ def page(items: Iterable[dict[str, Any]], cursor: str) -> dict[str, Any]:
     return {"items": list(items), "next": cursor}
 
 
-def application_document(app: Application, windows: WindowStanding | None = None) -> dict[str, Any]:
+def application_document(app: Application, windows: WindowStanding | None) -> dict[str, Any]:
     """The Application as Argo CD would print it: the document word for word, and status."""
     summary = app.summary
     document = app.document.document

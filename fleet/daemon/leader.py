@@ -126,8 +126,7 @@ class Leader:
             log.info("clusters have other workers now", extra=fields(clusters=len(moved)))
         async with self._own.transaction() as tx:
             entries = await self._entries(tx)
-            for cluster in await timetable.clusters_due(tx, now):
-                await queue.wake(tx, "reconcile", [str(cluster)])
+            await queue.wake(tx, "reconcile", map(str, await timetable.clusters_due(tx, now)))
             # with the tick and the takeover of its job this keeps the promise of 15 seconds
             await queue.requeue_stalled(tx, routing.GONE_SECONDS)
         if monotonic() - self._kept_at > KEEPING_SECONDS:

@@ -31,7 +31,6 @@ from fleet.model.clusters import ApiKind, Cluster
 from fleet.model.ids import ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
-from fleet.model.scope import EVERYTHING
 from fleet.operations.connections import Link
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
@@ -252,9 +251,8 @@ class Watchers:
 
     async def _tend(self, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]) -> None:
         """Open, change or close the watches of one cluster, after its row changed."""
-        async with self._runtime.db.reading() as tx:
-            cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, id)
-            connection = await clusters.connection_of(tx, self._runtime.ring, id)
+        async with self._runtime.db.asking() as tx:
+            cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
         if cluster.identity_changed or not kinds:
             await self._drop(id)
             return

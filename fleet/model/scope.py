@@ -34,6 +34,11 @@ class Actor:
     request_id: str = ""
     role: str = "readonly"
 
+    @property
+    def is_local(self) -> bool:
+        """Whoever runs the program where there is nothing to sign in to: without an account."""
+        return self.name.startswith("local:")
+
 
 #: Fleet acting by itself: auto-sync, self-heal, polling.
 FLEET = Actor(name="fleet:controller", role="admin")

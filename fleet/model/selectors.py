@@ -35,6 +35,10 @@ class Operator(StrEnum):
     LESS = "lt"
 
 
+#: How an operator is written before one value.
+_SIGNS = {Operator.IN: "=", Operator.NOT_IN: "!=", Operator.GREATER: ">", Operator.LESS: "<"}
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """``values`` is empty for EXISTS and ABSENT, and one whole number for GREATER and LESS."""
@@ -44,21 +48,14 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.operator is Operator.EXISTS:
+            return self.key
+        if self.operator is Operator.ABSENT:
+            return f"!{self.key}"
         joined = ",".join(self.values)
-        match self.operator:
-            case Operator.IN:
-                return (
-                    f"{self.key} in ({joined})" if len(self.values) > 1 else f"{self.key}={joined}"
-                )
-            case Operator.NOT_IN:
-                many = len(self.values) > 1
-                return f"{self.key} notin ({joined})" if many else f"{self.key}!={joined}"
-            case Operator.EXISTS:
-                return self.key
-            case Operator.ABSENT:
-                return f"!{self.key}"
-            case Operator.GREATER | Operator.LESS:
-                return f"{self.key}{'>' if self.operator is Operator.GREATER else '<'}{joined}"
+        if len(self.values) > 1:
+            return f"{self.key} {self.operator} ({joined})"
+        return f"{self.key}{_SIGNS[self.operator]}{joined}"
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         value = labels.get(self.key)

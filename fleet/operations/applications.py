@@ -16,6 +16,7 @@ from fleet.model.operations import (
     SyncOptions,
     Trigger,
 )
+from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
@@ -60,41 +61,49 @@ async def sync_application(
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
-        operation = await request_sync(tx, actor, app, options, runtime.now())
+        project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
+        operation = await request_sync(tx, actor, app, project, options, runtime.now())
         await _wake(tx, app)
     return operation
 
 
 async def request_sync(
-    tx: Tx, actor: Actor, app: ApplicationRef, options: SyncOptions, now: datetime
+    tx: Tx,
+    actor: Actor,
+    app: ApplicationRef,
+    project: ProjectSpec,
+    options: SyncOptions,
+    now: datetime,
 ) -> Operation:
     """Write down a sync that somebody asks for; whoever calls wakes the cluster.
+
+    Args:
+        project: the application's.
 
     Raises:
         WindowClosed: sync windows are against it.
         Refused: an operation runs already, or nothing could be rendered yet.
     """
-    await _check_windows(tx, app, options, now)
+    check_request(app, project, options, now)
     request = OperationRequest(app.id, OperationKind.SYNC, Trigger.MANUAL, options)
     operation = await history.create_operation(tx, actor, request, now)
-    await _note_broken_glass(tx, actor, app, operation, now)
+    await _note_broken_glass(tx, actor, app, project, operation, now)
     return operation
 
 
-async def _check_windows(tx: Tx, app: ApplicationRef, options: SyncOptions, now: datetime) -> None:
-    project = await projects.get_project(tx, EVERYTHING, app.project)
-    check_request(app, project.spec, options, now)
-
-
 async def _note_broken_glass(
-    tx: Tx, actor: Actor, app: ApplicationRef, operation: Operation, now: datetime
+    tx: Tx,
+    actor: Actor,
+    app: ApplicationRef,
+    project: ProjectSpec,
+    operation: Operation,
+    now: datetime,
 ) -> None:
     """An entry of its own in the audit log: who, why, and what stood against it."""
     reason = operation.options.break_glass
     if not reason:
         return
-    project = await projects.get_project(tx, EVERYTHING, app.project)
-    hold = hold_of_request(app, project.spec, now)
+    hold = hold_of_request(app, project, now)
     after = {
         "operation": str(operation.id),
         "reason": reason,
@@ -135,7 +144,8 @@ async def rollback_application(
         entry = await history.deployment_by_number(tx, scope, app.id, number)
         now, stored = runtime.now(), entry.manifests_sha256
         options = SyncOptions(prune=prune, manifests_sha256=stored, break_glass=break_glass)
-        await _check_windows(tx, app, options, now)
+        project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
+        check_request(app, project, options, now)
         operation = await history.create_operation(
             tx,
             actor,
@@ -150,7 +160,7 @@ async def rollback_application(
             ),
             now,
         )
-        await _note_broken_glass(tx, actor, app, operation, now)
+        await _note_broken_glass(tx, actor, app, project, operation, now)
         await _wake(tx, app)
     return operation
 

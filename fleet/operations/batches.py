@@ -49,7 +49,7 @@ from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
-from fleet.operations.stepping import SUPERSEDED, has_hooks, next_step, resume_ending, terminate
+from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
@@ -213,7 +213,7 @@ class Pass:
             return
         if operation is not None:
             message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
-            if has_hooks(operation):
+            if hooks_left(operation):
                 one.is_superseded = True
                 terminate(one, message)  # the next begins once its hooks are ended
                 return
@@ -227,14 +227,17 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view = one.current
-        hold = hold_of_automation(view, self.cluster, now)
-        decision = auto_decision(view, standing_rows(view), "", now, hold)
-        one.window = decision.reason if decision.held else ""
-        is_yes = decision.start or decision.held or decision.not_before is not None
-        if is_yes and not (would_act(view, self.cluster) or owes_hooks(view)):
-            one.window = ""
+        view, one.window = one.current, ""
+        rows = standing_rows(view)
+        decision = auto_decision(view, rows, now)
+        is_yes = decision.start or decision.not_before is not None
+        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
+        if decision.start:
+            # asked last: when windows open next takes milliseconds to tell
+            hold = hold_of_automation(view, self.cluster, now)
+            decision = auto_decision(view, rows, now, hold) if hold else decision
+            one.window = decision.reason if decision.held else ""
         return decision
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
@@ -363,9 +366,9 @@ class Pass:
         dry_run = DryRun.of(one.operation.plan, desired) if dry else None
         hooks = [task for task in tasks if task.is_hook]
         others = [task for task in tasks if not task.is_hook]
-        run = run_of(one.view, one.operation, one.rows, dry_run)
         done = await carry_out(place, others, desired, one.rows, dry_run=dry_run)
         if hooks:
+            run = run_of(one.view, one.operation, one.rows, dry_run)
             made = await carry_out_hooks(place, hooks, run)
             interrupted = done.interrupted or made.interrupted
             done = Batch((*done.results, *made.results), interrupted)

@@ -30,7 +30,7 @@ from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
 from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
 from fleet.model.projects import ProjectSpec
-from fleet.model.scope import EVERYTHING, Scope
+from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
 from fleet.operations.reaching import told_where
@@ -209,8 +209,7 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
         )
     async with runtime.db.reading() as tx:
         # the application was visible, so what it is deployed to may be asked about it
-        cluster = await clusters.get_cluster_by_id(tx, EVERYTHING, cluster_id)
-        connection = await clusters.connection_of(tx, runtime.ring, cluster_id)
+        cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
         project = await projects.get_project(tx, scope, app.summary.project)
     link = await runtime.connections.link(cluster_id, cluster.name, connection)
     with told_where(reserved=cluster.is_reserved):

@@ -50,6 +50,7 @@ from fleet.plan import (
     run_mark,
 )
 from fleet.plan.advance import GONE
+from fleet.registry import sightings
 
 ENDED = "was ended with its sync"
 _GOING = "an earlier run of it is being deleted"
@@ -326,6 +327,6 @@ def expected_row(task: Task, hook: DesiredHook) -> LiveResource:
         health=None,
         wave=task.wave,
         hook=True,
-        resource_version="gone",
+        resource_version=sightings.GONE,
         in_inventory=True,
     )

@@ -340,7 +340,6 @@ def sync_key(view: View) -> str:
 def auto_decision(
     view: View,
     rows: Mapping[ObjectRef, LiveResource],
-    blocked: str,
     now: datetime,
     hold: Hold | None = None,
 ) -> SyncDecision:
@@ -379,7 +378,7 @@ def auto_decision(
             heal_count=app.heals,
             last_healed_at=app.healed_at,
             deleting=app.deleting is not None,
-            blocked=blocked or _why_blocked(view),
+            blocked=_why_blocked(view),
             hold=hold,
             owes_hooks=owes_hooks(view),
         ),

@@ -53,6 +53,7 @@ from fleet.operations.applying import (
 from fleet.operations.hooks import hook_row
 from fleet.operations.images import images_of
 from fleet.plan import DesiredObject
+from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
 FIELDS_KEPT = 50
@@ -149,7 +150,7 @@ def _missing(base: LiveResource) -> LiveResource:
         sync=SyncStatus.OUT_OF_SYNC,
         health=MISSING,
         uid="",
-        resource_version="gone" if base.in_inventory else "",
+        resource_version=sightings.GONE if base.in_inventory else "",
         message="does not exist",
         drift=(),
         images=(),

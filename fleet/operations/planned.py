@@ -6,12 +6,14 @@ the application after the last one that it has a result of.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound
 from fleet.model.ids import PlannedSyncId
 from fleet.model.operations import SyncOptions
 from fleet.model.planned import PlannedResult, PlannedSync
+from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.applications import refuse_idle, request_sync
 from fleet.operations.crashpoints import committing
@@ -79,8 +81,9 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
     )
     # before the audit log's head, for which others wait with an application in hand
     await lock_applications(tx, [app.id for app in apps])
-    actor = Actor(this.created_by, role=await _role(tx, this))
-    results = [await _start(tx, actor, app, this.options, now) for app in apps]
+    actor = await _author(tx, this)
+    project = (await projects.get_project(tx, EVERYTHING, this.project)).spec
+    results = [await _start(tx, actor, app, project, this.options, now) for app in apps]
     is_last = len(apps) < TOGETHER
     await planned.add_results(tx, id, results, ended_at=now if is_last else None)
     began = {it.application for it in results if it.operation is not None}
@@ -90,7 +93,12 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
 
 
 async def _start(
-    tx: Tx, actor: Actor, app: ApplicationRef, options: SyncOptions, now: datetime
+    tx: Tx,
+    actor: Actor,
+    app: ApplicationRef,
+    project: ProjectSpec,
+    options: SyncOptions,
+    now: datetime,
 ) -> PlannedResult:
     """Ask for one sync; refused, it leaves nothing behind and does not stop the others."""
     try:
@@ -98,19 +106,20 @@ async def _start(
             allowed = may(actor.role, "sync", "applications", app.project)
             if not allowed:
                 raise Forbidden(f"{actor.name}: {allowed.reason}")
-            operation = await request_sync(tx, actor, app, options, now)
+            operation = await request_sync(tx, actor, app, project, options, now)
     except FleetError as error:
         return PlannedResult(app.name, error=error.type, message=error.message)
     return PlannedResult(app.name, operation=operation.id)
 
 
-async def _role(tx: Tx, this: PlannedSync) -> str:
-    """The role that the creator has now: "", which may nothing, for an account that was
-    disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
-    if this.created_by.startswith("local:"):
-        return this.role
+async def _author(tx: Tx, this: PlannedSync) -> Actor:
+    """The creator with the role that they have now: "", which may nothing, for an account that
+    was disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
+    author = Actor(this.created_by, role=this.role)
+    if author.is_local:
+        return author
     try:
-        account = await accounts.get_account(tx, EVERYTHING, this.created_by)
+        account = await accounts.get_account(tx, EVERYTHING, author.name)
     except NotFound:
-        return ""
-    return account.role if account.enabled else ""
+        return replace(author, role="")
+    return replace(author, role=account.role if account.enabled else "")

@@ -149,13 +149,13 @@ async def record_hooks(place: Place, one: Progress) -> None:
     operation = one.operation
     if operation is None or one.noted == len(one.fresh):
         return
-    fresh = tuple(one.fresh)
+    fresh = one.fresh[one.noted :]
     async with committing(place.runtime.db, "hooks") as tx:
         await work.fence(tx, place.cluster.id, place.epoch)
         await syncs.put_results(tx, [(operation, fresh)])
         await syncs.put_operations(tx, [operation])
         await _record_rows(tx, place, [one], {one.view.app.id: standing_rows(one.current)})
-    one.noted = len(fresh)
+    one.noted += len(fresh)
 
 
 async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
@@ -201,7 +201,7 @@ async def _record_operations(tx: Tx, batch: Sequence[Progress]) -> None:
         operation = one.finished or one.operation
         if operation is not None:
             touched.append((one, operation))
-    await syncs.put_results(tx, [(operation, one.fresh) for one, operation in touched])
+    await syncs.put_results(tx, [(operation, one.fresh[one.noted :]) for one, operation in touched])
     changed = [
         operation
         for one, operation in touched

@@ -45,7 +45,7 @@ def next_step(one: Progress, now: datetime, timeout_seconds: float) -> tuple[Tas
         operation.plan,
         operation.outcomes,
         one.healths(),
-        left=left_of(one),
+        left=_left_of(one),
         dry_run=operation.options.dry_run,
     )
     one.note(advance.found)
@@ -104,20 +104,19 @@ def resume_ending(one: Progress, operation: Operation) -> None:
     one.is_given_up = not operation.message.startswith((SUPERSEDED, TOO_LONG, SKIPPED))
 
 
-def has_hooks(operation: Operation) -> bool:
-    """Whether hooks of it are there, or may be."""
-    return operation.plan is not None and bool(ending_tasks(operation.plan, operation.outcomes))
+def hooks_left(operation: Operation) -> tuple[Task, ...]:
+    """What has to be done about its hooks that are there, or may be, if it is ended now."""
+    return ending_tasks(operation.plan, operation.outcomes) if operation.plan else ()
 
 
 def _end(one: Progress, operation: Operation, now: datetime) -> tuple[Task, ...]:
-    hooks = ending_tasks(operation.plan, operation.outcomes) if operation.plan else ()
-    tasks = tuple(task for task in hooks if task.key not in one.postponed)
+    tasks = tuple(task for task in hooks_left(operation) if task.key not in one.postponed)
     if not tasks:
         one.finish(OperationPhase.FAILED, operation.message or "terminated", now)
     return tasks
 
 
-def left_of(one: Progress) -> frozenset[ObjectRef]:
+def _left_of(one: Progress) -> frozenset[ObjectRef]:
     """Objects that the running deletion deleted and that are still there."""
     if one.operation is None or one.operation.kind is not OperationKind.DELETE:
         return frozenset()
@@ -140,7 +139,7 @@ def _tries_again(one: Progress, advance: Advance, now: datetime) -> bool:
 def _deleted(one: Progress, phase: OperationPhase, message: str, now: datetime) -> None:
     """A deletion ends when the objects are gone, not when that was accepted."""
     assert one.operation is not None
-    left = sorted(left_of(one))
+    left = sorted(_left_of(one))
     if phase is OperationPhase.SUCCEEDED and left:
         one.operation = replace(one.operation, message=f"waiting for {left[0]} to go away")
         one.wait(now + GOING)

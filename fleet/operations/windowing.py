@@ -94,7 +94,7 @@ def hold_of_request(app: ApplicationRef, project: ProjectSpec, now: datetime) ->
     """What windows have against a sync that a person asks for."""
     if project.windows_fault:
         return Hold(unreadable_windows(app.project, project))
-    windows = assigned(project.windows, subject_of(app))
+    windows = assigned(project.windows, _subject_of(app))
     return hold_on(windows, now, manual=True)
 
 
@@ -118,12 +118,11 @@ def standing_of(
     if project.windows_fault:
         fault = unreadable_windows(app.project, project)
         return WindowStanding(WindowVerdict(automated=False, manual=False), fault=fault)
-    subject = WindowSubject(app.name, app.namespace, app.cluster, app.server)
-    windows = assigned(project.windows, subject)
+    windows = assigned(project.windows, _subject_of(app))
     if not windows:
         return None
     return WindowStanding(judge(windows, now), windows, next_change(windows, now))
 
 
-def subject_of(app: ApplicationRef) -> WindowSubject:
+def _subject_of(app: ApplicationRef | ApplicationSummary) -> WindowSubject:
     return WindowSubject(app.name, app.namespace, app.cluster, app.server)

@@ -223,9 +223,16 @@ def _awaited(
 
 
 def _hooks(situation: Situation) -> dict[SyncPhase, list[Task]]:
-    """What runs, phase by phase; nothing when only chosen objects are synced."""
-    hooks = () if situation.options.resources or not situation.run else situation.hooks
+    """What runs, phase by phase."""
+    hooks = _sync_hooks(situation)
     return {phase: _tasks_of(hooks, phase, situation.run) for phase in SyncPhase}
+
+
+def _sync_hooks(situation: Situation) -> list[DesiredHook]:
+    """The hooks of a sync; none when only chosen objects are synced."""
+    if situation.options.resources or not situation.run:
+        return []
+    return [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
 
 
 def _tasks_of(hooks: Iterable[DesiredHook], phase: SyncPhase, run: str) -> list[Task]:
@@ -316,9 +323,8 @@ def _refusal(
     """Why nothing at all may be done; "" when the plan stands."""
     asked = [(object.ref, object.namespaced, APPLY) for object in selected]
     asked += [(task.ref, False, CREATE_NAMESPACE) for task in namespace]
-    if situation.run and not situation.options.resources:
-        running = [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
-        asked += [(hook.named(situation.run), hook.namespaced, APPLY) for hook in running]
+    hooks = _sync_hooks(situation)
+    asked += [(hook.named(situation.run), hook.namespaced, APPLY) for hook in hooks]
     decisions = [(ref, situation.gate(ref, scope, verb)) for ref, scope, verb in sorted(asked)]
     if refusals := [f"{ref}: {decision.reason}" for ref, decision in decisions if not decision]:
         return _joined(refusals)

@@ -46,6 +46,7 @@ from fleet.registry.routing import settle_one
 from fleet.registry.sealing import Place
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
+    AnyRow,
     cut_page,
     missing,
     named_like,
@@ -235,7 +236,7 @@ async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
     row = (await tx.execute(select(*columns).where(CLUSTERS.c.id == id))).one_or_none()
     if row is None:
         raise gone(id)
-    return joined(row.server, row.connection, opened(ring, _place(id, row.server), row.sealed))
+    return _connection(ring, id, row)
 
 
 async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, Connection]:
@@ -244,8 +245,11 @@ async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, 
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise gone(id)
-    sealed = opened(ring, _place(id, row.server), row.sealed)
-    return cluster_of(row), joined(row.server, row.connection, sealed)
+    return cluster_of(row), _connection(ring, id, row)
+
+
+def _connection(ring: KeyRing, id: ClusterId, row: AnyRow) -> Connection:
+    return joined(row.server, row.connection, opened(ring, _place(id, row.server), row.sealed))
 
 
 async def record_probe(

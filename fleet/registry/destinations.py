@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-
 from fleet.errors import Refused
 from fleet.model.clusters import Cluster
 from fleet.model.ids import ApplicationId, RepositoryId
@@ -20,6 +18,7 @@ from fleet.registry.applications import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.drift import close_all
+from fleet.registry.statements import text
 from fleet.registry.syncs import close_deployments
 
 _DETACH = """

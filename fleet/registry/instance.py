@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NewType
 from uuid import UUID
 
-from sqlalchemy import text
-
 from fleet.registry.database import Tx
+from fleet.registry.statements import text
 
 InstanceId = NewType("InstanceId", UUID)
 

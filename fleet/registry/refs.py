@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 import orjson
-from sqlalchemy import text
 
 from fleet.errors import FleetError
 from fleet.model.ids import RepositoryId
 from fleet.registry.database import Tx
+from fleet.registry.statements import text
 
 #: A chart ("" for git) and the target revision as the application spells it ("" is HEAD).
 RefKey: TypeAlias = tuple[str, str]

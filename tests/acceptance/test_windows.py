@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
 from tests.cluster.kube import ApiFailed, TestCluster
+from tests.integration.operations.harness import as_file, config_map
 from tests.servers.git_http import GitHttpServer
 
 
@@ -24,15 +25,9 @@ def running() -> Iterator[Machine]:
         yield made
 
 
-def config_map(value: str) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "a"},
-            "data": {"value": value},
-        }
-    )
+def release(value: str) -> dict[str, str]:
+    """The files of a commit."""
+    return {"web/a.yaml": as_file((config_map("a", value=value),))}
 
 
 def value(cluster: TestCluster, namespace: str) -> str | None:
@@ -48,7 +43,7 @@ def test_a_freeze_from_its_announcement_to_its_end(
 ) -> None:
     cluster, fleet, ok = full_cluster, running.fleet, running.ok
     repository = git_http.repository("shop")
-    repository.commit({"web/a.yaml": config_map("1")})
+    repository.commit(release("1"))
     ok("cluster", "add", "eu-1", *connection(cluster), "-y")
     ok("proj", "create", "shop", "--src", "*", "--dest", "eu-*,*")
     allowed = ("--allow-cluster-resource", "/Namespace")
@@ -99,7 +94,7 @@ def test_a_freeze_from_its_announcement_to_its_end(
 
     # people may, Fleet may not
     ok("proj", "windows", "enable-manual-sync", "shop", "0")
-    repository.commit({"web/a.yaml": config_map("2")})
+    repository.commit(release("2"))
     ok("app", "refresh", "web")
     assert value(cluster, namespace) == "1"
     assert "Manual Allowed" in ok("app", "get", "web").out
@@ -107,7 +102,7 @@ def test_a_freeze_from_its_announcement_to_its_end(
     assert value(cluster, namespace) == "2"
 
     # the freeze is lifted, and what waited goes ahead by itself
-    repository.commit({"web/a.yaml": config_map("3")})
+    repository.commit(release("3"))
     ok("app", "refresh", "web")
     assert value(cluster, namespace) == "2"
     ok("proj", "windows", "delete", "shop", "0", "-y")
@@ -121,7 +116,7 @@ def test_a_deployment_of_a_whole_project_is_planned(
 ) -> None:
     cluster, ok = full_cluster, running.ok
     repository = git_http.repository("shop")
-    repository.commit({"web/a.yaml": config_map("1")})
+    repository.commit(release("1"))
     ok("cluster", "add", "eu-1", *connection(cluster), "-y")
     ok("proj", "create", "shop", "--src", "*", "--dest", "eu-*,*",
        "--allow-cluster-resource", "/Namespace")  # fmt: skip

@@ -34,6 +34,7 @@ from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import standing_of
 from fleet.registry import applications, drift, history, projects
 from fleet.registry.applications import ApplicationFilter, ApplicationRef, Freshness
+from fleet.registry.database import Tx
 
 router = guarded_router("applications")
 
@@ -68,18 +69,17 @@ async def found(caller: Caller, action: str, name: str) -> ApplicationRef:
     return app
 
 
-async def whole(caller: Caller, name: str) -> Application:
+async def whole(tx: Tx, caller: Caller, name: str) -> Application:
     """The application as it stands now."""
-    async with caller.runtime.db.reading() as tx:
-        return await applications.get_application(
-            tx, caller.scope, name, fresh=freshness(caller.runtime)
-        )
+    return await applications.get_application(
+        tx, caller.scope, name, fresh=freshness(caller.runtime)
+    )
 
 
 async def shown(caller: Caller, name: str) -> dict[str, Any]:
     """The application as people see it, and whether its sync windows let it sync now."""
-    app = await whole(caller, name)
     async with caller.runtime.db.reading() as tx:
+        app = await whole(tx, caller, name)
         project = await projects.get_project(tx, caller.scope, app.summary.project)
     return application_document(app, standing_of(app.summary, project.spec, caller.runtime.now()))
 
@@ -198,7 +198,9 @@ async def delete_application(
 async def get_resources(caller: Calling, name: str) -> dict[str, Any]:
     """One page: the objects of one application are compared, and answered, together."""
     await found(caller, "get", name)
-    return page(map(resource_shape, (await whole(caller, name)).resources), "")
+    async with caller.runtime.db.reading() as tx:
+        app = await whole(tx, caller, name)
+    return page(map(resource_shape, app.resources), "")
 
 
 @router.get("/applications/{name}/manifests", summary="What it wants, or what is live")

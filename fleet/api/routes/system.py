@@ -106,5 +106,5 @@ async def session(
         "account": caller.actor.name,
         "role": caller.actor.role,
         "projects": None if projects is None else sorted(projects),
-        "local": caller.actor.name.startswith("local:"),
+        "local": caller.actor.is_local,
     }

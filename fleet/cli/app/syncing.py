@@ -105,7 +105,7 @@ _SYNC_OPTIONS = (
 
 
 def _sync_options(function: Function) -> Function:
-    for option in reversed((*_SYNC_OPTIONS, *_BREAK_GLASS_OPTIONS)):
+    for option in reversed(_SYNC_OPTIONS):
         function = option(function)
     return function
 
@@ -142,6 +142,7 @@ def _broken_glass(*, break_glass: bool, reason: str) -> str | None:
 @click.argument("names", nargs=-1, metavar="NAME...")
 @selector_option("applications")
 @_sync_options
+@_break_glass_options
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
 @output_option("table", "json", "yaml", "name")
