@@ -11,7 +11,8 @@ import logging
 import secrets
 import socket
 from asyncio import sslproto
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,11 +255,6 @@ class SandboxServer:
         if self._disk is not None:
             self._disk.close()
 
-    async def wait(self) -> None:
-        """Return when the server has ended, e.g. by a signal."""
-        if self._serving is not None:
-            await self._serving
-
     def _identity(self) -> tuple[Identity, str]:
         if self._disk is None:
             return new_identity(), secrets.token_urlsafe(32)
@@ -270,11 +266,16 @@ def _nothing(_: logging.LogRecord) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it takes requests."""
+    """Tells when it takes requests; has no signal handlers of its own: the process has them."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: ``stop`` must come first, for it cuts open watches."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As the original, and then ``ready``."""
