@@ -15,6 +15,7 @@ from fleet.embedded.sandbox.names import label_causes, subdomain_problem
 from fleet.embedded.sandbox.objects import at
 from fleet.embedded.sandbox.podrules import POD_RULES, PORT_RANGE, Fields, Rule, duplicates
 from fleet.embedded.sandbox.quantities import amount
+from fleet.embedded.sandbox.selectors import matches
 from fleet.embedded.sandbox.statuses import (
     Cause,
     forbidden_field,
@@ -32,23 +33,6 @@ _LARGEST_PRIORITY: Final = 1_000_000_000
 _RBAC_KINDS: Final = ("ServiceAccount", "User", "Group")
 
 
-def matches(selector: Fields, labels: Fields) -> bool:
-    """Does a label selector match these labels?"""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    for it in selector.get("matchExpressions") or ():
-        value, values = labels.get(it["key"]), it.get("values") or ()
-        met = {
-            "In": value in values,
-            "NotIn": value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }
-        if not met.get(it["operator"], True):
-            return False
-    return True
-
-
 def _template(kind: str) -> Rule:
     """The rules of a kind that keeps pods running: its selector matches what it makes."""
 
@@ -59,7 +43,7 @@ def _template(kind: str) -> Rule:
         elif not selector:
             why = f"empty selector is invalid for {kind}"
             yield invalid_value("spec.selector", selector, why)
-        if selector is None or not matches(selector, labels or {}):
+        if not matches(selector, labels or {}):
             why = "`selector` does not match template `labels`"
             yield invalid_value("spec.template.metadata.labels", labels, why)
         yield from label_causes(labels or {}, "spec.template.labels")
@@ -132,7 +116,7 @@ def _job(obj: Fields, _: str) -> Iterator[Cause]:
         yield required_field("spec.selector")
     elif not spec.get("manualSelector") and set(selector.get("matchLabels") or ()) != {_JOB_UID}:
         yield invalid_value("spec.selector", selector, "`selector` not auto-generated")
-    if selector is None or not matches(selector, labels):
+    if not matches(selector, labels):
         why = "`selector` does not match template `labels`"
         yield invalid_value("spec.template.metadata.labels", labels or None, why)
 

@@ -151,22 +151,35 @@ def _unparsed(why: str) -> ApiError:
     return bad_request(f"unable to parse requirement: {why}")
 
 
-def of_label_selector(selector: Mapping[str, Any] | None) -> LabelSelector:
-    """The terms of a ``LabelSelector`` object."""
-    words = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-    found = [
-        Requirement(key, "in", (value,))
-        for key, value in ((selector or {}).get("matchLabels") or {}).items()
-    ]
-    for term in (selector or {}).get("matchExpressions") or ():
-        values = tuple(term.get("values") or ())
-        found.append(Requirement(term["key"], words[term["operator"]], values))
-    return tuple(found)
-
-
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Whether the labels meet every term."""
     return all(term.matches(labels) for term in selector)
+
+
+def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """The same for a ``LabelSelector`` object; None selects nothing, an empty one everything."""
+    if selector is None:
+        return False
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _meets(it, labels) for it in selector.get("matchExpressions") or ()
+    )
+
+
+def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    found = labels.get(requirement["key"])
+    values: Sequence[str] = requirement.get("values") or ()
+    match requirement["operator"]:
+        case "In":
+            return found in values
+        case "NotIn":
+            return found not in values
+        case "Exists":
+            return found is not None
+        case "DoesNotExist":
+            return found is None
+        case _:  # validation tells of it
+            return True
 
 
 class FieldTerm(NamedTuple):
