@@ -72,7 +72,7 @@ _FROM_STORED: dict[tuple[str, str], _Convert] = {
 def to_stored(kinds: Kinds, kind: Kind, obj: Object) -> Object:
     """An object that was sent as ``kind``, in the version that is stored."""
     convert = _TO_STORED.get((kind.api_version, kind.kind))
-    stored = kinds.stored(kind.storage) or kind
+    stored = kinds.kept_as(kind)
     if stored is kind:
         return obj
     return {**(convert(obj) if convert else obj), **_words(stored)}

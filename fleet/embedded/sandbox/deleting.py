@@ -131,7 +131,7 @@ def delete(cluster: Cluster, request: Request, target: Target) -> Answer:
     warnings = _warnings(kind, options)
     if over and kind.storage not in _ANSWERED_WHOLE:
         return Answer(_success(kind, before), warnings=warnings)
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     entry = packed(stored, after, int(meta_of(after)["resourceVersion"]))
     return shown(cluster, request, kind, entry, warnings=warnings)
 
@@ -222,7 +222,7 @@ def begin(
     cluster: Cluster, kind: Kind, before: Object, options: Options = Options()
 ) -> tuple[Object, bool]:
     """Delete an object as a client does. Returns it, and whether it is gone now."""
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     metadata = meta_of(before)
     grace = _grace(kind, before, options)
     finalizers = _finalizers(stored, before, options)
