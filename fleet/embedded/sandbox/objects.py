@@ -67,6 +67,12 @@ def at(obj: Mapping[str, Any], *path: str) -> Any:
     return found
 
 
+def true_conditions(obj: Mapping[str, Any]) -> set[str]:
+    """The types of the conditions in its status that hold."""
+    conditions = at(obj, "status", "conditions") or ()
+    return {it.get("type", "") for it in conditions if it.get("status") == "True"}
+
+
 def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The owner reference that says ``controller: true``."""
     owners = meta_of(obj).get("ownerReferences") or ()
