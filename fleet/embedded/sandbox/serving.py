@@ -26,7 +26,15 @@ from fleet.embedded.sandbox.clusters import Attached, Clusters
 from fleet.embedded.sandbox.control import control
 from fleet.embedded.sandbox.handling import handle
 from fleet.embedded.sandbox.persisting import Disk
-from fleet.embedded.sandbox.requests import Answer, Receive, Request, Send, as_answer, query_of
+from fleet.embedded.sandbox.requests import (
+    Answer,
+    Receive,
+    Request,
+    Send,
+    as_answer,
+    query_of,
+    until_left,
+)
 from fleet.embedded.sandbox.statuses import ApiError, unauthorized
 
 log = logging.getLogger(__name__)
@@ -83,8 +91,7 @@ class App:
     async def _endure(self, cluster: Cluster, receive: Receive, send: Send) -> bool:
         """What a broken cluster does to a request; whether it is answered after that."""
         if cluster.broken == "unreachable":
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await until_left(receive)
             return False
         if cluster.broken == "slow":
             await asyncio.sleep(SLOW_SECONDS)
