@@ -21,6 +21,7 @@ from fleet.embedded.sandbox.statuses import (
     Cause,
     conflict,
     invalid_options,
+    invalid_value,
     not_found,
     refused,
     unsupported_value,
@@ -107,7 +108,7 @@ def options_of(request: Request) -> Options:
 def _wrong_options(policy: str | None, orphan: bool | None, dry: list[str]) -> Iterator[Cause]:
     if policy is not None and orphan is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
-        yield Cause("FieldValueInvalid", f'Invalid value: "{policy}": {why}', "propagationPolicy")
+        yield invalid_value("propagationPolicy", policy, why)
     elif policy is not None and policy not in POLICIES:
         yield unsupported_value("propagationPolicy", policy, [*POLICIES, "nil"])
     if any(word != "All" for word in dry):

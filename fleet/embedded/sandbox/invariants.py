@@ -21,6 +21,7 @@ from fleet.embedded.sandbox.statuses import (
     forbidden_field,
     invalid_value,
     required_field,
+    too_long,
     unsupported_value,
 )
 from fleet.embedded.sandbox.structural import structural_causes
@@ -182,8 +183,7 @@ def _keys(obj: Fields, _: str) -> Iterator[Cause]:
         yield invalid_value(f"data[{key}]", key, "duplicate of key present in binaryData")
     size = sum(len(it) for name in ("data", "binaryData") for it in (obj.get(name) or {}).values())
     if size > _LARGEST_DATA:
-        why = f"Too long: may not be more than {_LARGEST_DATA} bytes"
-        yield Cause("FieldValueTooLong", why, "data" if obj["kind"] == "Secret" else "[]")
+        yield too_long("data" if obj["kind"] == "Secret" else "[]", _LARGEST_DATA)
     for key in _SECRET_KEYS.get(str(obj.get("type") or ""), ()):
         if key not in (obj.get("data") or {}):
             yield required_field(f"data[{key}]")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fleet.embedded.sandbox.kinds import Kind
 from fleet.embedded.sandbox.objects import Object, meta_of
-from fleet.embedded.sandbox.statuses import Cause, invalid_value, required_field
+from fleet.embedded.sandbox.statuses import Cause, invalid_value, required_field, too_long
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -117,8 +117,7 @@ def metadata_causes(obj: Object, kind: Kind) -> Iterator[Cause]:
         if problem := _key_problem(key.lower()):
             yield invalid_value("metadata.annotations", key, problem)
     if sum(len(key) + len(value) for key, value in annotations.items()) > _ANNOTATIONS_SIZE:
-        why = f"Too long: may not be more than {_ANNOTATIONS_SIZE} bytes"
-        yield Cause("FieldValueTooLong", why, "metadata.annotations")
+        yield too_long("metadata.annotations", _ANNOTATIONS_SIZE)
     yield from _owner_causes(meta.get("ownerReferences") or ())
     standard = kind.custom is None and kind.group != "apiextensions.k8s.io"
     for index, finalizer in enumerate(meta.get("finalizers") or ()):

@@ -23,6 +23,12 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def go_word(value: Any) -> str:
+    """What Go calls a JSON value."""
+    words = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+    return words.get(type(value), "object")
+
+
 def new_uid() -> str:
     """A random UID of version 4; at the start of many clusters ``uuid`` is too slow."""
     digits = os.urandom(16).hex()
