@@ -79,7 +79,7 @@ def validate(obj: Object, kind: Kind, before: Object | None) -> list[Cause]:
     """
     causes = [*metadata_causes(obj, kind)]
     if kind.custom is not None:
-        return [*causes, *schema_causes(obj, kind.custom.schema)]
+        return [*causes, *schema_causes(obj, kind.custom)]
     shape = kind.shape
     causes += _walk(obj, shape, "")
     causes += _status(obj)
