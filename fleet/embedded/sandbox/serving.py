@@ -35,7 +35,7 @@ from fleet.embedded.sandbox.requests import (
     query_of,
     until_left,
 )
-from fleet.embedded.sandbox.statuses import ApiError, unauthorized
+from fleet.embedded.sandbox.statuses import ApiError, bad_request, unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -146,17 +146,18 @@ async def _body(receive: Receive) -> bytes:
     """The whole body.
 
     Raises:
-        ApiError: it is too large; the rest of it is read and dropped.
+        ApiError: it is too large, and the rest of it is read and dropped; the client left before
+            its end, and a part of what was asked is not to be done.
     """
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    chunks = [body]
-    size = len(body)
-    while message.get("more_body"):
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise bad_request("the body ends too early")
         chunk = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(chunk)
         if size <= LARGEST_BODY:
             chunks.append(chunk)
