@@ -105,8 +105,6 @@ def create_object(write: Write, obj: Object, *, tracked: bool = False) -> Answer
     obj = to_stored(cluster.kinds, kind, obj)
     stored = cluster.kinds.kept_as(kind)
     obj = with_meta(obj, **dict.fromkeys(_OWNED_BY_SERVER, None), selfLink=None)
-    if kind is NAMESPACE:
-        obj = strategies.labelled_namespace(obj)
     defaulted = _decoded(obj, stored, applied=tracked)
     if not tracked:
         defaulted = _tracked(write, None, defaulted, stored)
@@ -222,8 +220,6 @@ def store_changed(
         if part == "scale":
             obj = _untimed(obj, write)
     obj = strategies.updated(stored, obj, before, part)
-    if kind is NAMESPACE:
-        obj = strategies.labelled_namespace(obj)
     obj = _admitted(cluster, stored, obj, before)
     check_grant(cluster, write.request.user, stored, obj, before)
     _check(stored, obj, before, [*_identity(uid, before), *_new_finalizers(obj, before)])
