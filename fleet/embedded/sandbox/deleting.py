@@ -19,7 +19,7 @@ from fleet.embedded.sandbox.requests import Answer, Request, Target
 from fleet.embedded.sandbox.statuses import (
     ApiError,
     Cause,
-    conflict,
+    about,
     invalid_options,
     invalid_value,
     not_found,
@@ -192,14 +192,9 @@ def _check_preconditions(kind: Kind, obj: Object, options: Options) -> None:
 
 def _precondition(kind: Kind, name: str, why: str) -> ApiError:
     """As ``conflict``, but by kind; what makes the object is asked here, not the storage."""
-    error = conflict(kind, name, why)
-    error.message = error.message.replace(f'on {kind.resource} "', f'on {_qualified(kind)} "')
-    error.details = {**(error.details or {}), "kind": kind.kind}
-    return error
-
-
-def _qualified(kind: Kind) -> str:
-    return f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
+    return ApiError(409, "Conflict", message, {**about(kind, name), "kind": kind.kind})
 
 
 def _success(kind: Kind, obj: Mapping[str, Any]) -> bytes:
