@@ -112,7 +112,7 @@ def _value(value: Any, shape: Shape, path: str) -> Iterator[Cause]:
     if shape.type == "object":
         yield from _walk(value, shape, path)
     elif shape.type == "list":
-        for index, it in enumerate(value):
+        for index, it in enumerate(value or ()):  # null in a map of lists is an empty list
             yield from _value(it, shape.items or ANY, f"{path}[{index}]")
     elif shape.type == "map" and shape.items and shape.items.type in {"object", "list"}:
         for name, it in value.items():
