@@ -9,7 +9,7 @@ from typing import Any
 from fleet.embedded.sandbox.authenticating import User
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.kinds import builtin_kind
-from fleet.embedded.sandbox.objects import meta_of
+from fleet.embedded.sandbox.objects import Object, namespace_of
 from fleet.embedded.sandbox.requests import Target
 from fleet.embedded.sandbox.statuses import ApiError, forbidden
 from fleet.embedded.sandbox.store import Event, Store
@@ -64,18 +64,14 @@ def may(cluster: Cluster, user: User, act: Act) -> bool:
     """Whether some rule allows it."""
     if user.is_master:
         return True
-    return any(_allows(rule, act) for rule in rights_of(cluster, user).rules(act.namespace))
+    return any(allows(rule, act) for rule in rights_of(cluster, user).rules(act.namespace))
 
 
 def may_read_path(cluster: Cluster, user: User, path: str, verb: str = "get") -> bool:
     """The same for a path that is no resource, e.g. ``/version``."""
     if user.is_master:
         return True
-    return any(
-        _has(rule.get("verbs"), verb)
-        and any(_path_matches(it, path) for it in rule.get("nonResourceURLs") or ())
-        for rule in rights_of(cluster, user).everywhere
-    )
+    return any(allows_path(rule, verb, path) for rule in rights_of(cluster, user).everywhere)
 
 
 def check(cluster: Cluster, user: User, target: Target) -> None:
@@ -91,14 +87,13 @@ def check(cluster: Cluster, user: User, target: Target) -> None:
 
 def refusal(cluster: Cluster, user: User, act: Act) -> ApiError:
     """403, as the real server says it."""
-    resource, _, part = act.resource.partition("/")
+    resource = act.resource.partition("/")[0]
     qualified = f"{resource}.{act.group}" if act.group else resource
     subject = f'{qualified} "{act.name}"' if act.name else qualified
     where = f'in the namespace "{act.namespace}"' if act.namespace else "at the cluster scope"
-    shown = f"{resource}/{part}" if part else resource
     why = "".join(f": RBAC: {it}" for it in rights_of(cluster, user).broken[:1])
     message = (
-        f'{subject} is forbidden: User "{user.name}" cannot {act.verb} resource "{shown}" '
+        f'{subject} is forbidden: User "{user.name}" cannot {act.verb} resource "{act.resource}" '
         f'in API group "{act.group}" {where}{why}'
     )
     details = {"name": act.name, "group": act.group, "kind": resource}
@@ -132,11 +127,11 @@ def _collect(store: Store, user: User) -> Rights:
     rights = Rights()
     for binding in store.list(CLUSTER_BINDING):
         if _is_bound(binding, user, ""):
-            rights.everywhere += _rules_of(store, binding, "", rights.broken)
+            rights.everywhere += _rules_of(store, binding, rights.broken)
     for binding in store.list(BINDING):
-        namespace = meta_of(binding)["namespace"]
+        namespace = namespace_of(binding)
         if _is_bound(binding, user, namespace):
-            found = _rules_of(store, binding, namespace, rights.broken)
+            found = _rules_of(store, binding, rights.broken)
             rights.inside.setdefault(namespace, []).extend(found)
     return rights
 
@@ -154,25 +149,38 @@ def _is_subject(subject: Mapping[str, Any], user: User, namespace: str) -> bool:
     return bool(subject.get("name") == user.name)
 
 
-def _rules_of(
-    store: Store, binding: Mapping[str, Any], namespace: str, broken: list[str]
-) -> list[Rule]:
+def role_of(store: Store, binding: Mapping[str, Any]) -> Object | None:
+    """The role that a binding means, if it is there."""
     ref = binding["roleRef"]
-    in_namespace = ref["kind"] == "Role"
-    role = store.get(ROLE if in_namespace else CLUSTER_ROLE, namespace * in_namespace, ref["name"])
+    if ref["kind"] == "Role":
+        return store.get(ROLE, namespace_of(binding), ref["name"])
+    return store.get(CLUSTER_ROLE, "", ref["name"])
+
+
+def _rules_of(store: Store, binding: Mapping[str, Any], broken: list[str]) -> list[Rule]:
+    role = role_of(store, binding)
     if role is None:
-        kind = "role" if in_namespace else "clusterrole"
+        ref = binding["roleRef"]
+        kind = "role" if ref["kind"] == "Role" else "clusterrole"
         broken.append(f'{kind}.{GROUP} "{ref["name"]}" not found')
         return []
     return list(role.get("rules") or ())
 
 
-def _allows(rule: Rule, act: Act) -> bool:
+def allows(rule: Rule, act: Act) -> bool:
+    """Whether one rule allows it, in the namespaces in which it counts."""
     return (
         _has(rule.get("verbs"), act.verb)
         and _has(rule.get("apiGroups"), act.group)
         and _covers(rule.get("resources") or (), act.resource)
         and (not rule.get("resourceNames") or act.name in rule["resourceNames"])
+    )
+
+
+def allows_path(rule: Rule, verb: str, path: str) -> bool:
+    """The same for a path that is no resource."""
+    return _has(rule.get("verbs"), verb) and any(
+        _path_matches(it, path) for it in rule.get("nonResourceURLs") or ()
     )
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from fleet.embedded.sandbox import protobuf
 from fleet.embedded.sandbox.kinds import Kind, find_builtin
-from fleet.embedded.sandbox.objects import Object, name_of
+from fleet.embedded.sandbox.objects import Object, go_word, name_of
 from fleet.embedded.sandbox.requests import Request
 from fleet.embedded.sandbox.shapes import ANY, builtin
 from fleet.embedded.sandbox.statuses import bad_request, invalid, invalid_value, unsupported_media
@@ -126,12 +126,6 @@ def go_error(error: orjson.JSONDecodeError) -> str:
     elif before.endswith('"'):
         place = "after object key"
     return f"invalid character '{error.doc[error.pos]}' {place}"
-
-
-def go_word(value: Any) -> str:
-    """What Go calls a JSON value."""
-    words = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
-    return words.get(type(value), "object")
 
 
 def with_kind(obj: Object, kind: Kind, body: bytes = b"") -> Object:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from fleet.embedded.sandbox.objects import at, meta_of
+from fleet.embedded.sandbox.objects import at, meta_of, true_conditions
 
 NONE, UNKNOWN, UNSET = "<none>", "<unknown>", "<unset>"
 _LISTED = 3  # of ports, endpoints and the like; the rest is counted
@@ -134,7 +134,7 @@ def pod_status(obj: Obj, _: datetime) -> str:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             reason = "SchedulingGated"
     starting = _init_reason(obj)
-    reason = starting or _running_reason(status, reason)
+    reason = starting or _running_reason(obj, reason)
     if meta_of(obj).get("deletionTimestamp"):
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return reason
@@ -158,9 +158,9 @@ def _init_reason(obj: Obj) -> str:
     return ""
 
 
-def _running_reason(status: Obj, reason: str) -> str:
+def _running_reason(obj: Obj, reason: str) -> str:
     running = False
-    for state in reversed(status.get("containerStatuses") or ()):
+    for state in reversed(at(obj, "status", "containerStatuses") or ()):
         waiting = at(state, "state", "waiting", "reason")
         ended = at(state, "state", "terminated")
         if waiting:
@@ -170,11 +170,7 @@ def _running_reason(status: Obj, reason: str) -> str:
         elif state.get("ready") and at(state, "state", "running") is not None:
             running = True
     if reason == "Completed" and running:
-        ready = any(
-            it.get("type") == "Ready" and it.get("status") == "True"
-            for it in status.get("conditions") or ()
-        )
-        return "Running" if ready else "NotReady"
+        return "Running" if "Ready" in true_conditions(obj) else "NotReady"
     return reason
 
 
@@ -200,8 +196,7 @@ def pod_gates(obj: Obj, _: datetime) -> str:
     gates = at(obj, "spec", "readinessGates") or ()
     if not gates:
         return NONE
-    conditions = at(obj, "status", "conditions") or ()
-    true = {it.get("type") for it in conditions if it.get("status") == "True"}
+    true = true_conditions(obj)
     return f"{sum(1 for it in gates if it['conditionType'] in true)}/{len(gates)}"
 
 
@@ -210,16 +205,9 @@ def pod_gates(obj: Obj, _: datetime) -> str:
 
 def job_status(obj: Obj, _: datetime) -> str:
     """What its conditions come to."""
-    conditions = at(obj, "status", "conditions") or ()
-    true = [it.get("type") for it in conditions if it.get("status") == "True"]
-    for kind, word in (
-        ("Complete", "Complete"),
-        ("Failed", "Failed"),
-        ("Suspended", "Suspended"),
-        ("FailureTarget", "FailureTarget"),
-        ("SuccessCriteriaMet", "SuccessCriteriaMet"),
-    ):
-        if kind in true:
+    true = true_conditions(obj)
+    for word in ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet"):
+        if word in true:
             return word
     return "Terminating" if meta_of(obj).get("deletionTimestamp") else "Running"
 
@@ -257,9 +245,7 @@ def external_ip(obj: Obj, _: datetime) -> str:
     if kind == "ExternalName":
         return str(at(obj, "spec", "externalName") or "")
     if kind == "LoadBalancer":
-        given = at(obj, "status", "loadBalancer", "ingress") or ()
-        found = [it.get("ip") or it.get("hostname") or "" for it in given]
-        return ",".join([*found, *addresses]) or "<pending>"
+        return ",".join([*_balanced(obj), *addresses]) or "<pending>"
     return ",".join(addresses) or NONE
 
 
@@ -307,8 +293,13 @@ def hosts(obj: Obj, _: datetime) -> str:
 
 def ingress_address(obj: Obj, _: datetime) -> str:
     """Where an Ingress is reached."""
+    return ",".join(_balanced(obj))
+
+
+def _balanced(obj: Obj) -> list[str]:
+    """The addresses of its load balancer."""
     given = at(obj, "status", "loadBalancer", "ingress") or ()
-    return ",".join(it.get("ip") or it.get("hostname") or "" for it in given)
+    return [it.get("ip") or it.get("hostname") or "" for it in given]
 
 
 # ---- cluster

@@ -127,7 +127,7 @@ class Collector:
         obj = self._cluster.store.get(kind, where, ref.get("name", ""))
         if obj is None or meta_of(obj).get("uid") != ref.get("uid"):
             return None
-        return self._cluster.kinds.stored(kind.storage) or kind, obj
+        return self._cluster.kinds.kept_as(kind), obj
 
 
 def _waits(owner: Object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fleet.embedded.sandbox import cells
 from fleet.embedded.sandbox.cells import NONE, UNSET
-from fleet.embedded.sandbox.objects import at
+from fleet.embedded.sandbox.objects import at, controller_of, true_conditions
 
 Cell = Callable[[Mapping[str, Any], datetime], Any]
 
@@ -110,14 +110,8 @@ def _version(version: Mapping[str, Any]) -> str:
     return f"{version['name']}(storage)" if version.get("storage") else str(version["name"])
 
 
-def _established(obj: Mapping[str, Any], _: datetime) -> bool:
-    conditions = at(obj, "status", "conditions") or ()
-    return any(it["type"] == "Established" and it["status"] == "True" for it in conditions)
-
-
 def _owner(obj: Mapping[str, Any], _: datetime) -> str:
-    owners = at(obj, "metadata", "ownerReferences") or ()
-    found = next((it for it in owners if it.get("controller")), None)
+    found = controller_of(obj)
     return (
         f"{found['kind'].lower()}.{found['apiVersion'].rpartition('/')[0]}/{found['name']}"
         if found
@@ -346,7 +340,12 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         _wide("Group", _text("spec.group")),
         _wide("Kind", _text("spec.names.kind")),
         _wide("ShortNames", lambda obj, _: ",".join(at(obj, "spec", "names", "shortNames") or ())),
-        Column("Established", _established, "boolean", priority=1),
+        Column(
+            "Established",
+            lambda obj, _: "Established" in true_conditions(obj),
+            "boolean",
+            priority=1,
+        ),
     ),
     ("scheduling.k8s.io", "priorityclasses"): (
         NAME,

@@ -15,6 +15,7 @@ from fleet.embedded.sandbox.fieldsets import (
     SELF,
     FieldSet,
     FieldsInvalid,
+    as_member,
     printed,
     step_of,
 )
@@ -70,7 +71,7 @@ def _fields_of(value: Any, shape: Shape) -> FieldSet | None:
             if step in found:
                 raise ValueError
             below = _fields_of(item, shape.items or ANY)
-            found[step] = {SELF: LEAF, **below} if below else LEAF
+            found[step] = as_member(below or LEAF)
         return found or None
     if value.__class__ not in shape.scalars and kind != "any":
         raise ValueError
@@ -83,8 +84,8 @@ def _fields_of_map(value: dict[str, Any], shape: Shape) -> FieldSet | None:
     for name, it in value.items():
         of = fields.get(name)
         below = _fields_of(it, of or extra or _undeclared())
-        if (of is None or it is None or it == {}) and not (below and SELF in below):
-            below = {SELF: LEAF, **below} if below else LEAF
+        if of is None or it is None or it == {}:
+            below = as_member(below or LEAF)
         if below is not None:
             found["f:" + name] = below
     if shape.atomic:

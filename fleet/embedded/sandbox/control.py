@@ -32,7 +32,7 @@ def _do(clusters: Clusters, method: str, path: str, body: Any) -> Any:
             return {"clusters": [shape(clusters, it) for it in clusters]}
         case ["POST", "clusters"]:
             wanted = body if isinstance(body, list) else [body]
-            made = [clusters.add(*_names(it), labels=it.get("labels")) for it in wanted]
+            made = [clusters.add(_name(it), labels=it.get("labels")) for it in wanted]
             return {"clusters": [shape(clusters, it) for it in made]}
         case ["GET", "clusters", name]:
             return shape(clusters, clusters.get(name))
@@ -55,10 +55,11 @@ def _do(clusters: Clusters, method: str, path: str, body: Any) -> Any:
             raise NotFound(f"the control endpoint has no {method} {path}")
 
 
-def _names(wanted: Any) -> tuple[str]:
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str):
+def _name(wanted: Any) -> str:
+    name = wanted.get("name") if isinstance(wanted, dict) else None
+    if not isinstance(name, str):
         raise UsageError("a cluster needs a name", hint='Send [{"name": "dev-1"}].')
-    return (wanted["name"],)
+    return name
 
 
 def _read(body: bytes) -> Any:

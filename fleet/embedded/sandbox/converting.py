@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from fleet.embedded.sandbox.kinds import Kind, Kinds
 from fleet.embedded.sandbox.objects import Object, at
-from fleet.embedded.sandbox.store import Entry, head_of
+from fleet.embedded.sandbox.store import Entry, head_of, packed
 
 _CPU_PERCENT = "targetCPUUtilizationPercentage"
 
@@ -72,7 +70,7 @@ _FROM_STORED: dict[tuple[str, str], _Convert] = {
 def to_stored(kinds: Kinds, kind: Kind, obj: Object) -> Object:
     """An object that was sent as ``kind``, in the version that is stored."""
     convert = _TO_STORED.get((kind.api_version, kind.kind))
-    stored = kinds.stored(kind.storage) or kind
+    stored = kinds.kept_as(kind)
     if stored is kind:
         return obj
     return {**(convert(obj) if convert else obj), **_words(stored)}
@@ -104,6 +102,5 @@ def presented(kind: Kind, entry: Entry) -> Entry:
         return entry
     if kind.custom is not None:
         return Entry(entry.version, head, entry.meta, entry.rest)
-    obj = from_stored(kind, entry.object())
-    rest = {k: it for k, it in obj.items() if k not in {"apiVersion", "kind", "metadata"}}
-    return Entry(entry.version, head, entry.meta, b"," + orjson.dumps(rest)[1:])
+    rest = packed(kind, from_stored(kind, entry.object()), entry.version).rest
+    return Entry(entry.version, head, entry.meta, rest)

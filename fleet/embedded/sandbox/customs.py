@@ -14,12 +14,15 @@ from jsonschema.exceptions import ValidationError
 
 from fleet.embedded.sandbox.comparing import is_granular_list
 from fleet.embedded.sandbox.fieldsets import NoStep, step_of
+from fleet.embedded.sandbox.kinds import Custom
 from fleet.embedded.sandbox.objects import Object
-from fleet.embedded.sandbox.shapes import ANY, Shape, of_schema
+from fleet.embedded.sandbox.shapes import ANY, Shape
 from fleet.embedded.sandbox.statuses import (
     Cause,
+    duplicate_value,
     invalid_value,
     required_field,
+    too_long,
     unsupported_value,
 )
 
@@ -57,19 +60,19 @@ _SAME: Final = (
 )
 
 
-def schema_causes(obj: Object, schema: Mapping[str, Any]) -> Iterator[Cause]:
+def schema_causes(obj: Object, custom: Custom) -> Iterator[Cause]:
     """What is wrong with a custom object."""
-    validator, shape = _validator(orjson.dumps(schema))
+    validator = _validator(orjson.dumps(custom.schema))
     parts = {name: it for name, it in obj.items() if name != "metadata"}
     for error in validator.iter_errors(parts):
         yield from _causes(error)
-    yield from _duplicates(parts, shape, "")
+    yield from _duplicates(parts, custom.shape, "")
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: bytes) -> tuple[Draft4Validator, Shape]:
-    read = orjson.loads(schema)
-    return Draft4Validator(_draft4(read), format_checker=_FORMATS), of_schema(read)
+def _validator(schema: bytes) -> Draft4Validator:
+    """Shared by the clusters that have the same definition."""
+    return Draft4Validator(_draft4(orjson.loads(schema)), format_checker=_FORMATS)
 
 
 def _draft4(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +134,7 @@ def _type(error: ValidationError, path: str, value: Any) -> Iterator[Cause]:
     yield _wrong_type(path, _type_name(value), wanted)
     if wanted == "integer" and isinstance(value, float):
         why = f"Checked value must be of type integer (default format) in {path}"
-        yield Cause("FieldValueInvalid", f'Invalid value: "": {why}', "<nil>")
+        yield invalid_value("<nil>", "", why)
 
 
 def _wrong_type(path: str, found: str, wanted: str) -> Cause:
@@ -173,8 +176,8 @@ def _values(error: ValidationError) -> list[Any]:
 
 
 def _too_long(error: ValidationError, path: str, _: Any) -> Iterator[Cause]:
-    message = f"Too long: may not be more than {error.validator_value} bytes"
-    yield Cause("FieldValueTooLong", message, path)
+    limit: Any = error.validator_value
+    yield too_long(path, limit)
 
 
 def _too_many(error: ValidationError, path: str, value: Any) -> Iterator[Cause]:
@@ -196,7 +199,7 @@ def _choice(error: ValidationError, path: str, _: Any) -> Iterator[Cause]:
         "anyOf": "must validate at least one schema (anyOf)",
         "not": "must not validate the schema (not)",
     }[str(error.validator)]
-    yield Cause("FieldValueInvalid", f'Invalid value: "": "{path}" {rule}', "<nil>")
+    yield invalid_value("<nil>", "", f'"{path}" {rule}')
 
 
 _SPECIAL: Final[Mapping[str, Callable[[ValidationError, str, Any], Iterator[Cause]]]] = {
@@ -232,8 +235,7 @@ def _duplicates(value: Any, shape: Shape, path: str) -> Iterator[Cause]:
                 except NoStep:
                     continue
                 if step in seen:
-                    shown = orjson.dumps(_key(it, shape)).decode()
-                    yield Cause("FieldValueDuplicate", f"Duplicate value: {shown}", place)
+                    yield duplicate_value(place, _key(it, shape))
                 seen.add(step)
 
 

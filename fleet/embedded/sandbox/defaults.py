@@ -232,6 +232,7 @@ def _replication_controller(obj: Fields) -> None:
 
 
 def _namespace(obj: Fields) -> None:
+    """The label that holds its name; nobody can take it away."""
     name = obj["metadata"].get("name")
     if name:
         obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name

@@ -9,7 +9,15 @@ from typing import Any
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.deleting import CLEANUP, DEFINITION, Options, begin, put_or_finish
 from fleet.embedded.sandbox.kinds import CUSTOM_VERBS, Custom, Kind
-from fleet.embedded.sandbox.objects import Object, at, meta_of, name_of, timestamp, with_meta
+from fleet.embedded.sandbox.objects import (
+    Object,
+    at,
+    meta_of,
+    name_of,
+    timestamp,
+    true_conditions,
+    with_meta,
+)
 from fleet.embedded.sandbox.store import Event, Store
 
 
@@ -35,7 +43,7 @@ class Definer:
     def load(self) -> None:
         """Serve what is defined already, e.g. after a restart."""
         for obj in self._cluster.store.list(DEFINITION):
-            if _is_true(obj, "Established"):
+            if "Established" in true_conditions(obj):
                 self._serve(obj)
 
     def resume(self) -> None:
@@ -54,7 +62,7 @@ class Definer:
         status = _status(obj, taken, timestamp(self._cluster.now()))
         if status != obj.get("status"):
             obj = self._cluster.store.put(DEFINITION, {**obj, "status": status})
-        if _is_true(obj, "Established"):
+        if "Established" in true_conditions(obj):
             self._serve(obj)
 
     def _taken(self, obj: Object) -> list[tuple[str, str]]:
@@ -161,11 +169,6 @@ def _warning(spec: Mapping[str, Any], version: Mapping[str, Any]) -> str:
         return ""
     given = version.get("deprecationWarning")
     return given or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
-
-
-def _is_true(obj: Object, condition: str) -> bool:
-    conditions = at(obj, "status", "conditions") or ()
-    return any(it["type"] == condition and it["status"] == "True" for it in conditions)
 
 
 _CONFLICTS = {

@@ -19,8 +19,9 @@ from fleet.embedded.sandbox.requests import Answer, Request, Target
 from fleet.embedded.sandbox.statuses import (
     ApiError,
     Cause,
-    conflict,
+    about,
     invalid_options,
+    invalid_value,
     not_found,
     refused,
     unsupported_value,
@@ -107,7 +108,7 @@ def options_of(request: Request) -> Options:
 def _wrong_options(policy: str | None, orphan: bool | None, dry: list[str]) -> Iterator[Cause]:
     if policy is not None and orphan is not None:
         why = "orphanDependents and deletionPropagation cannot be both set"
-        yield Cause("FieldValueInvalid", f'Invalid value: "{policy}": {why}', "propagationPolicy")
+        yield invalid_value("propagationPolicy", policy, why)
     elif policy is not None and policy not in POLICIES:
         yield unsupported_value("propagationPolicy", policy, [*POLICIES, "nil"])
     if any(word != "All" for word in dry):
@@ -131,7 +132,7 @@ def delete(cluster: Cluster, request: Request, target: Target) -> Answer:
     warnings = _warnings(kind, options)
     if over and kind.storage not in _ANSWERED_WHOLE:
         return Answer(_success(kind, before), warnings=warnings)
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     entry = packed(stored, after, int(meta_of(after)["resourceVersion"]))
     return shown(cluster, request, kind, entry, warnings=warnings)
 
@@ -191,14 +192,9 @@ def _check_preconditions(kind: Kind, obj: Object, options: Options) -> None:
 
 def _precondition(kind: Kind, name: str, why: str) -> ApiError:
     """As ``conflict``, but by kind; what makes the object is asked here, not the storage."""
-    error = conflict(kind, name, why)
-    error.message = error.message.replace(f'on {kind.resource} "', f'on {_qualified(kind)} "')
-    error.details = {**(error.details or {}), "kind": kind.kind}
-    return error
-
-
-def _qualified(kind: Kind) -> str:
-    return f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
+    return ApiError(409, "Conflict", message, {**about(kind, name), "kind": kind.kind})
 
 
 def _success(kind: Kind, obj: Mapping[str, Any]) -> bytes:
@@ -222,7 +218,7 @@ def begin(
     cluster: Cluster, kind: Kind, before: Object, options: Options = Options()
 ) -> tuple[Object, bool]:
     """Delete an object as a client does. Returns it, and whether it is gone now."""
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     metadata = meta_of(before)
     grace = _grace(kind, before, options)
     finalizers = _finalizers(stored, before, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -282,7 +282,7 @@ def _document(group: str, version: str) -> bytes:
 def _documents(cluster: Cluster) -> dict[str, Any]:
     """Where each document is. The hash changes when the document does."""
     found: dict[str, Any] = {}
-    stamp = installed("kubernetes")
+    stamp = _models_version()
     found["version"] = {"serverRelativeURL": f"/openapi/v3/version?hash={_hash(VERSION).upper()}"}
     for kind in (*BUILTIN, *cluster.kinds.custom):
         place = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
@@ -292,6 +292,12 @@ def _documents(cluster: Cluster) -> dict[str, Any]:
         url = f"/openapi/v3/{place}?hash={_hash(f'{told} {place}').upper()}"
         found[place] = {"serverRelativeURL": url}
     return found
+
+
+@cache
+def _models_version() -> str:
+    """Of the package whose models the documents are made of; it is read from a file."""
+    return installed("kubernetes")
 
 
 @lru_cache(maxsize=256)

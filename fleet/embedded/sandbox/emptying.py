@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from fleet.embedded.sandbox.bootstrap import furnish
+from fleet.embedded.sandbox.bootstrap import ROOT_CA, furnish
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.deleting import NAMESPACE, Options, begin, put_or_finish
 from fleet.embedded.sandbox.kinds import Kind
@@ -54,7 +54,7 @@ class Emptier:
             namespace = event.key.partition("/")[0]
             if namespace in self._terminating:
                 self._cluster.schedule(0, lambda: self._finish(namespace))
-        elif event.deleted and event.key.partition("/")[2] in {"default", "kube-root-ca.crt"}:
+        elif event.deleted and event.key.partition("/")[2] in {"default", ROOT_CA}:
             self._restore(store, event)
 
     def resume(self) -> None:

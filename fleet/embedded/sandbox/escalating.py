@@ -4,7 +4,7 @@ written."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,8 +18,11 @@ from fleet.embedded.sandbox.authorizing import (
     ROLE,
     Act,
     Rule,
+    allows,
+    allows_path,
     may,
     rights_of,
+    role_of,
 )
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.kinds import Kind
@@ -51,7 +54,7 @@ def check_grant(
         if before is not None and before.get("rules") == obj.get("rules"):
             return
     else:
-        verb, rules = "bind", _bound(cluster, obj)
+        verb, rules = "bind", (role_of(cluster.store, obj) or {}).get("rules") or ()
     if may(cluster, user, _exemption(kind, obj, verb)):
         return
     held = list(rights_of(cluster, user).rules(namespace_of(obj)))
@@ -74,49 +77,21 @@ def _exemption(kind: Kind, obj: Object, verb: str) -> Act:
     return Act(verb, GROUP, kind.plural, namespace_of(obj), name_of(obj))
 
 
-def _bound(cluster: Cluster, binding: Object) -> Sequence[Rule]:
-    ref = binding.get("roleRef") or {}
-    in_namespace = ref.get("kind") == "Role"
-    namespace = namespace_of(binding) if in_namespace else ""
-    role = cluster.store.get(
-        ROLE if in_namespace else CLUSTER_ROLE, namespace, str(ref.get("name"))
-    )
-    return (role or {}).get("rules") or ()
-
-
 def _covered(rule: Rule, held: Sequence[Rule]) -> bool:
     """Whether each single right of a rule is held."""
     if rule.get("nonResourceURLs"):
         pairs = itertools.product(rule["verbs"], rule["nonResourceURLs"])
-        return all(any(_holds_path(it, verb, path) for it in held) for verb, path in pairs)
+        return all(any(allows_path(it, verb, path) for it in held) for verb, path in pairs)
     singles = itertools.product(
         rule.get("verbs") or (),
         rule.get("apiGroups") or (),
         rule.get("resources") or (),
         rule.get("resourceNames") or ("",),
     )
-    return all(any(_holds(it, *single) for it in held) for single in singles)
-
-
-def _holds(rule: Rule, verb: str, group: str, resource: str, name: str) -> bool:
-    names = rule.get("resourceNames")
-    part = resource.partition("/")[2]
-    return (
-        _has(rule.get("verbs"), verb)
-        and _has(rule.get("apiGroups"), group)
-        and (_has(rule.get("resources"), resource) or f"*/{part}" in (rule.get("resources") or ()))
-        and (not names or name in names)
+    return all(
+        any(allows(it, Act(verb, group, resource, name=name)) for it in held)
+        for verb, group, resource, name in singles
     )
-
-
-def _holds_path(rule: Rule, verb: str, path: str) -> bool:
-    paths = rule.get("nonResourceURLs") or ()
-    fits = any(it == path or (it.endswith("*") and path.startswith(it[:-1])) for it in paths)
-    return fits and _has(rule.get("verbs"), verb)
-
-
-def _has(words: Iterable[str] | None, word: str) -> bool:
-    return word in (words or ()) or "*" in (words or ())
 
 
 def _text(rule: Mapping[str, Any]) -> str:

@@ -40,7 +40,8 @@ def path_set(*paths: tuple[str, ...]) -> FieldSet:
     return found
 
 
-def _as_member(node: FieldSet) -> FieldSet:
+def as_member(node: FieldSet) -> FieldSet:
+    """The node of a path that is in the set, with all that is below it."""
     return node if not node or SELF in node else {SELF: LEAF, **node}
 
 
@@ -64,7 +65,7 @@ def union(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def _union(left: FieldSet, right: FieldSet) -> FieldSet:
     if not left or not right:
-        return _as_member(left or right)
+        return as_member(left or right)
     if left == right:
         return left
     found = dict(left)
@@ -149,7 +150,7 @@ def with_named(fields: FieldSet, shape: Shape) -> FieldSet:
         named = shape.fields.get(step[2:]) if step[0] == "f" else None
         of = named or (shape.extra if step[0] == "f" else shape.items) or ANY
         below = with_named(node, of)
-        found[step] = _as_member(below) if named else below
+        found[step] = as_member(below) if named else below
     return found
 
 

@@ -38,6 +38,13 @@ class Form(NamedTuple):
         """The media type of an answer in this form."""
         return b"application/yaml" if self.yaml else b"application/json"
 
+    def partial(self, metadata: bytes) -> bytes:
+        """The encoded metadata of an object, as ``PartialObjectMetadata``."""
+        return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
+            self.version.encode(),
+            metadata,
+        )
+
     def encoded(self, body: bytes) -> bytes:
         """JSON, in this form."""
         if not self.yaml:

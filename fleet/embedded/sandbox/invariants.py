@@ -15,11 +15,13 @@ from fleet.embedded.sandbox.names import label_causes, subdomain_problem
 from fleet.embedded.sandbox.objects import at
 from fleet.embedded.sandbox.podrules import POD_RULES, PORT_RANGE, Fields, Rule, duplicates
 from fleet.embedded.sandbox.quantities import amount
+from fleet.embedded.sandbox.selectors import matches
 from fleet.embedded.sandbox.statuses import (
     Cause,
     forbidden_field,
     invalid_value,
     required_field,
+    too_long,
     unsupported_value,
 )
 from fleet.embedded.sandbox.structural import structural_causes
@@ -32,23 +34,6 @@ _LARGEST_PRIORITY: Final = 1_000_000_000
 _RBAC_KINDS: Final = ("ServiceAccount", "User", "Group")
 
 
-def matches(selector: Fields, labels: Fields) -> bool:
-    """Does a label selector match these labels?"""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    for it in selector.get("matchExpressions") or ():
-        value, values = labels.get(it["key"]), it.get("values") or ()
-        met = {
-            "In": value in values,
-            "NotIn": value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }
-        if not met.get(it["operator"], True):
-            return False
-    return True
-
-
 def _template(kind: str) -> Rule:
     """The rules of a kind that keeps pods running: its selector matches what it makes."""
 
@@ -59,7 +44,7 @@ def _template(kind: str) -> Rule:
         elif not selector:
             why = f"empty selector is invalid for {kind}"
             yield invalid_value("spec.selector", selector, why)
-        if selector is None or not matches(selector, labels or {}):
+        if not matches(selector, labels or {}):
             why = "`selector` does not match template `labels`"
             yield invalid_value("spec.template.metadata.labels", labels, why)
         yield from label_causes(labels or {}, "spec.template.labels")
@@ -132,7 +117,7 @@ def _job(obj: Fields, _: str) -> Iterator[Cause]:
         yield required_field("spec.selector")
     elif not spec.get("manualSelector") and set(selector.get("matchLabels") or ()) != {_JOB_UID}:
         yield invalid_value("spec.selector", selector, "`selector` not auto-generated")
-    if selector is None or not matches(selector, labels):
+    if not matches(selector, labels):
         why = "`selector` does not match template `labels`"
         yield invalid_value("spec.template.metadata.labels", labels or None, why)
 
@@ -198,8 +183,7 @@ def _keys(obj: Fields, _: str) -> Iterator[Cause]:
         yield invalid_value(f"data[{key}]", key, "duplicate of key present in binaryData")
     size = sum(len(it) for name in ("data", "binaryData") for it in (obj.get(name) or {}).values())
     if size > _LARGEST_DATA:
-        why = f"Too long: may not be more than {_LARGEST_DATA} bytes"
-        yield Cause("FieldValueTooLong", why, "data" if obj["kind"] == "Secret" else "[]")
+        yield too_long("data" if obj["kind"] == "Secret" else "[]", _LARGEST_DATA)
     for key in _SECRET_KEYS.get(str(obj.get("type") or ""), ()):
         if key not in (obj.get("data") or {}):
             yield required_field(f"data[{key}]")

@@ -167,6 +167,10 @@ class Kinds:
         """The version of the kind at this place in which its objects are kept."""
         return _STORED.get(storage) or self._stored.get(storage)
 
+    def kept_as(self, kind: Kind) -> Kind:
+        """The version in which objects of this kind are kept: it itself while nobody serves it."""
+        return self.stored(kind.storage) or kind
+
     def storages(self) -> Iterator[Kind]:
         """Every place once, by the kind its objects are kept in."""
         yield from _STORED.values()

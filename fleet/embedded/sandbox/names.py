@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fleet.embedded.sandbox.kinds import Kind
 from fleet.embedded.sandbox.objects import Object, meta_of
-from fleet.embedded.sandbox.statuses import Cause, invalid_value, required_field
+from fleet.embedded.sandbox.statuses import Cause, invalid_value, required_field, too_long
+from fleet.model.names import (
+    DNS_LABEL_LENGTH,
+    DNS_SUBDOMAIN_LENGTH,
+    is_dns_label,
+    is_dns_subdomain,
+    is_label_value,
+)
 
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_WORD: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ANNOTATIONS_SIZE: Final = 256 * 1024
 
 IS_NO_LABEL: Final = (
@@ -32,7 +35,7 @@ _IS_NO_VALUE: Final = (
     " must start and end with a letter or digit"
 )
 
-#: Kinds whose names are one label; all others but PATH_NAMES have subdomains.
+#: Kinds whose names are one label; all others but _PATH_NAMES have subdomains.
 _LABEL_NAMES: Final = frozenset({"namespaces", "services"})
 #: Kinds whose names may be anything that fits into a URL.
 _PATH_NAMES: Final = frozenset(
@@ -42,16 +45,16 @@ _PATH_NAMES: Final = frozenset(
 
 def label_problem(name: str) -> str:
     """Why a name is no RFC 1123 label; "" when it is one."""
-    if len(name) > 63:
-        return "must be no more than 63 characters"
-    return "" if _LABEL.fullmatch(name) else IS_NO_LABEL
+    if len(name) > DNS_LABEL_LENGTH:
+        return f"must be no more than {DNS_LABEL_LENGTH} characters"
+    return "" if is_dns_label(name) else IS_NO_LABEL
 
 
 def subdomain_problem(name: str) -> str:
     """Why a name is no RFC 1123 subdomain; "" when it is one."""
-    if len(name) > 253:
-        return "must be no more than 253 characters"
-    return "" if _SUBDOMAIN.fullmatch(name) else IS_NO_SUBDOMAIN
+    if len(name) > DNS_SUBDOMAIN_LENGTH:
+        return f"must be no more than {DNS_SUBDOMAIN_LENGTH} characters"
+    return "" if is_dns_subdomain(name) else IS_NO_SUBDOMAIN
 
 
 def _path_problem(name: str) -> str:
@@ -64,30 +67,25 @@ def _name_problem(name: str, plural: str) -> str:
     if plural in _PATH_NAMES:
         return _path_problem(name)
     if plural in _LABEL_NAMES:
-        return (
-            "must not contain dots"
-            if _SUBDOMAIN.fullmatch(name) and "." in name
-            else (label_problem(name))
-        )
+        dotted = "." in name and is_dns_subdomain(name)
+        return "must not contain dots" if dotted else label_problem(name)
     return subdomain_problem(name)
 
 
 def _key_problem(key: str) -> str:
     """Why this is no key of a label or an annotation; "" when it is one."""
     prefix, slash, name = key.rpartition("/")
-    if slash and (not prefix or "/" in prefix):
-        return (
-            "prefix part must be a DNS subdomain"
-            if not prefix
-            else ("a valid label key has at most one '/'")
-        )
+    if slash and not prefix:
+        return "prefix part must be a DNS subdomain"
+    if "/" in prefix:
+        return "a valid label key has at most one '/'"
     if slash and (problem := subdomain_problem(prefix.lower())):
         return f"prefix part {problem}"
     if not name:
         return "name part must be non-empty"
-    if len(name) > 63:
-        return "name part must be no more than 63 characters"
-    return "" if _WORD.fullmatch(name) else _IS_NO_WORD
+    if len(name) > DNS_LABEL_LENGTH:
+        return f"name part must be no more than {DNS_LABEL_LENGTH} characters"
+    return "" if is_label_value(name) else _IS_NO_WORD
 
 
 def label_causes(labels: Mapping[str, str], path: str) -> Iterator[Cause]:
@@ -95,9 +93,10 @@ def label_causes(labels: Mapping[str, str], path: str) -> Iterator[Cause]:
     for key, value in labels.items():
         if problem := _key_problem(key):
             yield invalid_value(path, key, problem)
-        if len(value) > 63:
-            yield invalid_value(path, value, "must be no more than 63 characters")
-        elif value and not _WORD.fullmatch(value):
+        if len(value) > DNS_LABEL_LENGTH:
+            why = f"must be no more than {DNS_LABEL_LENGTH} characters"
+            yield invalid_value(path, value, why)
+        elif not is_label_value(value):
             yield invalid_value(path, value, _IS_NO_VALUE)
 
 
@@ -117,8 +116,7 @@ def metadata_causes(obj: Object, kind: Kind) -> Iterator[Cause]:
         if problem := _key_problem(key.lower()):
             yield invalid_value("metadata.annotations", key, problem)
     if sum(len(key) + len(value) for key, value in annotations.items()) > _ANNOTATIONS_SIZE:
-        why = f"Too long: may not be more than {_ANNOTATIONS_SIZE} bytes"
-        yield Cause("FieldValueTooLong", why, "metadata.annotations")
+        yield too_long("metadata.annotations", _ANNOTATIONS_SIZE)
     yield from _owner_causes(meta.get("ownerReferences") or ())
     standard = kind.custom is None and kind.group != "apiextensions.k8s.io"
     for index, finalizer in enumerate(meta.get("finalizers") or ()):

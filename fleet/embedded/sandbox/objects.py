@@ -23,6 +23,12 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def go_word(value: Any) -> str:
+    """What Go calls a JSON value."""
+    words = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+    return words.get(type(value), "object")
+
+
 def new_uid() -> str:
     """A random UID of version 4; at the start of many clusters ``uuid`` is too slow."""
     digits = os.urandom(16).hex()
@@ -65,6 +71,12 @@ def at(obj: Mapping[str, Any], *path: str) -> Any:
             return None
         found = found.get(key)
     return found
+
+
+def true_conditions(obj: Mapping[str, Any]) -> set[str]:
+    """The types of the conditions in its status that hold."""
+    conditions = at(obj, "status", "conditions") or ()
+    return {it.get("type", "") for it in conditions if it.get("status") == "True"}
 
 
 def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from fleet.embedded.sandbox.statuses import (
     forbidden_field,
     invalid_options,
     required_field,
+    too_long,
     unsupported_value,
 )
 
@@ -38,8 +39,7 @@ def _wrong(request: Request, *, applying: bool, patching: bool) -> Iterator[Caus
     if patching and not applying and "force" in query:
         yield forbidden_field("force", "may not be specified for non-apply patch")
     if len(manager) > _LONGEST_MANAGER:
-        why = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
-        yield Cause("FieldValueTooLong", why, "fieldManager")
+        yield too_long("fieldManager", _LONGEST_MANAGER)
     dry = query.get("dryRun")
     if dry not in {None, "", "All"}:
         yield unsupported_value("dryRun", [dry], ["All"])

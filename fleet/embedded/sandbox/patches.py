@@ -11,7 +11,6 @@ from fleet.embedded.sandbox import merging, strategies
 from fleet.embedded.sandbox.authorizing import Act, may, refusal
 from fleet.embedded.sandbox.bodies import (
     from_yaml,
-    go_word,
     media_type,
     with_kind,
 )
@@ -22,6 +21,7 @@ from fleet.embedded.sandbox.kinds import Kind
 from fleet.embedded.sandbox.objects import (
     Object,
     at,
+    go_word,
     meta_of,
     name_of,
     namespace_of,
@@ -37,12 +37,12 @@ from fleet.embedded.sandbox.patching import (
 from fleet.embedded.sandbox.requests import Answer, Request, Target
 from fleet.embedded.sandbox.statuses import (
     ApiError,
-    Cause,
     apply_conflict,
     bad_request,
     conflict,
     internal,
     invalid,
+    invalid_value,
     not_found,
     unsupported_media,
 )
@@ -83,7 +83,8 @@ def patch(cluster: Cluster, request: Request, target: Target) -> Answer:
     after = patched(request, target.kind, shown_before)
     check_name(target, after)
     after = in_namespace(write, after)
-    stored_after = to_stored(cluster.kinds, target.kind, _checked_patch(write, after))
+    _check_fields(write, after)
+    stored_after = to_stored(cluster.kinds, target.kind, after)
     try:
         return write.answer(store_changed(write, before, stored_after))
     except Misfit as error:
@@ -133,19 +134,16 @@ def _patch_error(failed: PatchFailed) -> ApiError:
 
 def _patch_misfit(obj: Object, why: str) -> ApiError:
     """422 about what a patch made of an object."""
-    shown = orjson.dumps(orjson.dumps(obj).decode()).decode()
-    return invalid(
-        "", "", "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")]
-    )
+    return invalid("", "", "", [invalid_value("patch", orjson.dumps(obj).decode(), why)])
 
 
-def _checked_patch(write: Write, obj: Object) -> Object:
+def _check_fields(write: Write, obj: Object) -> None:
+    """Complain about fields that the kind does not have, as the request asks."""
     mode = write.request.query.get("fieldValidation") or "Warn"
     unknown = unknown_fields(obj, write.kind.shape) if mode != "Ignore" else []
     if unknown and mode == "Strict":
         raise _patch_misfit(obj, f"strict decoding error: {', '.join(unknown)}")
     write.warnings += unknown
-    return obj
 
 
 def _apply(write: Write) -> Answer:

@@ -175,7 +175,7 @@ def _plain(value: Any) -> Any:
 
 def _patch_list(old: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
     if not shape.patch_key:
-        merged = list(dict.fromkeys([*old, *patch]))
+        merged = list(dict.fromkeys(_key_of(item, "") for item in (*old, *patch)))
         return _in_order(merged, patch, old, "")
     key = shape.patch_key
     plain: list[Any] = []
@@ -207,11 +207,12 @@ def _patch_list(old: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
 
 def _key_of(item: Any, key: str) -> Any:
     """What tells an item apart: its key field, or the scalar itself."""
-    if not key:
-        return item
-    if not isinstance(item, dict) or key not in item:
+    if key and (not isinstance(item, dict) or key not in item):
         raise PatchFailed(500, f"map: {item} does not contain declared merge key: {key}")
-    return item[key]
+    found = item[key] if key else item
+    if isinstance(found, (dict, list)):  # the real server drops the connection
+        raise PatchFailed(500, f"items of a list cannot be told apart by {found}")
+    return found
 
 
 def _in_order(

@@ -9,7 +9,15 @@ from typing import Any
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.deleting import POD
 from fleet.embedded.sandbox.objects import Object, at, name_of
-from fleet.embedded.sandbox.requests import Answer, Receive, Request, Send, Stream, Target
+from fleet.embedded.sandbox.requests import (
+    Answer,
+    Receive,
+    Request,
+    Send,
+    Stream,
+    Target,
+    until_left,
+)
 from fleet.embedded.sandbox.statuses import bad_request, not_found
 
 TEXT = b"text/plain"
@@ -107,7 +115,7 @@ class _Follower:
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", TEXT)]}
         await send(start)
         await send({"type": "http.response.body", "body": self._first, "more_body": True})
-        left = asyncio.ensure_future(_until_left(receive))
+        left = asyncio.ensure_future(until_left(receive))
         changed = asyncio.Event()
         stop = self._cluster.store.subscribe(POD, lambda _: changed.set())
         try:
@@ -126,8 +134,3 @@ class _Follower:
     def _runs(self) -> bool:
         pod = self._cluster.store.get(POD, self._target.namespace, self._target.name)
         return pod is not None and at(pod, "status", "phase") not in {"Succeeded", "Failed"}
-
-
-async def _until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -15,6 +15,7 @@ from fleet.embedded.sandbox.objects import at
 from fleet.embedded.sandbox.quantities import amount
 from fleet.embedded.sandbox.statuses import (
     Cause,
+    duplicate_value,
     forbidden_field,
     invalid_value,
     required_field,
@@ -35,10 +36,7 @@ def duplicates(items: Sequence[Fields], key: str, path: str) -> Iterator[Cause]:
     for index, item in enumerate(items):
         value = item.get(key)
         if value and value in seen:
-            shown = orjson.dumps(value).decode()
-            yield Cause(
-                "FieldValueDuplicate", f"Duplicate value: {shown}", f"{path}[{index}].{key}"
-            )
+            yield duplicate_value(f"{path}[{index}].{key}", value)
         seen.add(value)
 
 
@@ -99,7 +97,7 @@ def _host_ports(containers: Sequence[Fields], path: str) -> Iterator[Cause]:
             place = f"{port['protocol']}/{port.get('hostIP', '')}/{port['hostPort']}"
             if place in seen:
                 where = f"{path}[{index}].ports[{number}].hostPort"
-                yield Cause("FieldValueDuplicate", f'Duplicate value: "{place}"', where)
+                yield duplicate_value(where, place)
             seen.add(place)
 
 

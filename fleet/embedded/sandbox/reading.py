@@ -138,7 +138,7 @@ def shown(
     if form.shape == "object":
         body = entry.json()
     elif form.shape == "partial":
-        body = partial(entry, form)
+        body = form.partial(entry.meta)
     else:
         body = table(
             kind,
@@ -156,14 +156,6 @@ def _go_type(kind: Kind, ending: str = "") -> str:
     package = "unstructured" if kind.custom else kind.group.partition(".")[0] or "core"
     name = f"Unstructured{ending}" if kind.custom else f"{kind.kind}{ending}"
     return f"*{package}.{name}"
-
-
-def partial(entry: Entry, form: Form) -> bytes:
-    """The metadata of an object, as ``PartialObjectMetadata``."""
-    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%b","metadata":%b}' % (
-        form.version.encode(),
-        entry.meta,
-    )
 
 
 @dataclass(slots=True)
@@ -210,8 +202,7 @@ def _listed(cluster: Cluster, request: Request, kind: Kind, page: Page, form: Fo
         return table(kind, entries, now, form=form, include=include, metadata=metadata)
     if form.shape == "partials":
         words = ("PartialObjectMetadataList", f"meta.k8s.io/{form.version}")
-        head = orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": words[1]})[:-1]
-        items: Iterable[bytes] = [b'%b,"metadata":%b}' % (head, it.meta) for it in entries]
+        items: Iterable[bytes] = (form.partial(entry.meta) for entry in entries)
     elif kind.custom is not None:
         words = (kind.list_kind, kind.api_version)
         items = (entry.json() for entry in entries)

@@ -179,6 +179,12 @@ def _verb(kind: Kind, method: str, namespace: str, name: str, part: str, *, watc
     return verb
 
 
+async def until_left(receive: Receive) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def as_answer(error: ApiError) -> Answer:
     """The error's ``Status``."""
     headers = list(error.headers)

@@ -22,7 +22,7 @@ from fleet.embedded.sandbox.kinds import builtin_kind
 from fleet.embedded.sandbox.merging import track
 from fleet.embedded.sandbox.objects import Object, timestamp
 from fleet.embedded.sandbox.requests import Answer, Request, Target
-from fleet.embedded.sandbox.statuses import Cause, invalid, not_found
+from fleet.embedded.sandbox.statuses import invalid, invalid_value, not_found
 
 #: It is a subresource alone; no path of its own leads to it.
 TOKEN_REQUEST = replace(
@@ -37,7 +37,7 @@ _EVERY_PATH = {"verbs": ["*"], "nonResourceURLs": ["*"]}
 Spec = Mapping[str, Any]
 
 
-def _allowed(cluster: Cluster, user: User, spec: Spec) -> Object:
+def _self_access(cluster: Cluster, user: User, spec: Spec) -> Object:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None:
         name = resource.get("resource", "")
@@ -53,20 +53,14 @@ def _allowed(cluster: Cluster, user: User, spec: Spec) -> Object:
         return {"allowed": may(cluster, user, act)}
     if path is None:
         why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        cause = Cause("FieldValueInvalid", f"Invalid value: null: {why}", "spec")
-        raise invalid("authorization.k8s.io", "", "", [cause])
-    about = path
-    verb, where = about.get("verb", ""), about.get("path", "")
+        raise invalid("authorization.k8s.io", "", "", [invalid_value("spec", None, why)])
+    verb, where = path.get("verb", ""), path.get("path", "")
     return {"allowed": may_read_path(cluster, user, where, verb)}
-
-
-def _self_access(cluster: Cluster, user: User, spec: Spec) -> Object:
-    return _allowed(cluster, user, spec)
 
 
 def _access(cluster: Cluster, _: User, spec: Spec) -> Object:
     user = User(spec.get("user") or "", "", tuple(spec.get("groups") or ()))
-    return _allowed(cluster, user, spec)
+    return _self_access(cluster, user, spec)
 
 
 def _self_rules(cluster: Cluster, user: User, spec: Spec) -> Object:
@@ -193,6 +187,5 @@ def _check_seconds(seconds: int) -> None:
     elif seconds > LONGEST_SECONDS:
         why = "may not specify a duration larger than 2^32 seconds"
     if why:
-        message = f"Invalid value: {seconds}: {why}"
-        cause = Cause("FieldValueInvalid", message, "spec.expirationSeconds")
+        cause = invalid_value("spec.expirationSeconds", seconds, why)
         raise invalid("authentication.k8s.io", "TokenRequest", "", [cause])

@@ -7,7 +7,7 @@ from typing import Any
 
 from fleet.embedded.sandbox.authorizing import CLUSTER_ROLE, GROUP
 from fleet.embedded.sandbox.objects import Object, labels_of, meta_of
-from fleet.embedded.sandbox.selectors import of_label_selector, selects
+from fleet.embedded.sandbox.selectors import matches
 from fleet.embedded.sandbox.store import Event, Store
 
 _READ = ("get", "list", "watch")
@@ -218,13 +218,11 @@ def aggregate(store: Store, event: Event) -> None:
 
 
 def _gathered(role: Object, roles: Sequence[Object]) -> list[Mapping[str, Any]]:
-    selectors = [
-        of_label_selector(it) for it in role["aggregationRule"].get("clusterRoleSelectors") or ()
-    ]
+    selectors = role["aggregationRule"].get("clusterRoleSelectors") or ()
     found: list[Mapping[str, Any]] = []
     for other in roles:
         if meta_of(other)["name"] == meta_of(role)["name"]:
             continue
-        if any(selects(selector, labels_of(other)) for selector in selectors):
+        if any(matches(selector, labels_of(other)) for selector in selectors):
             found += [rule for rule in other.get("rules") or () if rule not in found]
     return found

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
+from fleet.embedded.sandbox.objects import go_word
 from fleet.embedded.sandbox.quantities import MILLI, NANO, canonical
 from fleet.embedded.sandbox.shapes import ANY, Shape, zero_of
 
@@ -133,7 +134,7 @@ def _item(value: Any, shape: Shape, rules: Rules) -> Any:
 
 def _expect(value: Any, type_: type, shape: Shape) -> Any:
     if not isinstance(value, type_):
-        raise _Mismatch(_json_type(value), _wanted(shape))
+        raise _Mismatch(go_word(value), _wanted(shape))
     return value
 
 
@@ -148,21 +149,13 @@ def _wanted(shape: Shape) -> str:
     return _GO_TYPES.get(shape.type) or shape.format or "interface {}"
 
 
-def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (int, float)):
-        return "number"
-    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
-
-
 def _scalar(value: Any, shape: Shape) -> Any:
     if shape.format in _WRITTEN:
         if isinstance(value, (bool, dict, list)):
-            raise _Mismatch(_json_type(value), _wanted(shape))
+            raise _Mismatch(go_word(value), _wanted(shape))
         return _WRITTEN[shape.format](value)
     if value.__class__ not in _SCALARS[shape.type]:
-        found = _json_type(value)
+        found = go_word(value)
         if found == "number" and shape.type == "integer":
             found = f"number {value}"
         raise _Mismatch(found, _wanted(shape))
@@ -208,7 +201,7 @@ def _moment(value: Any) -> datetime:
 
 def _bytes(value: Any) -> str:
     if not isinstance(value, str):
-        raise _Mismatch(_json_type(value), "[]uint8")
+        raise _Mismatch(go_word(value), "[]uint8")
     text = value.replace("\n", "").replace("\r", "")
     try:
         return base64.b64encode(base64.b64decode(text, validate=True)).decode()

@@ -1,15 +1,20 @@
-"""Label and field selectors, as query parameters write them."""
+"""Label and field selectors, as query parameters write them.
+
+What cannot be read is told in the API server's words: the parser of labels is not the one that
+Fleet's own selectors have. What a term means is the same.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fleet.embedded.sandbox.kinds import Kind
 from fleet.embedded.sandbox.objects import at
 from fleet.embedded.sandbox.statuses import ApiError, bad_request
+from fleet.model.selectors import Operator, Requirement
 
 _WORD = re.compile(r"\s*(==|!=|=|!|<|>|\(|\)|,|[^\s=!<>(),]+)")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -21,38 +26,6 @@ _NAME_RULE = (
 )
 
 
-class Requirement(NamedTuple):
-    """One term of a label selector."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether labels meet this term."""
-        return _OPERATORS[self.operator](labels.get(self.key), self.values)
-
-
-def _greater(value: str | None, values: Sequence[str]) -> bool:
-    return value is not None and _is_number(value) and int(value) > int(values[0])
-
-
-def _less(value: str | None, values: Sequence[str]) -> bool:
-    return value is not None and _is_number(value) and int(value) < int(values[0])
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"-?\d+", text) is not None
-
-
-_OPERATORS: dict[str, Callable[[str | None, Sequence[str]], bool]] = {
-    "in": lambda value, values: value is not None and value in values,
-    "notin": lambda value, values: value is None or value not in values,
-    "exists": lambda value, _: value is not None,
-    "absent": lambda value, _: value is None,
-    ">": _greater,
-    "<": _less,
-}
 LabelSelector = tuple[Requirement, ...]
 
 
@@ -93,31 +66,32 @@ class _LabelParser:
     def _requirement(self) -> Requirement:
         word = self._next()
         if word == "!":
-            return Requirement(_key(self._next()), "absent")
+            return Requirement(_key(self._next()), Operator.ABSENT)
         if word in _SYMBOLS or not word:
             raise bad_request(f"found '{word}', expected: !, identifier, or 'end of string'")
         key = _key(word)
         operator = self._peek()
         if operator in {"", ","}:
-            return Requirement(key, "exists")
+            return Requirement(key, Operator.EXISTS)
         self._next()
         return self._with_values(key, operator)
 
     def _with_values(self, key: str, operator: str) -> Requirement:
         if operator in {"=", "=="}:
-            return Requirement(key, "in", (self._value(),))
+            return Requirement(key, Operator.IN, (self._value(),))
         if operator == "!=":
-            return Requirement(key, "notin", (self._value(),))
+            return Requirement(key, Operator.NOT_IN, (self._value(),))
         if operator in {">", "<"}:
             value = self._value()
-            if not _is_number(value):
+            if re.fullmatch(r"-?\d+", value) is None:
                 raise _unparsed(
                     f"values[0]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, "
                     "the value must be an integer"
                 )
-            return Requirement(key, operator, (value,))
+            greater = operator == ">"
+            return Requirement(key, Operator.GREATER if greater else Operator.LESS, (value,))
         if operator in {"in", "notin"}:
-            return Requirement(key, operator, self._set())
+            return Requirement(key, Operator(operator), self._set())
         words = "in, notin, =, ==, !=, gt, lt"
         raise _unparsed(f"found '{operator}', expected: {words}")
 
@@ -151,22 +125,35 @@ def _unparsed(why: str) -> ApiError:
     return bad_request(f"unable to parse requirement: {why}")
 
 
-def of_label_selector(selector: Mapping[str, Any] | None) -> LabelSelector:
-    """The terms of a ``LabelSelector`` object."""
-    words = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-    found = [
-        Requirement(key, "in", (value,))
-        for key, value in ((selector or {}).get("matchLabels") or {}).items()
-    ]
-    for term in (selector or {}).get("matchExpressions") or ():
-        values = tuple(term.get("values") or ())
-        found.append(Requirement(term["key"], words[term["operator"]], values))
-    return tuple(found)
-
-
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Whether the labels meet every term."""
     return all(term.matches(labels) for term in selector)
+
+
+def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """The same for a ``LabelSelector`` object; None selects nothing, an empty one everything."""
+    if selector is None:
+        return False
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _meets(it, labels) for it in selector.get("matchExpressions") or ()
+    )
+
+
+_OPERATORS = {
+    "In": Operator.IN,
+    "NotIn": Operator.NOT_IN,
+    "Exists": Operator.EXISTS,
+    "DoesNotExist": Operator.ABSENT,
+}
+
+
+def _meets(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    operator = _OPERATORS.get(expression["operator"])
+    if operator is None:  # validation tells of it
+        return True
+    values = tuple(expression.get("values") or ())
+    return Requirement(expression["key"], operator, values).matches(labels)
 
 
 class FieldTerm(NamedTuple):

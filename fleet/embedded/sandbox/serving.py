@@ -11,7 +11,8 @@ import logging
 import secrets
 import socket
 from asyncio import sslproto
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,16 @@ from fleet.embedded.sandbox.clusters import Attached, Clusters
 from fleet.embedded.sandbox.control import control
 from fleet.embedded.sandbox.handling import handle
 from fleet.embedded.sandbox.persisting import Disk
-from fleet.embedded.sandbox.requests import Answer, Receive, Request, Send, as_answer, query_of
-from fleet.embedded.sandbox.statuses import ApiError, unauthorized
+from fleet.embedded.sandbox.requests import (
+    Answer,
+    Receive,
+    Request,
+    Send,
+    as_answer,
+    query_of,
+    until_left,
+)
+from fleet.embedded.sandbox.statuses import ApiError, bad_request, unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +91,7 @@ class App:
     async def _endure(self, cluster: Cluster, receive: Receive, send: Send) -> bool:
         """What a broken cluster does to a request; whether it is answered after that."""
         if cluster.broken == "unreachable":
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await until_left(receive)
             return False
         if cluster.broken == "slow":
             await asyncio.sleep(SLOW_SECONDS)
@@ -138,17 +146,18 @@ async def _body(receive: Receive) -> bytes:
     """The whole body.
 
     Raises:
-        ApiError: it is too large; the rest of it is read and dropped.
+        ApiError: it is too large, and the rest of it is read and dropped; the client left before
+            its end, and a part of what was asked is not to be done.
     """
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    chunks = [body]
-    size = len(body)
-    while message.get("more_body"):
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise bad_request("the body ends too early")
         chunk = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(chunk)
         if size <= LARGEST_BODY:
             chunks.append(chunk)
@@ -254,11 +263,6 @@ class SandboxServer:
         if self._disk is not None:
             self._disk.close()
 
-    async def wait(self) -> None:
-        """Return when the server has ended, e.g. by a signal."""
-        if self._serving is not None:
-            await self._serving
-
     def _identity(self) -> tuple[Identity, str]:
         if self._disk is None:
             return new_identity(), secrets.token_urlsafe(32)
@@ -270,11 +274,16 @@ def _nothing(_: logging.LogRecord) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it takes requests."""
+    """Tells when it takes requests; has no signal handlers of its own: the process has them."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: ``stop`` must come first, for it cuts open watches."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As the original, and then ``ready``."""

@@ -54,7 +54,6 @@ class Shape:
         patch_replace: a strategic merge patch replaces this object.
         patch_set: a strategic merge patch adds to this list of scalars.
         enum: the values that a built-in type names; empty where any is good.
-        schema: of a custom kind, the schema this was made of.
     """
 
     type: str
@@ -68,12 +67,10 @@ class Shape:
     format: str = ""
     default: Any = NOTHING
     model: str = ""
-    description: str = ""
     patch_key: str = ""
     patch_replace: bool = False
     patch_set: bool = False
     enum: tuple[str, ...] = ()
-    schema: Mapping[str, Any] = field(default_factory=dict)
     load: Callable[[], Parts] = Parts
 
     @cached_property
@@ -295,9 +292,7 @@ def _of_schema(schema: Mapping[str, Any], *, open_: bool) -> Shape:
         "preserve_unknown": preserve,
         "format": str(schema.get("format") or ""),
         "default": schema.get("default", NOTHING),
-        "description": str(schema.get("description") or ""),
         "atomic": schema.get("x-kubernetes-map-type") == "atomic",
-        "schema": schema,
     }
     if schema.get("x-kubernetes-int-or-string"):
         return Shape("int-or-string", **common)

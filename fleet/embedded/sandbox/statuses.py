@@ -217,6 +217,17 @@ def unsupported_value(path: str, value: object, supported: Sequence[str]) -> Cau
     )
 
 
+def too_long(path: str, limit: int) -> Cause:
+    """A text of more bytes than may be."""
+    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", path)
+
+
+def duplicate_value(path: str, value: object) -> Cause:
+    """A value that another item of the list has already."""
+    shown = orjson.dumps(value).decode()
+    return Cause("FieldValueDuplicate", f"Duplicate value: {shown}", path)
+
+
 def forbidden_field(path: str, why: str) -> Cause:
     """A field that may not be set here."""
     return Cause("FieldValueForbidden", f"Forbidden: {why}", path)

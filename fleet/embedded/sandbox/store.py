@@ -257,7 +257,7 @@ class Store:
     def put(self, kind: Kind, obj: Object) -> Object:
         """Write ``obj`` with a new version; when nothing but the version differs, nothing is
         written. Returns what is stored."""
-        stored = self.kinds.stored(kind.storage) or kind
+        stored = self.kinds.kept_as(kind)
         shelf = self._shelves.get(stored.storage)
         if shelf is None:
             shelf = self._shelves[stored.storage] = Shelf()
@@ -279,7 +279,7 @@ class Store:
         before = shelf.entries.get(key) if shelf else None
         if shelf is None or before is None:
             return None
-        stored = self.kinds.stored(kind.storage) or kind
+        stored = self.kinds.kept_as(kind)
         self.version += 1
         obj = before.object()
         entry = packed(stored, obj, self.version)

@@ -76,7 +76,7 @@ class Write:
     def answer(self, obj: Object, *, code: int = 200) -> Answer:
         """The object as it is now, in the form that was asked for."""
         version = int(meta_of(obj).get("resourceVersion") or 0)
-        entry = packed(self.cluster.kinds.stored(self.kind.storage) or self.kind, obj, version)
+        entry = packed(self.cluster.kinds.kept_as(self.kind), obj, version)
         if not version:  # a dry run of a create: it has none
             entry.meta = orjson.dumps(meta_of(obj))
         return shown(
@@ -103,10 +103,8 @@ def create_object(write: Write, obj: Object, *, tracked: bool = False) -> Answer
     _check_namespace(write, obj)
     obj = _named(obj)
     obj = to_stored(cluster.kinds, kind, obj)
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     obj = with_meta(obj, **dict.fromkeys(_OWNED_BY_SERVER, None), selfLink=None)
-    if kind is NAMESPACE:
-        obj = strategies.labelled_namespace(obj)
     defaulted = _decoded(obj, stored, applied=tracked)
     if not tracked:
         defaulted = _tracked(write, None, defaulted, stored)
@@ -212,7 +210,7 @@ def store_changed(
 ) -> Object:
     """Store a changed object, and finish its deletion when nothing holds it any more."""
     kind, cluster, part = write.kind, write.cluster, subresource or write.target.subresource
-    stored = cluster.kinds.stored(kind.storage) or kind
+    stored = cluster.kinds.kept_as(kind)
     check_version(write, before, obj)
     kept = {key: meta_of(before).get(key) for key in (*_OWNED_BY_SERVER, "generation")}
     uid = meta_of(obj).get("uid")
@@ -222,8 +220,6 @@ def store_changed(
         if part == "scale":
             obj = _untimed(obj, write)
     obj = strategies.updated(stored, obj, before, part)
-    if kind is NAMESPACE:
-        obj = strategies.labelled_namespace(obj)
     obj = _admitted(cluster, stored, obj, before)
     check_grant(cluster, write.request.user, stored, obj, before)
     _check(stored, obj, before, [*_identity(uid, before), *_new_finalizers(obj, before)])

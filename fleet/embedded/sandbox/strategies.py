@@ -8,7 +8,7 @@ from typing import Any
 
 from fleet.embedded.sandbox.fieldsets import FieldSet, path_set
 from fleet.embedded.sandbox.kinds import Kind
-from fleet.embedded.sandbox.objects import Object, at, labels_of, meta_of, name_of, with_meta
+from fleet.embedded.sandbox.objects import Object, at, labels_of, meta_of, with_meta
 
 _ADMISSION = "admissionregistration.k8s.io"
 #: Built-in kinds whose objects count their generations; custom kinds all do.
@@ -148,9 +148,3 @@ _FINISH: dict[tuple[str, str], Callable[[Object], Object]] = {
     ("", "namespaces"): _namespace,
     ("apiextensions.k8s.io", "customresourcedefinitions"): _definition,
 }
-
-
-def labelled_namespace(obj: Object) -> Object:
-    """A namespace with the label that holds its name; nobody can take it away."""
-    labels = {**labels_of(obj), "kubernetes.io/metadata.name": name_of(obj)}
-    return with_meta(obj, labels=labels)

@@ -53,9 +53,7 @@ def _carried(entry: Entry, include: str, form: Form) -> orjson.Fragment | None:
         return None
     if include == "Object":
         return orjson.Fragment(entry.json())
-    version = f"meta.k8s.io/{form.version}"
-    head = orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": version})[:-1]
-    return orjson.Fragment(b'%b,"metadata":%b}' % (head, entry.meta))
+    return orjson.Fragment(form.partial(entry.meta))
 
 
 def _definition(column: Column) -> dict[str, Any]:

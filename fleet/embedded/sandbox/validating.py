@@ -79,7 +79,7 @@ def validate(obj: Object, kind: Kind, before: Object | None) -> list[Cause]:
     """
     causes = [*metadata_causes(obj, kind)]
     if kind.custom is not None:
-        return [*causes, *schema_causes(obj, kind.custom.schema)]
+        return [*causes, *schema_causes(obj, kind.custom)]
     shape = kind.shape
     causes += _walk(obj, shape, "")
     causes += _status(obj)
@@ -112,7 +112,7 @@ def _value(value: Any, shape: Shape, path: str) -> Iterator[Cause]:
     if shape.type == "object":
         yield from _walk(value, shape, path)
     elif shape.type == "list":
-        for index, it in enumerate(value):
+        for index, it in enumerate(value or ()):  # null in a map of lists is an empty list
             yield from _value(it, shape.items or ANY, f"{path}[{index}]")
     elif shape.type == "map" and shape.items and shape.items.type in {"object", "list"}:
         for name, it in value.items():

@@ -14,8 +14,8 @@ import orjson
 from fleet.embedded.sandbox.cluster import Cluster
 from fleet.embedded.sandbox.converting import presented
 from fleet.embedded.sandbox.forms import Form, form_of
-from fleet.embedded.sandbox.reading import Choice, choice_of, partial, version_of
-from fleet.embedded.sandbox.requests import Receive, Request, Send, Stream, Target
+from fleet.embedded.sandbox.reading import Choice, choice_of, version_of
+from fleet.embedded.sandbox.requests import Receive, Request, Send, Stream, Target, until_left
 from fleet.embedded.sandbox.statuses import (
     ApiError,
     Cause,
@@ -190,8 +190,7 @@ class Watch:
             self._waiter.set_result(None)
 
     async def _until_left(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await until_left(receive)
         self._wake()
 
     def _tell(self, event: Event) -> None:
@@ -240,7 +239,7 @@ class Watch:
             return _event(kind, entry.json())
         if self._form.shape == "table":
             return _event(kind, self._row(entry))
-        return _event(kind, partial(entry, self._form))
+        return _event(kind, self._form.partial(entry.meta))
 
     def _row(self, entry: Entry) -> bytes:
         headed, self._headed = self._headed, False
@@ -255,15 +254,15 @@ class Watch:
         )
 
     def _bookmark(self, annotations: dict[str, str] | None = None) -> bytes:
-        metadata: dict[str, object] = {"resourceVersion": str(self._cluster.store.version)}
+        version = self._cluster.store.version
+        metadata: dict[str, object] = {"resourceVersion": str(version)}
         if annotations:
             metadata["annotations"] = annotations
-        version = self._cluster.store.version
         entry = Entry(version, head_of(self._kind), orjson.dumps(metadata), b"}")
         if self._form.shape == "table":
             return _event("BOOKMARK", self._row(entry))
-        body = entry.json() if self._form.shape == "object" else partial(entry, self._form)
-        return _event("BOOKMARK", body)
+        whole = self._form.shape == "object"
+        return _event("BOOKMARK", entry.json() if whole else self._form.partial(entry.meta))
 
 
 def _event(kind: str, body: bytes) -> bytes:

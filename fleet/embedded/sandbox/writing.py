@@ -17,10 +17,10 @@ from fleet.embedded.sandbox.objects import (
 from fleet.embedded.sandbox.options import check_options
 from fleet.embedded.sandbox.requests import Answer, Request, Target
 from fleet.embedded.sandbox.statuses import (
-    Cause,
     bad_request,
     conflict,
     invalid,
+    invalid_value,
 )
 from fleet.embedded.sandbox.storing import (
     Write,
@@ -53,7 +53,8 @@ def create(cluster: Cluster, request: Request, target: Target) -> Answer:
     """POST to a collection."""
     check_options(request, "CreateOptions")
     write = Write(cluster, request, target)
-    obj = _checked_fields(write, decoded(request, target.kind), request.body)
+    obj = decoded(request, target.kind)
+    _check_fields(write, obj, request.body)
     return create_object(write, obj)
 
 
@@ -61,7 +62,8 @@ def update(cluster: Cluster, request: Request, target: Target) -> Answer:
     """PUT of an object, or of a subresource that has its shape."""
     check_options(request, "UpdateOptions")
     write = Write(cluster, request, target)
-    obj = _checked_fields(write, decoded(request, target.kind), request.body)
+    obj = decoded(request, target.kind)
+    _check_fields(write, obj, request.body)
     name = name_of(obj)
     if not name:
         raise bad_request(
@@ -89,13 +91,12 @@ def update(cluster: Cluster, request: Request, target: Target) -> Answer:
 
 def _check_custom_version(kind: Kind, obj: Object) -> None:
     if kind.custom is not None and not meta_of(obj).get("resourceVersion"):
-        why = "Invalid value: 0: must be specified for an update"
-        cause = Cause("FieldValueInvalid", why, "metadata.resourceVersion")
+        cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(kind.group, kind.plural, name_of(obj), [cause])
 
 
-def _checked_fields(write: Write, obj: Object, body: bytes) -> Object:
-    """Complain about fields that the kind does not have, as the request asks; drop them."""
+def _check_fields(write: Write, obj: Object, body: bytes) -> None:
+    """Complain about fields that the kind does not have, as the request asks."""
     mode = write.request.query.get("fieldValidation") or "Warn"
     if mode != "Ignore":
         unknown = [*unknown_fields(obj, write.kind.shape), *duplicates(body)]
@@ -106,4 +107,3 @@ def _checked_fields(write: Write, obj: Object, body: bytes) -> Object:
                 f"strict decoding error: {', '.join(unknown)}"
             )
         write.warnings += unknown
-    return obj

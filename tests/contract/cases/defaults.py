@@ -99,9 +99,7 @@ BODIES: dict[str, tuple[str, Object]] = {
     ),
     "pod_with_host_network": (
         "deployments",
-        {
-            **with_pod(hostNetwork=True),
-        },
+        with_pod(hostNetwork=True),
     ),
     "stateful_set": ("statefulsets", stateful_set()),
     "daemon_set": ("daemonsets", deployment()),

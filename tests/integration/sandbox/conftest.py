@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,28 +122,21 @@ def sandbox(running: Running, tmp_path: Path) -> Iterator[Sandbox]:
     running.do(lambda: running.server.clusters.remove(cluster.name))
 
 
-class opened:
+@contextmanager
+def opened(running: Running, cluster: Cluster, folder: Path) -> Iterator[Sandbox]:
     """A cluster with a client and a kubeconfig."""
-
-    def __init__(self, running: Running, cluster: Cluster, folder: Path) -> None:
-        clusters = running.server.clusters
-        kubeconfig = folder / f"{cluster.name}.kubeconfig"
-        kubeconfig.write_text(clusters.kubeconfig(cluster))
-        self._client = httpx.Client(
-            base_url=clusters.server_url(cluster),
-            verify=ssl.create_default_context(cadata=clusters.ca_pem),
-            headers={
-                "Authorization": f"Bearer {cluster.admin_token}",
-                "User-Agent": "tests/1",
-                "Accept": "application/json",
-            },
-            timeout=SECONDS,
-            trust_env=False,
-        )
-        self._sandbox = Sandbox(running, cluster, kubeconfig, self._client)
-
-    def __enter__(self) -> Sandbox:
-        return self._sandbox
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    clusters = running.server.clusters
+    kubeconfig = folder / f"{cluster.name}.kubeconfig"
+    kubeconfig.write_text(clusters.kubeconfig(cluster))
+    with httpx.Client(
+        base_url=clusters.server_url(cluster),
+        verify=ssl.create_default_context(cadata=clusters.ca_pem),
+        headers={
+            "Authorization": f"Bearer {cluster.admin_token}",
+            "User-Agent": "tests/1",
+            "Accept": "application/json",
+        },
+        timeout=SECONDS,
+        trust_env=False,
+    ) as client:
+        yield Sandbox(running, cluster, kubeconfig, client)

@@ -71,6 +71,19 @@ FULL: Final[Any] = {
     ],
 }
 SELECTOR: Final[Any] = {"matchLabels": {"a": "b"}}
+RESOURCE_RULE: Final[Any] = {
+    "apiGroups": ["zz"],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE"],
+    "resources": ["x"],
+}
+WEBHOOK: Final[Any] = {
+    "name": "a.b.c",
+    "sideEffects": "None",
+    "admissionReviewVersions": ["v1"],
+    "clientConfig": {"service": {"name": "x", "namespace": "y"}},
+    "rules": [RESOURCE_RULE],
+}
 
 
 def template(pod: Any = POD) -> Any:
@@ -328,47 +341,13 @@ MANIFESTS: Final[tuple[tuple[str, str, str, Any], ...]] = (
         "admissionregistration.k8s.io/v1",
         "ValidatingWebhookConfiguration",
         "x",
-        {
-            "webhooks": [
-                {
-                    "name": "a.b.c",
-                    "sideEffects": "None",
-                    "admissionReviewVersions": ["v1"],
-                    "clientConfig": {"service": {"name": "x", "namespace": "y"}},
-                    "rules": [
-                        {
-                            "apiGroups": ["zz"],
-                            "apiVersions": ["v1"],
-                            "operations": ["CREATE"],
-                            "resources": ["x"],
-                        }
-                    ],
-                }
-            ]
-        },
+        {"webhooks": [WEBHOOK]},
     ),
     (
         "admissionregistration.k8s.io/v1",
         "MutatingWebhookConfiguration",
         "x",
-        {
-            "webhooks": [
-                {
-                    "name": "a.b.c",
-                    "sideEffects": "None",
-                    "admissionReviewVersions": ["v1"],
-                    "clientConfig": {"service": {"name": "x", "namespace": "y"}},
-                    "rules": [
-                        {
-                            "apiGroups": ["zz"],
-                            "apiVersions": ["v1"],
-                            "operations": ["CREATE"],
-                            "resources": ["x"],
-                        }
-                    ],
-                }
-            ]
-        },
+        {"webhooks": [WEBHOOK]},
     ),
     ("v1", "Namespace", "x", {}),
     ("v1", "Node", "x", {}),
@@ -432,16 +411,7 @@ MANIFESTS: Final[tuple[tuple[str, str, str, Any], ...]] = (
         "x",
         {
             "spec": {
-                "matchConstraints": {
-                    "resourceRules": [
-                        {
-                            "apiGroups": ["zz"],
-                            "apiVersions": ["v1"],
-                            "operations": ["CREATE"],
-                            "resources": ["x"],
-                        }
-                    ]
-                },
+                "matchConstraints": {"resourceRules": [RESOURCE_RULE]},
                 "validations": [{"expression": "true"}],
             }
         },

@@ -245,15 +245,16 @@ async def test_rights_are_refused_as_fleet_reads_them(sandbox: Sandbox) -> None:
 
 
 SERVER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from fleet.embedded.sandbox.controllers import Controllers
 from fleet.embedded.sandbox.objects import now
-from fleet.embedded.sandbox import serving
 from fleet.embedded.sandbox.serving import SandboxServer
 
 async def main():
     loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
     controllers = Controllers(loop.call_later, now)
     server = SandboxServer(folder=Path(sys.argv[1]), controllers=controllers)
     await server.start()
@@ -261,7 +262,8 @@ async def main():
         server.clusters.add("kept", labels={"region": "eu"})
     Path(sys.argv[2]).write_text(server.clusters.kubeconfig(server.clusters.get("kept")))
     print("ready", flush=True)
-    await server.wait()
+    await ended.wait()
+    await server.stop()
 
 asyncio.run(main())
 """

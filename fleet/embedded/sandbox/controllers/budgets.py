@@ -10,7 +10,6 @@ from fleet.embedded.sandbox.controllers.reading import (
     has_ended,
     is_ending,
     is_pod_ready,
-    matches,
     share,
     spec_of,
     uid_of,
@@ -18,6 +17,7 @@ from fleet.embedded.sandbox.controllers.reading import (
 )
 from fleet.embedded.sandbox.controllers.steps import Seen, Step, Write
 from fleet.embedded.sandbox.objects import Object, controller_of, labels_of, namespace_of
+from fleet.embedded.sandbox.selectors import matches
 
 COUNTS = ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,30 +69,6 @@ def available_in(pod: Object, min_ready_seconds: int, now: datetime) -> float | 
 
 def has_ended(pod: Object) -> bool:
     return status_of(pod).get("phase") in ("Succeeded", "Failed")
-
-
-def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """A label selector of the API; None selects nothing, an empty one everything."""
-    if selector is None:
-        return False
-    wanted = selector.get("matchLabels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _meets(it, labels) for it in selector.get("matchExpressions") or ()
-    )
-
-
-def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    found = labels.get(requirement["key"])
-    values: Sequence[str] = requirement.get("values") or ()
-    match requirement["operator"]:
-        case "In":
-            return found in values
-        case "NotIn":
-            return found not in values
-        case "Exists":
-            return found is not None
-        case _:
-            return found is None
 
 
 def share(value: Any, of: int, *, up: bool) -> int:

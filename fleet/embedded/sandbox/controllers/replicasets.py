@@ -19,12 +19,12 @@ from fleet.embedded.sandbox.controllers.reading import (
     has_ended,
     is_ending,
     is_pod_ready,
-    matches,
     spec_of,
     wanted_replicas,
 )
 from fleet.embedded.sandbox.controllers.steps import Delete, Later, Seen, Step, Tell, Write
 from fleet.embedded.sandbox.objects import Object, controller_of, labels_of, name_of, namespace_of
+from fleet.embedded.sandbox.selectors import matches
 
 RETRY_SECONDS = 5.0
 FAILURE = "ReplicaFailure"

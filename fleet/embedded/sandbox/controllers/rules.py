@@ -10,7 +10,7 @@ from fleet.embedded.sandbox.controllers.daemonsets import daemon_set
 from fleet.embedded.sandbox.controllers.deployments import deployment
 from fleet.embedded.sandbox.controllers.jobs import job
 from fleet.embedded.sandbox.controllers.pods import pod
-from fleet.embedded.sandbox.controllers.reading import is_ending, matches, spec_of, status_of
+from fleet.embedded.sandbox.controllers.reading import is_ending, spec_of, status_of
 from fleet.embedded.sandbox.controllers.references import claims_of
 from fleet.embedded.sandbox.controllers.replicasets import replica_set
 from fleet.embedded.sandbox.controllers.scaling import autoscaler
@@ -19,6 +19,7 @@ from fleet.embedded.sandbox.controllers.statefulsets import stateful_set
 from fleet.embedded.sandbox.controllers.steps import Rule, Seen
 from fleet.embedded.sandbox.controllers.volumes import claim, volume
 from fleet.embedded.sandbox.objects import Object, controller_of, labels_of, name_of, namespace_of
+from fleet.embedded.sandbox.selectors import matches
 
 #: Kind → the version of it that rules read and write.
 API_VERSIONS: Mapping[str, str] = {

@@ -147,6 +147,8 @@ def test_nulls_remove_and_are_not_kept_in_what_is_new() -> None:
         ({"containers": [{"$patch": "what", "name": "a"}]}, 500),
         ({"containers": [{"image": "x"}]}, 500),
         ({"containers": [{"$patch": "delete"}]}, 500),
+        ({"containers": [{"name": []}]}, 500),
+        ({"containers": [{"name": {}, "$patch": "delete"}]}, 500),
         ({"$retainKeys": "x"}, 400),
         ({"$retainKeys": ["a"], "hostname": "h"}, 400),
         ({"$setElementOrder/containers": {}}, 400),
@@ -166,6 +168,14 @@ def test_strategic_patches_that_fail(patch: Any, code: int) -> None:
         strategic_patch(spec, patch, POD)
     assert caught.value.code == code
     assert json.dumps(spec) == '{"containers": [{"name": "a"}]}'
+
+
+@pytest.mark.parametrize("item", [[], {"a": 1}])
+def test_items_of_a_set_are_scalars(item: Any) -> None:
+    metadata = {"finalizers": ["a.b/c"]}
+    with pytest.raises(PatchFailed) as caught:
+        strategic_patch(metadata, {"finalizers": [item]}, builtin("V1ObjectMeta"))
+    assert caught.value.code == 500
 
 
 def test_a_new_item_takes_the_place_of_a_deleted_one() -> None:

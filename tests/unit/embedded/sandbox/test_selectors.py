@@ -8,7 +8,7 @@ import pytest
 
 from fleet.embedded.sandbox.kinds import builtin_kind
 from fleet.embedded.sandbox.selectors import (
-    of_label_selector,
+    matches,
     parse_fields,
     parse_labels,
     selects,
@@ -73,7 +73,7 @@ def test_labels_that_cannot_be_read(text: str, part: str) -> None:
 @pytest.mark.parametrize(
     ("selector", "selected"),
     [
-        (None, True),
+        (None, False),
         ({}, True),
         ({"matchLabels": {"app": "web"}}, True),
         ({"matchLabels": {"app": "web", "tier": "back"}}, False),
@@ -84,7 +84,7 @@ def test_labels_that_cannot_be_read(text: str, part: str) -> None:
     ],
 )
 def test_selector_objects(selector: Any, selected: bool) -> None:
-    assert selects(of_label_selector(selector), LABELS) is selected
+    assert matches(selector, LABELS) is selected
 
 
 POD = {

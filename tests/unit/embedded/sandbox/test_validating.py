@@ -376,3 +376,11 @@ def test_unknown_fields_are_named_with_their_path() -> None:
         'unknown field "map.k.z"',
         'unknown field "more"',
     ]
+
+
+def test_null_is_an_empty_list_in_a_map_of_lists() -> None:
+    spec = {"request": "YQ==", "signerName": "a.b/c", "usages": ["client auth"]}
+    asked = made(
+        "certificates.k8s.io/v1", "CertificateSigningRequest", spec={**spec, "extra": {"a": None}}
+    )
+    assert wrong(asked) == set()
