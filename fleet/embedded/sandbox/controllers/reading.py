@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from fleet.embedded.sandbox.objects import Object
+from fleet.embedded.sandbox.selectors import of_label_selector, selects
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,12 +60,14 @@ def is_pod_ready(pod: Object) -> bool:
     return is_true(pod, "Ready") and not is_ending(pod)
 
 
-def available_in(pod: Object, min_ready_seconds: int, now: datetime) -> float | None:
-    """Seconds until a Pod counts as available: 0 when it does, None when it is not ready."""
+def available_in(pod: Object, owner: Object, now: datetime) -> float | None:
+    """Seconds until a Pod has been ready for its owner's ``minReadySeconds``: 0 when it counts
+    as available, None when it is not ready."""
     if not is_pod_ready(pod):
         return None
+    least = int(spec_of(owner).get("minReadySeconds") or 0)
     since = moment(condition(pod, "Ready").get("lastTransitionTime"))
-    return max(0.0, min_ready_seconds - (now - since).total_seconds()) if min_ready_seconds else 0.0
+    return max(0.0, least - (now - since).total_seconds()) if least else 0.0
 
 
 def has_ended(pod: Object) -> bool:
@@ -73,26 +76,7 @@ def has_ended(pod: Object) -> bool:
 
 def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
     """A label selector of the API; None selects nothing, an empty one everything."""
-    if selector is None:
-        return False
-    wanted = selector.get("matchLabels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _meets(it, labels) for it in selector.get("matchExpressions") or ()
-    )
-
-
-def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    found = labels.get(requirement["key"])
-    values: Sequence[str] = requirement.get("values") or ()
-    match requirement["operator"]:
-        case "In":
-            return found in values
-        case "NotIn":
-            return found not in values
-        case "Exists":
-            return found is not None
-        case _:
-            return found is None
+    return selector is not None and selects(of_label_selector(selector), labels)
 
 
 def share(value: Any, of: int, *, up: bool) -> int:
