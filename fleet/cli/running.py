@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +73,19 @@ def holder(path: Path) -> Holder | None:
     except OSError:
         return None
     return None
+
+
+def end(pid: int, seconds: float) -> bool:
+    """Ask a process to end and wait for it; whether it has, or was gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            ended, _, _ = select.select([handle], [], [], seconds)
+        finally:
+            os.close(handle)
+        return bool(ended)
+    return True
 
 
 @contextlib.contextmanager
