@@ -88,15 +88,13 @@ def end(pid: int, seconds: float) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
+def sole_fleet(home: Path) -> contextlib.AbstractContextManager[Callable[[str], None]]:
     """Hold ``home`` as its one ``fleet up``.
 
     Raises:
         Refused: another process has it.
     """
-    with sole(home / ADDRESS_FILE, "fleet up") as announce:
-        yield announce
+    return sole(home / ADDRESS_FILE, "fleet up")
 
 
 def running_address(home: Path) -> str:

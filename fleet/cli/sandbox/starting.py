@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -132,6 +131,8 @@ def _report(place: Place, wanted: Wanted, address: str, *, was_there: bool) -> N
 
 def _serve(place: Place, wanted: Wanted) -> None:
     """Be the process that serves."""
+    import asyncio
+
     from fleet.cli.sandbox.detached import telling
     from fleet.cli.sandbox.endpoint import read_endpoint
 
