@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import fcntl
 import os
-import select
 import shutil
 import signal
 import sys
@@ -27,7 +26,9 @@ sys.path.insert(0, str(ROOT))
 
 from config.demo.stage import DemoFailed, Stage, say, told
 from config.demo.story import Teller, epilogue
+from fleet.cli.running import end, holder
 
+STOP_SECONDS = 60
 INTRODUCTION = """\
 This starts Fleet with a PostgreSQL of its own and {clusters} sandbox clusters in three regions:
 real git, real rendering, real syncs, on clusters that speak the Kubernetes API and run nothing.
@@ -138,12 +139,9 @@ def _clean(state: Path) -> int:
     if not state.exists():
         say("There is no demo to remove.")
         return 0
-    try:
-        with _alone(state):
-            pass
-    except DemoFailed:
+    if (running := holder(state / "lock")) is not None:
         say("Stopping the demo that runs …")
-        _stop(int((state / "lock").read_text() or 0))
+        end(running.pid, STOP_SECONDS)
     Stage(state, 0, None, 0).close()  # one that was killed leaves its clusters behind
     data = state / "home" / "postgres" / "data"
     if data.is_symlink():  # where root's PostgreSQL cannot enter the state, it is elsewhere
@@ -158,17 +156,6 @@ def _remove(folder: Path) -> None:
     for place, _, _ in os.walk(folder):
         Path(place).chmod(0o700)
     shutil.rmtree(folder)
-
-
-def _stop(pid: int) -> None:
-    """Ask the process to end and wait for it; the lock said that it is a demo."""
-    with contextlib.suppress(ProcessLookupError):
-        fd = os.pidfd_open(pid)
-        try:
-            signal.pidfd_send_signal(fd, signal.SIGTERM)
-            select.select([fd], [], [], 60)
-        finally:
-            os.close(fd)
 
 
 if __name__ == "__main__":

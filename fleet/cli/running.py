@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +75,26 @@ def holder(path: Path) -> Holder | None:
     return None
 
 
-@contextlib.contextmanager
-def sole_fleet(home: Path) -> Iterator[Callable[[str], None]]:
+def end(pid: int, seconds: float) -> bool:
+    """Ask a process to end and wait for it; whether it has, or was gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            ended, _, _ = select.select([handle], [], [], seconds)
+        finally:
+            os.close(handle)
+        return bool(ended)
+    return True
+
+
+def sole_fleet(home: Path) -> contextlib.AbstractContextManager[Callable[[str], None]]:
     """Hold ``home`` as its one ``fleet up``.
 
     Raises:
         Refused: another process has it.
     """
-    with sole(home / ADDRESS_FILE, "fleet up") as announce:
-        yield announce
+    return sole(home / ADDRESS_FILE, "fleet up")
 
 
 def running_address(home: Path) -> str:

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from uuid import uuid4
 
 from fleet.api import create_app, create_health_app
 from fleet.api.serving import serve
+from fleet.cli.signals import stopped_by_signals
 from fleet.daemon.leader import Leader
 from fleet.daemon.watchers import Watchers
 from fleet.daemon.worker import run_worker
@@ -130,7 +130,7 @@ async def run_parts(
         ready: called with the address (or "") once everything is up.
     """
     stop = asyncio.Event()
-    with _signals(stop):
+    with stopped_by_signals(stop):
         name = "fleet " + "+".join(
             part for part, on in (("api", api), ("leader", leader), ("worker", worker)) if on
         )
@@ -176,18 +176,6 @@ async def _together(stop: asyncio.Event) -> AsyncIterator[Callable[[Work], None]
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 async def first_administrator(runtime: Runtime) -> Path | None:

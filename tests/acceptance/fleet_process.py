@@ -34,6 +34,21 @@ class Done:
         return json.loads(self.out)
 
 
+def typed(lines: str, folder: Path, environment: Mapping[str, str]) -> Done:
+    """What a shell says to lines as somebody types them; it ends with the first that fails."""
+    path = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines],
+        cwd=folder,
+        env={**environment, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 @dataclass(frozen=True)
 class Machine:
     """A user's machine: a home for Fleet and a folder for the client's configuration."""

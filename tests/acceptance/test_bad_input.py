@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from fleet.render.yaml import load_one
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.stage import SECRET, Stage
+from tests.acceptance.surroundings import taken_port
 from tests.cluster.kube import request
 from tests.cluster.tokens import account_token
 from tests.ports import free_port
@@ -261,10 +261,7 @@ def test_two_fleets_on_one_home(stage: Stage) -> None:
 
 
 def test_a_port_that_is_taken() -> None:
-    with socket.socket() as taken, machine() as made:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = int(taken.getsockname()[1])
+    with taken_port() as port, machine() as made:
         done = made.fleet("up", "--port", str(port))
         assert done.code == 2, done
         assert f"port {port} on 127.0.0.1 is taken" in done.err

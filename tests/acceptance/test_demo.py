@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import keeper
-from tests.needs import require
+from tests.acceptance.surroundings import (
+    AS_NOBODY,
+    NOBODY,
+    enlarge,
+    processes,
+    require_nobody,
+    small_disk,
+    taken_port,
+)
 from tests.ports import free_port
 from tests.tools import tools_home
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, str(ROOT / "config" / "demo" / "run.py"))
-NOBODY = 65534
-#: As an ordinary user, who may read this Python wherever it is.
-AS_NOBODY = (
-    "setpriv",
-    f"--reuid={NOBODY}",
-    f"--regid={NOBODY}",
-    "--clear-groups",
-    "--inh-caps=+dac_read_search",
-    "--ambient-caps=+dac_read_search",
-)
 FEW = ("--clusters", "3")
 
 
@@ -132,21 +126,15 @@ def interrupt_at(line: str, state: Path) -> None:
 
 def processes_of(state: Path) -> list[str]:
     """Command lines of whatever runs on the state."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            environment = (folder / "environ").read_bytes().decode(errors="replace")
-        except OSError:
-            continue  # gone, or somebody else's
-        if f"{state}/" in line or f"FLEET_CONFIG={state}/fleet.yaml\0" in environment:
-            found.append(line)
-    return found
+    return processes(
+        lambda line, environment: (
+            f"{state}/" in line or f"FLEET_CONFIG={state}/fleet.yaml\0" in environment
+        )
+    )
 
 
 def test_an_ordinary_user_with_a_closed_home_needs_nothing_else(fleet_home: Path) -> None:
-    require(os.geteuid() == 0, "only root can become another user")
-    require(shutil.which("setpriv"), "no setpriv (util-linux)")
+    require_nobody()
     home = fleet_home / "private"
     state = home / "demo"
     shutil.copytree(tools_home() / "tools", state / "home" / "tools")
@@ -173,14 +161,6 @@ def test_without_bubblewrap_it_says_what_that_means(tmp_path: Path) -> None:
         done = demo("--once", state=tmp_path / "demo", port=port, PATH=str(tmp_path / "bin"))
     assert "bubblewrap is not installed" in done.stdout
     assert "not walled in" in done.stdout
-
-
-@contextlib.contextmanager
-def taken_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        yield int(taken.getsockname()[1])
 
 
 def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
@@ -214,25 +194,19 @@ def test_a_state_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_is_told_and_gone_on_with() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="fleet-small-", dir=keeper.FAST_FOLDER))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0711", "fleet-small", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        folder.rmdir()
-        pytest.skip("file systems can only be mounted by root")
-    state = with_tools(folder / "demo")
-    try:
-        failed = demo("--once", *FEW, state=state)
-        assert failed.returncode == 1
-        assert "full" in failed.stdout + failed.stderr
-        assert "Traceback" not in failed.stderr
-        assert processes_of(state) == []
-        subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
-        done = demo("--once", *FEW, state=state)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    finally:
-        demo("--clean", state=state)
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
+    with small_disk("16m") as disk:
+        state = with_tools(disk / "demo")
+        try:
+            failed = demo("--once", *FEW, state=state)
+            assert failed.returncode == 1
+            assert "full" in failed.stdout + failed.stderr
+            assert "Traceback" not in failed.stderr
+            assert processes_of(state) == []
+            enlarge(disk, "1g")
+            done = demo("--once", *FEW, state=state)
+            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        finally:
+            demo("--clean", state=state)
 
 
 def test_a_second_one_names_the_first(tmp_path: Path) -> None:

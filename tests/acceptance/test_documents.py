@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine, machine, typed
 from tests.cluster.kube import TestCluster
+from tests.documents import commands
 from tests.keeper import ROOT
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_ssh import GitSshServer
 from tests.tools import tools_home
 
-BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 #: Not run here, because another test does.
 ELSEWHERE = {"make demo": "tests/acceptance/test_demo.py"}
 PASSWORD = "geheim"
 PAGE = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "page"}})
-
-
-def commands(document: str) -> list[str]:
-    """Every line that starts with ``$`` in a console block; such a block holds nothing else."""
-    found = []
-    for block in BLOCK.findall((ROOT / document).read_text()):
-        for line in block.splitlines():
-            assert line.startswith("$ "), f"{document}: {line!r} is no command"
-            found.append(line.removeprefix("$ "))
-    return found
 
 
 class Reader:
@@ -48,8 +34,6 @@ class Reader:
         self._machine = machine
         self._folder = folder
         self._here = here
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self._environment = {**machine.environment, "PATH": path}
 
     @contextlib.contextmanager
     def reading(self, document: str) -> Iterator[list[str]]:
@@ -57,7 +41,7 @@ class Reader:
         with it."""
         untyped = []
         with contextlib.ExitStack() as running:
-            for command in commands(document):
+            for command in commands((ROOT / document).read_text()):
                 if command in ELSEWHERE:
                     untyped.append(command)
                 elif command == "fleet up":
@@ -67,19 +51,11 @@ class Reader:
             yield untyped
 
     def _type(self, command: str) -> None:
-        typed = command
+        meant = command
         for shown, real in self._here.items():
-            typed = typed.replace(shown, real)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", typed],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}{self._machine.log()}"
+            meant = meant.replace(shown, real)
+        done = typed(meant, self._folder, self._machine.environment)
+        assert done.code == 0, f"$ {command}\n{done.out}{done.err}{self._machine.log()}"
 
 
 @pytest.fixture

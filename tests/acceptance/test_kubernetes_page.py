@@ -7,10 +7,8 @@ kubectl runs as a person would run it; what it would run in a Pod runs in that P
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,40 +17,27 @@ import pytest
 
 from fleet.render.sandbox import sandbox_status
 from fleet.render.tools import find_tools
-from tests.acceptance.fleet_process import Done, machine
+from tests.acceptance.fleet_process import Done, machine, typed
 from tests.acceptance.kubelet import Pod, can_run
 from tests.cluster.kube import TestCluster
+from tests.documents import blocks, commands
 from tests.keeper import ROOT, State
 from tests.needs import kubectl, require
 from tests.servers.postgres import EMPTY, TestDatabase, create_database, drop_database
 from tests.tools import tools_home
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OWN = "fleet"  # the folder of the reader's kustomization
 IN_POD = "kubectl exec -n fleet deployment/fleet -- fleet "
 #: A database of the tests may forget what it acknowledged.
 TEST_SETTING = "  - FLEET_ALLOW_UNSAFE_DATABASE=true\n"
 
 
-def blocks(kind: str) -> list[str]:
-    return [text for name, text in BLOCK.findall(PAGE) if name == kind]
-
-
-def commands() -> list[str]:
-    return [
-        line.removeprefix("$ ")
-        for block in blocks("console")
-        for line in block.splitlines()
-        if line.startswith("$ ")
-    ]
-
-
 @pytest.fixture
 def folder(tmp_path: Path, full_cluster: TestCluster) -> Iterator[Path]:
     """Where a reader works: a checkout, and the kustomization of the page beside it."""
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    name, _, own = blocks("yaml")[0].partition("\n")
+    name, _, own = blocks(PAGE, "yaml")[0].partition("\n")
     path = tmp_path / name.removeprefix("# ")
     path.parent.mkdir()
     path.write_text(own + TEST_SETTING)
@@ -90,17 +75,9 @@ class Reader:
     def does(self, command: str) -> Done:
         if command.startswith(IN_POD):
             return self._pod().fleet(*shlex.split(command.removeprefix(IN_POD)))
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return Done(done.returncode, done.stdout, done.stderr)
+        done = typed(command, self.folder, self.environment)
+        assert done.code == 0, f"{command}: {done}"
+        return done
 
     def generations(self) -> dict[str, int]:
         """How often each Deployment has changed."""
@@ -123,7 +100,7 @@ def test_the_page_leads_to_a_fleet_that_works(
     with machine() as volumes:
         reader = Reader(full_cluster, folder, external, volumes.home)
         with reader.stack:
-            done = {command: reader.does(command) for command in commands()}
+            done = {command: reader.does(command) for command in commands(PAGE)}
             tell(done)
             generations = reader.generations()
             reader.does(f"kubectl apply -k {OWN}")
@@ -142,7 +119,7 @@ def tell(done: dict[str, Done]) -> None:
 
 
 def test_the_role_that_is_shown_is_added_to_the_deployer(full_cluster: TestCluster) -> None:
-    role = next(it for it in blocks("yaml") if "kind: ClusterRole" in it)
+    role = next(it for it in blocks(PAGE, "yaml") if "kind: ClusterRole" in it)
     said = kubectl(full_cluster, "apply", "--dry-run=server", "-f", "-", stdin=role)
     assert "fleet-certificates created" in said
     account = (ROOT / "config" / "kubernetes" / "base" / "account.yaml").read_text()

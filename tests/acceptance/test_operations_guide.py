@@ -4,13 +4,10 @@ and its metrics are there."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shlex
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +18,9 @@ import pytest
 
 from fleet.embedded import find_postgres
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine, machine, typed
 from tests.cluster.kube import Object, TestCluster
+from tests.documents import blocks, commands
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
@@ -38,14 +36,8 @@ def section(title: str) -> str:
     return str(found)
 
 
-def script(title: str) -> list[str]:
-    """The commands of a section's block, in order."""
-    (block,) = re.findall(r"```console\n(.*?)```", section(title), re.DOTALL)
-    return [line.removeprefix("$ ") for line in block.splitlines()]
-
-
 NIGHT = re.findall(r"^\| [^|]+ \| `(fleet [^`]+)` \|", section("At three in the morning"), re.M)
-QUERIES = re.findall(r"```sql\n(.*?)```", section("PostgreSQL"), re.DOTALL)
+QUERIES = blocks(section("PostgreSQL"), "sql")
 METRICS = sorted(set(re.findall(r"fleet_\w+", section("What to watch"))))
 
 
@@ -105,7 +97,7 @@ def backup(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Backup:
     folder = tmp_path_factory.mktemp("backup")
     with site.machine.up():
         site.deploy(site.machine, "2")
-        run(script("Backup"), site.machine, folder)
+        follow("Backup", site.machine, folder)
         made = operations(site.machine)
     return Backup(folder, made, site.live()["metadata"]["resourceVersion"])
 
@@ -124,23 +116,10 @@ def set_up(site: Site) -> None:
     ok("app", "wait", "web", "--sync", "--timeout", PATIENCE)
 
 
-def run(commands: list[str], where: Machine, folder: Path) -> None:
-    """Run lines as somebody types them, in a shell that stops at the first that fails."""
-    program = folder / "bin" / "fleet"
-    if not program.exists():
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m fleet "$@"\n')
-        program.chmod(0o755)
-    path = f"{program.parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-eu", "-c", "\n".join(commands)],
-        cwd=folder,
-        env={**where.environment, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{commands}: {done.stdout}{done.stderr}"
+def follow(title: str, where: Machine, folder: Path) -> None:
+    """Type what a section says."""
+    done = typed("\n".join(commands(section(title))), folder, where.environment)
+    assert done.code == 0, f"{title}: {done}"
 
 
 def operations(where: Machine) -> list[dict[str, str]]:
@@ -196,17 +175,17 @@ def test_a_backup_goes_into_a_database_of_yours_and_back(
     with machine(**yours) as between, machine() as last:
         for name in ("fleet.sql", "head.json", "secret.key"):
             shutil.copy(backup.folder / name, tmp_path)
-        run(script("Restore"), between, tmp_path)
+        follow("Restore", between, tmp_path)
         (tmp_path / "fleet.sql").unlink()
-        run(script("Backup"), between, tmp_path)
-        run(script("Restore"), last, tmp_path)
+        follow("Backup", between, tmp_path)
+        follow("Restore", last, tmp_path)
         assert operations(last) == backup.operations
 
 
 def test_a_backup_becomes_a_fleet_again(site: Site, backup: Backup) -> None:
     with machine() as second:
         second.home.rmdir()
-        run(script("Restore"), second, backup.folder)
+        follow("Restore", second, backup.folder)
         with second.up():
             # the credentials of the cluster and of the repository open
             second.ok("cluster", "test", "eu-1")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fleet.render.tools import find_tools
-from tests import keeper
 from tests.acceptance.fleet_process import Done, Machine, machine
-from tests.needs import require
+from tests.acceptance.surroundings import (
+    AS_NOBODY,
+    NOBODY,
+    enlarge,
+    processes,
+    require_nobody,
+    small_disk,
+    taken_port,
+)
 from tests.ports import free_port
 from tests.tools import tools_home
 
@@ -39,7 +42,6 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: 'registry.example/web:1'}]}
 """
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -81,12 +83,7 @@ def kubectl(user: Machine, cluster: str, *arguments: str, stdin: str = "") -> st
 
 def processes_of(home: Path) -> list[str]:
     """Command lines of whatever runs on the home."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"FLEET_HOME={home}\0".encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
+    return processes(lambda _, environment: f"FLEET_HOME={home}\0" in environment)
 
 
 def test_clusters_start_are_used_are_added_to_and_go_on(user: Machine) -> None:
@@ -183,10 +180,7 @@ def test_one_in_the_foreground_ends_with_an_interrupt(user: Machine) -> None:
 
 
 def test_a_port_that_is_taken_is_told_and_nothing_is_left(user: Machine) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = int(taken.getsockname()[1])
+    with taken_port() as port:
         failed = up(user, port=port)
     assert failed.code == 3
     assert f"port {port} on 127.0.0.1 is taken" in failed.err
@@ -254,13 +248,10 @@ def test_one_that_is_killed_goes_on_with_what_was_answered(user: Machine) -> Non
 
 
 def as_nobody(user: Machine, *arguments: str, home: Path) -> Done:
-    """The command as an ordinary user, who may read this Python wherever it is."""
-    require(os.geteuid() == 0, "only root can become another user")
-    require(shutil.which("setpriv"), "no setpriv (util-linux)")
-    reading = "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"
-    ids = f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"
+    """The command as an ordinary user."""
+    require_nobody()
     done = subprocess.run(
-        ["setpriv", *ids, *reading, sys.executable, "-m", "fleet", *arguments],
+        [*AS_NOBODY, sys.executable, "-m", "fleet", *arguments],
         env={**user.environment, "FLEET_HOME": str(home)},
         cwd="/",
         capture_output=True,
@@ -303,31 +294,21 @@ def test_a_file_in_the_place_of_the_home_is_told(user: Machine) -> None:
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A file system of a quarter of a megabyte."""
-    folder = Path(tempfile.mkdtemp(prefix="fleet-small-", dir=keeper.FAST_FOLDER))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0711", "fleet-small", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        folder.rmdir()
-        pytest.skip("file systems can only be mounted by root")
-    try:
+def disk() -> Iterator[Path]:
+    with small_disk("256k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
 
 
-def test_a_disk_that_is_full_is_told_and_gone_on_with(user: Machine, small_disk: Path) -> None:
-    there = {"FLEET_HOME": str(small_disk)}
+def test_a_disk_that_is_full_is_told_and_gone_on_with(user: Machine, disk: Path) -> None:
+    there = {"FLEET_HOME": str(disk)}
     port = ("--port", str(free_port()))
     try:
         failed = user.fleet("sandbox", "up", "--clusters", "10", *port, **there)
         assert failed.code == 3
         assert "is full" in failed.err
         assert "Traceback" not in failed.err
-        assert processes_of(small_disk) == []
-        larger = ["mount", "-o", "remount,size=64m", str(small_disk)]
-        subprocess.run(larger, check=True)
+        assert processes_of(disk) == []
+        enlarge(disk, "64m")
         resumed = user.fleet("sandbox", "up", "--clusters", "10", *port, **there)
         assert resumed.code == 0, resumed
         assert len(json.loads(user.fleet("sandbox", "list", "-o", "json", **there).out)) == 10

@@ -16,11 +16,11 @@ import pytest
 from fleet.cli.program import fleet
 from fleet.render.yaml import load_one
 from fleet.settings import Settings, describe, load_settings
+from tests.documents import BLOCK, blocks
 from tests.rules.reference import commands as all_commands
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)\)")
 TEST = re.compile(r"((?:unit|integration|migrations|acceptance|rules)/[\w/]+\.py)(?:::(\w+))?")
@@ -36,9 +36,8 @@ def shown(path: Path) -> str:
 def commands(document: Path) -> Iterator[str]:
     """Every command in blocks, after `$`, and every inline one that begins with `fleet `."""
     text = document.read_text()
-    for kind, block in BLOCK.findall(text):
-        if kind in {"console", ""}:
-            yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
+    for block in blocks(text, "console", ""):
+        yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
     prose = BLOCK.sub("", text)
     yield from (code for code in INLINE.findall(prose) if code.startswith(("fleet ", "make ")))
 

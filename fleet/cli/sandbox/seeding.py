@@ -19,7 +19,6 @@ from fleet.cli.running import running_address
 from fleet.cli.sandbox import sample
 from fleet.cli.sandbox.group import sandbox
 from fleet.cli.sandbox.place import Place, told, write_private
-from fleet.cli.target import chosen
 from fleet.errors import FleetError, NotConverged, Refused
 
 REPOSITORY, PROJECT = "shop", "shop"
@@ -73,6 +72,8 @@ def seed(invocation: Invocation, timeout: int) -> None:
 
 def _refuse_without_fleet(invocation: Invocation) -> None:
     """A command alone can register things, but deploys nothing."""
+    from fleet.cli.target import chosen
+
     configured = chosen(invocation, load_contexts(contexts_file()))
     if configured is None and not running_address(invocation.settings.home):
         raise Refused("no Fleet runs that could deploy anything", hint="Start one: fleet up")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
-import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from fleet.cli.sandbox.endpoint import Endpoint
 from fleet.cli.sandbox.place import Place
+from fleet.cli.signals import stopped_by_signals
 from fleet.embedded.sandbox.controllers import Controllers
 from fleet.embedded.sandbox.objects import now
 from fleet.embedded.sandbox.serving import SandboxServer
@@ -43,7 +42,7 @@ async def serve(
     server = SandboxServer(
         folder=_state(place), port=port, controllers=Controllers(loop.call_later, now)
     )
-    with _signals(stop):
+    with stopped_by_signals(stop):
         try:
             started = await server.start()
         except OSError as error:
@@ -66,18 +65,6 @@ async def serve(
 
 def _state(place: Place) -> Path:
     return place.folder / "clusters"
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 def _refused(port: int, error: OSError) -> BaseException:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import select
 import shutil
-import signal
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,6 +12,7 @@ import click
 from fleet.cli.asking import confirm
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Pairs, mapping_of, yes_option
+from fleet.cli.running import end, sole
 from fleet.cli.sandbox.group import sandbox
 from fleet.cli.sandbox.names import counted, missing
 from fleet.cli.sandbox.place import COMMAND, Place, told
@@ -135,7 +131,8 @@ def _report(place: Place, wanted: Wanted, address: str, *, was_there: bool) -> N
 
 def _serve(place: Place, wanted: Wanted) -> None:
     """Be the process that serves."""
-    from fleet.cli.running import sole
+    import asyncio
+
     from fleet.cli.sandbox.detached import telling
     from fleet.cli.sandbox.endpoint import read_endpoint
 
@@ -186,16 +183,9 @@ def _stop(place: Place) -> bool:
     found = place.holder()
     if found is None or not found.pid:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        handle = os.pidfd_open(found.pid)
-        try:
-            signal.pidfd_send_signal(handle, signal.SIGTERM)
-            ended, _, _ = select.select([handle], [], [], STOP_SECONDS)
-        finally:
-            os.close(handle)
-        if not ended:
-            raise FleetError(
-                f"the sandbox (process {found.pid}) does not end",
-                hint=f"`kill -KILL {found.pid}` ends it; what it kept last is still there.",
-            )
+    if not end(found.pid, STOP_SECONDS):
+        raise FleetError(
+            f"the sandbox (process {found.pid}) does not end",
+            hint=f"`kill -KILL {found.pid}` ends it; what it kept last is still there.",
+        )
     return True

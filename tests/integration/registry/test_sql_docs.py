@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.documents import blocks
 from tests.servers.postgres import TestDatabase
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "sql.md").read_text()
-EXAMPLES = re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLES = blocks(TEXT, "sql")
 
 #: What issue and interface fixed for good: these columns, in this order, in front.
 FIXED = {

@@ -16,12 +16,14 @@ import pytest
 
 from fleet.cli.progress import Bar
 from fleet.cli.sandbox import sample
+from fleet.cli.sandbox.breaking import WAYS
 from fleet.cli.sandbox.detached import PIPE, start, telling
 from fleet.cli.sandbox.endpoint import Endpoint, read_endpoint
 from fleet.cli.sandbox.names import counted, missing, numbered
 from fleet.cli.sandbox.place import Place, explained
 from fleet.cli.sandbox.seeding import is_moving
 from fleet.cli.sandbox.viewing import choose, document_of
+from fleet.embedded.sandbox.cluster import BREAKS
 from fleet.errors import FleetError, NotFound, Refused
 from fleet.render.yaml import load_all, load_one
 
@@ -137,6 +139,10 @@ def test_a_kubeconfig_has_a_context_a_cluster() -> None:
     assert found["users"][1]["user"] == {"token": "token-of-us-2"}
     data = found["clusters"][0]["cluster"]["certificate-authority-data"]
     assert b64decode(data) == b"PEM"
+
+
+def test_a_cluster_can_be_broken_as_it_is_offered() -> None:
+    assert list(WAYS) == list(BREAKS)
 
 
 def test_clusters_are_chosen_by_name() -> None:

@@ -40,18 +40,6 @@ class Ended:
 Container = Waiting | Running | Ended
 
 
-def running(*, ready: bool = True) -> Container:
-    return Running(ready)
-
-
-def finished(reason: str, code: int) -> Container:
-    return Ended(reason, code)
-
-
-def crashed(waiting: Waiting, reason: str, code: int, restarts: int) -> Container:
-    return Ended(reason, code, waiting, restarts)
-
-
 def waiting_of(obj: Object) -> Mapping[str, Any]:
     """Why the first container is not running; empty when it is, or ended."""
     first: Mapping[str, Any] = next(iter(status_of(obj).get("containerStatuses") or ()), {})
@@ -65,7 +53,7 @@ def statuses_of(obj: Object, state: Container, now: datetime) -> Mapping[str, An
     Init containers are done as soon as the others are not waiting to be made.
     """
     creating = isinstance(state, Waiting) and state.reason == CREATING
-    init: Container = Waiting("PodInitializing", "") if creating else finished("Completed", 0)
+    init: Container = Waiting("PodInitializing", "") if creating else Ended("Completed", 0)
     shown = {
         "initContainerStatuses": _each(obj, "initContainers", init, now),
         "containerStatuses": _each(obj, "containers", state, now),

@@ -20,6 +20,7 @@ from fleet.embedded.sandbox.controllers.reading import (
 from fleet.embedded.sandbox.controllers.schedules import schedule
 from fleet.embedded.sandbox.controllers.steps import Delete, Later, Seen, Step, Write
 from fleet.embedded.sandbox.objects import Object, name_of, namespace_of, timestamp
+from fleet.model.cron import Cron
 
 CREATED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 #: Runs that were missed, for example while nothing ran, are looked for this far back.
@@ -58,7 +59,12 @@ def _zone(obj: Object) -> tzinfo:
 
 def _following(obj: Object, now: datetime) -> datetime | None:
     found = schedule(str(spec_of(obj).get("schedule", "")))
-    return found.after(now.astimezone(_zone(obj))) if found else None
+    return _next(found, now, _zone(obj)) if found else None
+
+
+def _next(found: Cron, moment: datetime, zone: tzinfo) -> datetime:
+    """A schedule speaks of the clocks on the walls of its zone."""
+    return found.after(moment.astimezone(zone).replace(tzinfo=None)).replace(tzinfo=zone)
 
 
 def _due(obj: Object, now: datetime) -> datetime | None:
@@ -67,12 +73,12 @@ def _due(obj: Object, now: datetime) -> datetime | None:
     since = status_of(obj).get("lastScheduleTime") or obj["metadata"].get("creationTimestamp")
     if found is None or since is None:
         return None
-    newest = None
-    at = found.after(moment(since).astimezone(_zone(obj)))
+    newest, zone = None, _zone(obj)
+    at = _next(found, moment(since), zone)
     for _ in range(MISSED_RUNS):
-        if at is None or at > now:
+        if at > now:
             break
-        newest, at = at, found.after(at)
+        newest, at = at, _next(found, at, zone)
     return newest.astimezone(UTC) if newest else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fleet.embedded.sandbox.controllers.making import pod_from, with_status
 from fleet.embedded.sandbox.controllers.pods import pinned_node
@@ -49,19 +49,18 @@ def daemon_set(obj: Object, seen: Seen) -> Iterator[Step]:
             yield Delete(pod)
         else:
             placed[node] = pod
+    hash = hash_of(revision_of(obj))
     for node in sorted(nodes - placed.keys()):
-        yield Write(_pod(obj, node, seen))
-    waits = {at: available_in(it, _min_ready(obj), seen.now) for at, it in placed.items()}
-    yield from _renew(obj, placed, waits, len(nodes))
+        yield Write(_pod(obj, node, hash, seen))
+    waits = {at: available_in(it, obj, seen.now) for at, it in placed.items()}
+    stale = [at for at in sorted(placed) if labels_of(placed[at]).get(REVISION_HASH) != hash]
+    yield from (Delete(placed[at]) for at in _renewed(obj, stale, waits, len(nodes)))
     used = {f"{name_of(obj)}-{labels_of(it).get(REVISION_HASH)}" for it in pods}
     yield from forget(obj, known, used)
-    yield Write(_with_status(obj, placed, waits, len(nodes)), subresource="status")
+    current = len(placed) - len(stale)
+    yield Write(_with_status(obj, current, waits, len(nodes)), subresource="status")
     if pending := [it for it in waits.values() if it]:
         yield Later(min(pending))
-
-
-def _min_ready(obj: Object) -> int:
-    return int(spec_of(obj).get("minReadySeconds") or 0)
 
 
 def _fits(obj: Object, node: Object) -> bool:
@@ -69,7 +68,7 @@ def _fits(obj: Object, node: Object) -> bool:
     return wanted.items() <= labels_of(node).items()
 
 
-def _pod(obj: Object, node: str, seen: Seen) -> Object:
+def _pod(obj: Object, node: str, hash: str, seen: Seen) -> Object:
     template = spec_of(obj)["template"]
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
     term = {"nodeSelectorTerms": [{"matchFields": [field]}]}
@@ -79,41 +78,36 @@ def _pod(obj: Object, node: str, seen: Seen) -> Object:
     }
     prefix = f"{name_of(obj)}-"
     labels = {
-        REVISION_HASH: hash_of(revision_of(obj)),
+        REVISION_HASH: hash,
         "pod-template-generation": str(generation_of(obj)),
     }
     name = prefix + seen.suffix()
     return pod_from(template, obj, name, labels=labels, generate_name=prefix, affinity=affinity)
 
 
-def _is_current(obj: Object, pod: Object) -> bool:
-    return labels_of(pod).get(REVISION_HASH) == hash_of(revision_of(obj))
-
-
-def _renew(
-    obj: Object, placed: Mapping[str, Object], waits: Mapping[str, float | None], wanted: int
-) -> Iterator[Step]:
+def _renewed(
+    obj: Object, stale: Sequence[str], waits: Mapping[str, float | None], wanted: int
+) -> list[str]:
+    """Nodes whose Pod of an older template goes now: those that do not work are no loss."""
     strategy = spec_of(obj).get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
-        return
+        return []
     allowed = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
-    stale = [at for at in sorted(placed) if not _is_current(obj, placed[at])]
     broken = [at for at in stale if waits[at] != 0]
     missing = wanted - sum(it == 0 for it in waits.values())
     room = max(0, (share(allowed, wanted, up=True) or 1) - missing)
-    for at in (*broken, *[it for it in stale if it not in broken][:room]):
-        yield Delete(placed[at])
+    return [*broken, *[it for it in stale if it not in broken][:room]]
 
 
 def _with_status(
-    obj: Object, placed: Mapping[str, Object], waits: Mapping[str, float | None], wanted: int
+    obj: Object, current: int, waits: Mapping[str, float | None], wanted: int
 ) -> Object:
     available = sum(it == 0 for it in waits.values())
     status = {
         "observedGeneration": generation_of(obj),
         "desiredNumberScheduled": wanted,
-        "currentNumberScheduled": len(placed),
-        "updatedNumberScheduled": sum(_is_current(obj, it) for it in placed.values()),
+        "currentNumberScheduled": len(waits),
+        "updatedNumberScheduled": current,
         "numberMisscheduled": 0,
         "numberReady": sum(it is not None for it in waits.values()),
         "numberAvailable": available,

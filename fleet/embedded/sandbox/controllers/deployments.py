@@ -43,11 +43,12 @@ def deployment(obj: Object, seen: Seen) -> Iterator[Step]:
     if is_ending(obj):
         return
     sets = seen.owned("ReplicaSet", obj)
-    new = next((it for it in sets if _is_of(obj, it)), None)
+    hash = digest(spec_of(obj)["template"])
+    new = next((it for it in sets if labels_of(it).get(HASH) == hash), None)
     old = [it for it in sets if it is not new]
     paused = bool(spec_of(obj).get("paused"))
     if new is None and not paused and not _must_wait(obj, old, seen):
-        made_now = _new_set(obj, old)
+        made_now = _new_set(obj, hash, old)
         yield Write(made_now)
         yield _scaled(obj, with_spec(made_now, replicas=0), wanted_replicas(made_now))
         obj = annotated(obj, {REVISION: annotations_of(made_now)[REVISION]})
@@ -68,14 +69,6 @@ def deployment(obj: Object, seen: Seen) -> Iterator[Step]:
 # ReplicaSets
 
 
-def _hash_of(obj: Object) -> str:
-    return digest(spec_of(obj)["template"])
-
-
-def _is_of(obj: Object, replica_set: Object) -> bool:
-    return labels_of(replica_set).get(HASH) == _hash_of(obj)
-
-
 def _must_wait(obj: Object, old: Sequence[Object], seen: Seen) -> bool:
     """``Recreate`` begins when the last Pod of the old is gone."""
     if (spec_of(obj).get("strategy") or {}).get("type") != "Recreate":
@@ -83,8 +76,8 @@ def _must_wait(obj: Object, old: Sequence[Object], seen: Seen) -> bool:
     return any(wanted_replicas(it) or seen.owned("Pod", it) for it in old)
 
 
-def _new_set(obj: Object, old: Sequence[Object]) -> Object:
-    spec, hash = spec_of(obj), _hash_of(obj)
+def _new_set(obj: Object, hash: str, old: Sequence[Object]) -> Object:
+    spec = spec_of(obj)
     template = spec["template"]
     metadata = template.get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), HASH: hash}

@@ -35,7 +35,7 @@ def job(obj: Object, seen: Seen) -> Iterator[Step]:
     """Start Pods, count how they ended, and end with the last or with the one too many."""
     if is_ending(obj):
         return
-    if is_true(obj, "Complete") or is_true(obj, "Failed"):
+    if is_finished(obj):
         yield from _expire(obj, seen)
         return
     pods = seen.owned("Pod", obj)
@@ -45,7 +45,7 @@ def job(obj: Object, seen: Seen) -> Iterator[Step]:
     started = status_of(obj).get("startTime") or timestamp(seen.now)
     verdict = _verdict(obj, pods, started, seen)
     if verdict:
-        yield from (Delete(it) for it in pods if not has_ended(it) and not is_ending(it))
+        yield from (Delete(it) for it in _going(pods))
     else:
         yield from _fill(obj, pods, seen)
     shown = _with_status(obj, pods, started, verdict, seen)
@@ -69,6 +69,10 @@ def _completions(obj: Object) -> int:
 def _parallelism(obj: Object) -> int:
     found = spec_of(obj).get("parallelism")
     return 1 if found is None else int(found)
+
+
+def _going(pods: Sequence[Object]) -> list[Object]:
+    return [it for it in pods if not has_ended(it) and not is_ending(it)]
 
 
 def _ended(pods: Sequence[Object], phase: str) -> list[Object]:
@@ -147,7 +151,7 @@ def _pod(obj: Object, index: str, seen: Seen) -> Object:
 
 
 def _suspended(obj: Object, pods: Sequence[Object], seen: Seen) -> Iterator[Step]:
-    yield from (Delete(it) for it in pods if not has_ended(it) and not is_ending(it))
+    yield from (Delete(it) for it in _going(pods))
     told = {
         "type": "Suspended",
         "status": "True",
@@ -164,7 +168,7 @@ def _suspended(obj: Object, pods: Sequence[Object], seen: Seen) -> Iterator[Step
 def _with_status(
     obj: Object, pods: Sequence[Object], started: str, verdict: Condition | None, seen: Seen
 ) -> Object:
-    active = [it for it in pods if not has_ended(it) and not is_ending(it)]
+    active = _going(pods)
     conditions = [{**it, "status": "True"} for it in _with_criterion(verdict)]
     if is_true(obj, "Suspended"):
         told = {"reason": "JobResumed", "message": "Job resumed"}

@@ -11,8 +11,9 @@ On a Pod or a Pod template, a Service, an Ingress, a PersistentVolumeClaim:
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-from fleet.embedded.sandbox.controllers.reading import annotations_of
+from fleet.embedded.sandbox.controllers.reading import annotations_of, moment
 from fleet.embedded.sandbox.objects import Object
 
 PREFIX = "sandbox.fleet.dev/"
@@ -29,6 +30,12 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 def ready_after(obj: Object, default: float = READY_SECONDS) -> float:
     """Seconds."""
     return _seconds(annotations_of(obj).get(READY_AFTER), default)
+
+
+def ready_in(obj: Object, default: float, now: datetime) -> float:
+    """Seconds until it is ready, counted from its creation; 0 or less when it is."""
+    age = (now - moment(obj["metadata"].get("creationTimestamp"))).total_seconds()
+    return ready_after(obj, default) - age
 
 
 def run_for(obj: Object) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from fleet.embedded.sandbox.controllers.reading import annotations_of, spec_of, status_of, uid_of
-from fleet.embedded.sandbox.objects import Object, labels_of, name_of, namespace_of, timestamp
+from fleet.embedded.sandbox.objects import Object, name_of, namespace_of, timestamp, with_meta
 
 # No vowels and no digits that look like one: a hash never spells a word.
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -29,13 +29,13 @@ def number(text: str, below: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") % below
 
 
-def reference(owner: Object, *, controller: bool = True) -> dict[str, Any]:
+def reference(owner: Object) -> dict[str, Any]:
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": name_of(owner),
         "uid": uid_of(owner),
-        "controller": controller,
+        "controller": True,
         "blockOwnerDeletion": True,
     }
 
@@ -94,16 +94,8 @@ def with_spec(obj: Object, **fields: Any) -> Object:
     return {**obj, "spec": {**spec_of(obj), **fields}}
 
 
-def with_metadata(obj: Object, **fields: Any) -> Object:
-    return {**obj, "metadata": {**obj["metadata"], **fields}}
-
-
 def annotated(obj: Object, annotations: Mapping[str, str]) -> Object:
-    return with_metadata(obj, annotations={**annotations_of(obj), **annotations})
-
-
-def labelled(obj: Object, labels: Mapping[str, str]) -> Object:
-    return with_metadata(obj, labels={**labels_of(obj), **labels})
+    return with_meta(obj, annotations={**annotations_of(obj), **annotations})
 
 
 def with_status(obj: Object, status: Mapping[str, Any], *, zeros: Sequence[str] = ()) -> Object:

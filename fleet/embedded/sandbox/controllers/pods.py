@@ -13,10 +13,9 @@ from fleet.embedded.sandbox.controllers import knobs
 from fleet.embedded.sandbox.controllers.containers import (
     CREATING,
     Container,
+    Ended,
+    Running,
     Waiting,
-    crashed,
-    finished,
-    running,
     statuses_of,
     waiting_of,
 )
@@ -157,30 +156,28 @@ def _lives(obj: Object, seen: Seen) -> tuple[Object, float | None]:
     runs = status_of(obj).get("phase") == "Running"
     missing = None if runs else missing_reference(obj, seen)
     if starts_in > 0 and not missing and not runs:
-        state: Container = Waiting(CREATING, "")
-        return _shown(obj, seen, started, state, phase="Pending"), starts_in
+        return _shown(obj, seen, started, Waiting(CREATING, ""), phase="Pending"), starts_in
     if missing or failure in NEVER_STARTS:
-        reason = missing.reason if missing else failure
-        state = Waiting(reason, missing.message if missing else NEVER_STARTS[failure])
+        state = missing or Waiting(failure, NEVER_STARTS[failure])
         return _shown(obj, seen, started, state, phase="Pending"), None
     if failure in CRASHES:
         return _crash(obj, seen, started, -starts_in)
     if _is_finite(obj):
         ends_in = starts_in + knobs.run_for(obj)
         if ends_in <= 0:
-            return _shown(obj, seen, started, finished("Completed", 0), phase="Succeeded"), None
-        return _shown(obj, seen, started, running(), phase="Running", ready=True), ends_in
+            return _shown(obj, seen, started, Ended("Completed", 0), phase="Succeeded"), None
+        return _shown(obj, seen, started, Running(ready=True), phase="Running", ready=True), ends_in
     ready = failure != NOT_READY
-    return _shown(obj, seen, started, running(ready=ready), phase="Running", ready=ready), None
+    return _shown(obj, seen, started, Running(ready), phase="Running", ready=ready), None
 
 
 def _crash(obj: Object, seen: Seen, started: str, age: float) -> tuple[Object, float | None]:
     reason, code = CRASHES[knobs.failure(obj)]
     if spec_of(obj).get("restartPolicy") == "Never":
-        return _shown(obj, seen, started, finished(reason, code), phase="Failed"), None
+        return _shown(obj, seen, started, Ended(reason, code), phase="Failed"), None
     restarts, seconds = restarts_at(age)
     message = f"back-off restarting failed container in pod {name_of(obj)}_{namespace_of(obj)}"
-    state = crashed(Waiting("CrashLoopBackOff", message), reason, code, restarts)
+    state = Ended(reason, code, Waiting("CrashLoopBackOff", message), restarts)
     return _shown(obj, seen, started, state, phase="Running"), seconds
 
 

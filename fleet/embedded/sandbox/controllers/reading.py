@@ -59,12 +59,14 @@ def is_pod_ready(pod: Object) -> bool:
     return is_true(pod, "Ready") and not is_ending(pod)
 
 
-def available_in(pod: Object, min_ready_seconds: int, now: datetime) -> float | None:
-    """Seconds until a Pod counts as available: 0 when it does, None when it is not ready."""
+def available_in(pod: Object, owner: Object, now: datetime) -> float | None:
+    """Seconds until a Pod has been ready for its owner's ``minReadySeconds``: 0 when it counts
+    as available, None when it is not ready."""
     if not is_pod_ready(pod):
         return None
+    least = int(spec_of(owner).get("minReadySeconds") or 0)
     since = moment(condition(pod, "Ready").get("lastTransitionTime"))
-    return max(0.0, min_ready_seconds - (now - since).total_seconds()) if min_ready_seconds else 0.0
+    return max(0.0, least - (now - since).total_seconds()) if least else 0.0
 
 
 def has_ended(pod: Object) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from fleet.embedded.sandbox.controllers.containers import CREATING
+from fleet.embedded.sandbox.controllers.containers import CREATING, Waiting
 from fleet.embedded.sandbox.controllers.reading import spec_of, status_of
 from fleet.embedded.sandbox.controllers.steps import Seen
 from fleet.embedded.sandbox.objects import Object, namespace_of
@@ -18,14 +17,9 @@ SOURCES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    reason: str
-    message: str
-
-
-def missing_reference(pod: Object, seen: Seen) -> Missing | None:
-    """The first ConfigMap or Secret that is named, not optional, and not there.
+def missing_reference(pod: Object, seen: Seen) -> Waiting | None:
+    """What a Pod says that waits for the first ConfigMap or Secret that is named, not optional,
+    and not there.
 
     A container without its environment is told to be misconfigured; one whose volume is
     missing is never made, and says no more than that it is being made.
@@ -34,10 +28,10 @@ def missing_reference(pod: Object, seen: Seen) -> Missing | None:
     for kind, name in _environment(pod):
         if seen.get(kind, namespace, name) is None:
             told = f'{kind.lower()} "{name}" not found'
-            return Missing("CreateContainerConfigError", told)
+            return Waiting("CreateContainerConfigError", told)
     for kind, name in _volumes(pod):
         if seen.get(kind, namespace, name) is None:
-            return Missing(CREATING, "")
+            return Waiting(CREATING, "")
     return None
 
 

@@ -9,7 +9,6 @@ from fleet.embedded.sandbox.controllers.making import (
     conditions_of,
     pod_from,
     reference,
-    with_metadata,
     with_status,
 )
 from fleet.embedded.sandbox.controllers.reading import (
@@ -23,7 +22,14 @@ from fleet.embedded.sandbox.controllers.reading import (
     wanted_replicas,
 )
 from fleet.embedded.sandbox.controllers.steps import Delete, Later, Seen, Step, Tell, Write
-from fleet.embedded.sandbox.objects import Object, controller_of, labels_of, name_of, namespace_of
+from fleet.embedded.sandbox.objects import (
+    Object,
+    controller_of,
+    labels_of,
+    name_of,
+    namespace_of,
+    with_meta,
+)
 from fleet.embedded.sandbox.selectors import matches
 
 RETRY_SECONDS = 5.0
@@ -37,7 +43,7 @@ def replica_set(obj: Object, seen: Seen) -> Iterator[Step]:
         return
     adopted = [it for it in seen.list("Pod", namespace_of(obj)) if _is_orphan_of(obj, it)]
     for each in adopted:
-        yield Write(with_metadata(each, ownerReferences=[reference(obj)]))
+        yield Write(with_meta(each, ownerReferences=[reference(obj)]))
     pods = [it for it in (*seen.owned("Pod", obj), *adopted) if not has_ended(it)]
     alive = [it for it in pods if not is_ending(it)]
     missing = wanted_replicas(obj) - len(alive)
@@ -53,7 +59,7 @@ def replica_set(obj: Object, seen: Seen) -> Iterator[Step]:
             yield Write(pod_from(template, obj, prefix + seen.suffix(), generate_name=prefix))
     for each in sorted(alive, key=_first_to_go)[: max(0, -missing)]:
         yield Delete(each)
-    waits = [available_in(it, _min_ready(obj), seen.now) for it in alive]
+    waits = [available_in(it, obj, seen.now) for it in alive]
     shown = _with_status(obj, alive, waits, refused, seen, terminating=len(pods) - len(alive))
     yield Write(shown, subresource="status")
     if pending := [it for it in waits if it]:
@@ -85,10 +91,6 @@ def _first_to_go(pod: Object) -> tuple[bool, str, str]:
     """Those that are not ready, then the youngest, go first."""
     created = pod["metadata"].get("creationTimestamp") or ""
     return is_pod_ready(pod), "".join(chr(255 - ord(it)) for it in created), name_of(pod)
-
-
-def _min_ready(obj: Object) -> int:
-    return int(spec_of(obj).get("minReadySeconds") or 0)
 
 
 def _with_status(

@@ -47,7 +47,8 @@ def record(obj: Object, known: Sequence[Object]) -> Iterator[Step]:
 def forget(obj: Object, known: Sequence[Object], used: Collection[str]) -> Iterator[Step]:
     """Delete the oldest beyond ``revisionHistoryLimit`` that no Pod was made from."""
     limit = spec_of(obj).get("revisionHistoryLimit")
-    idle = [it for it in known if name_of(it) not in used and name_of(it) != revision_of(obj)]
+    kept = {*used, revision_of(obj)}
+    idle = [it for it in known if name_of(it) not in kept]
     idle.sort(key=lambda it: int(it.get("revision", 0)))
     for each in idle[: max(0, len(idle) - (HISTORY if limit is None else limit))]:
         yield Delete(each)

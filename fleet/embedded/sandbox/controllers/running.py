@@ -2,7 +2,7 @@
 
 A write puts whom it concerns into one queue; the queue is worked off in small portions, so
 that requests are answered in between. A cluster in which nothing is written and nothing is
-due has no task, no timer and no entry anywhere.
+due has no task, no timer and nothing in the queue.
 """
 
 from __future__ import annotations

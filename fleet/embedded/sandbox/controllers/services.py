@@ -12,7 +12,6 @@ from fleet.embedded.sandbox.controllers.reading import (
     is_ending,
     is_pod_ready,
     is_true,
-    moment,
     spec_of,
     status_of,
     uid_of,
@@ -51,8 +50,7 @@ def _addressed(obj: Object, seen: Seen, network: str, more: Mapping[str, str]) -
     """An address of a documentation block, a moment after the object was made."""
     if knobs.failure(obj) or (status_of(obj).get("loadBalancer") or {}).get("ingress"):
         return
-    age = (seen.now - moment(obj["metadata"].get("creationTimestamp"))).total_seconds()
-    left = knobs.ready_after(obj, ADDRESS_SECONDS) - age
+    left = knobs.ready_in(obj, ADDRESS_SECONDS, seen.now)
     if left > 0:
         yield Later(left)
         return

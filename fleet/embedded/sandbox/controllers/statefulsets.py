@@ -35,7 +35,7 @@ def stateful_set(obj: Object, seen: Seen) -> Iterator[Step]:
     pods = {ordinal_of(it): it for it in seen.owned("Pod", obj)}
     update = revision_of(obj)
     current = status_of(obj).get("currentRevision") or update
-    waits = {at: available_in(it, _min_ready(obj), seen.now) for at, it in pods.items()}
+    waits = {at: available_in(it, obj, seen.now) for at, it in pods.items()}
     yield from _move(obj, pods, waits, known, current, seen)
     yield from forget(obj, known, {current, *(_revision(it) for it in pods.values())})
     shown = _with_status(obj, pods, waits, current, update)
@@ -52,10 +52,6 @@ def ordinal_of(pod: Object) -> int:
 
 def _revision(pod: Object) -> str:
     return labels_of(pod).get(REVISION_HASH, "")
-
-
-def _min_ready(obj: Object) -> int:
-    return int(spec_of(obj).get("minReadySeconds") or 0)
 
 
 def _ordinals(obj: Object) -> range:

@@ -9,21 +9,19 @@ from fleet.embedded.sandbox.controllers import knobs
 from fleet.embedded.sandbox.controllers.making import (
     annotated,
     made,
-    with_metadata,
     with_spec,
     with_status,
 )
 from fleet.embedded.sandbox.controllers.reading import (
     has_ended,
     is_ending,
-    moment,
     spec_of,
     status_of,
     uid_of,
 )
 from fleet.embedded.sandbox.controllers.references import claims_of
 from fleet.embedded.sandbox.controllers.steps import Delete, Later, Seen, Step, Write
-from fleet.embedded.sandbox.objects import Object, name_of, namespace_of
+from fleet.embedded.sandbox.objects import Object, name_of, namespace_of, with_meta
 from fleet.embedded.sandbox.quantities import amount
 
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
@@ -48,8 +46,7 @@ def claim(obj: Object, seen: Seen) -> Iterator[Step]:
     volume = seen.get("PersistentVolume", "", named or _volume_name(obj))
     if volume is None and not named:
         volume = _fitting(obj, seen)
-    age = (seen.now - moment(obj["metadata"].get("creationTimestamp"))).total_seconds()
-    left = knobs.ready_after(obj, BIND_SECONDS) - age
+    left = knobs.ready_in(obj, BIND_SECONDS, seen.now)
     waits = knobs.failure(obj) or left > 0 or (named and volume is None)
     if waits or (volume is not None and not _is_for(obj, volume)):
         yield from _pending(obj)
@@ -134,7 +131,7 @@ def _let_go(obj: Object, finalizer: str, used: bool) -> Iterator[Step]:
     finalizers = obj["metadata"].get("finalizers") or []
     if finalizer in finalizers and not used:
         left = [it for it in finalizers if it != finalizer]
-        yield Write(with_metadata(obj, finalizers=left))
+        yield Write(with_meta(obj, finalizers=left))
 
 
 def _is_used(obj: Object, seen: Seen) -> bool:
@@ -175,4 +172,4 @@ def _volume(obj: Object) -> Object:
             "volumeMode": spec.get("volumeMode", "Filesystem"),
         },
     )
-    return with_metadata(made_now, finalizers=[VOLUME_PROTECTION])
+    return with_meta(made_now, finalizers=[VOLUME_PROTECTION])

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.health import assess
 from fleet.model.health import HealthStatus
 from tests.unit.embedded.sandbox.controllers.theatre import Theatre, condition, template, workload
 
 REVISION = "deployment.kubernetes.io/revision"
-
-
-def health(theatre: Theatre) -> HealthStatus:
-    found = assess(theatre.get("Deployment", "web"))
-    assert found is not None
-    return found.status
 
 
 def test_it_becomes_available_after_a_moment(theatre: Theatre) -> None:
@@ -26,7 +19,7 @@ def test_it_becomes_available_after_a_moment(theatre: Theatre) -> None:
     status = theatre.status("Deployment", "web")
     assert (status["replicas"], status["unavailableReplicas"]) == (3, 3)
     assert condition(status, "Available")["reason"] == "MinimumReplicasUnavailable"
-    assert health(theatre) is HealthStatus.PROGRESSING
+    assert theatre.health("Deployment") is HealthStatus.PROGRESSING
 
     theatre.wait(1)
     status = theatre.status("Deployment", "web")
@@ -34,7 +27,7 @@ def test_it_becomes_available_after_a_moment(theatre: Theatre) -> None:
     assert "unavailableReplicas" not in status
     assert condition(status, "Available")["status"] == "True"
     assert condition(status, "Progressing")["reason"] == "NewReplicaSetAvailable"
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
     assert theatre.get("Deployment", "web")["metadata"]["annotations"][REVISION] == "1"
 
 
@@ -60,7 +53,7 @@ def test_a_new_template_is_rolled_out_within_surge_and_unavailable(theatre: Thea
         assert status["replicas"] <= 4
         assert status["availableReplicas"] >= 3
         theatre.wait(1)
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
     assert {it["spec"]["containers"][0]["image"] for it in theatre.all("Pod")} == {"web:2"}
     assert theatre.get("ReplicaSet", first[0])["spec"]["replicas"] == 0
     assert theatre.get("ReplicaSet", second)["metadata"]["annotations"][REVISION] == "2"
@@ -74,7 +67,7 @@ def test_recreate_begins_when_the_old_pods_are_gone(theatre: Theatre) -> None:
     theatre.change("Deployment", "web", template=template("web:2"))
     theatre.wait(2)
     assert not old & set(theatre.names("Pod"))
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
 
 
 def test_a_template_that_comes_back_is_the_newest_again(theatre: Theatre) -> None:
@@ -108,7 +101,7 @@ def test_scaling_needs_no_new_set(theatre: Theatre) -> None:
     theatre.change("Deployment", "web", replicas=0)
     assert theatre.all("Pod") == []
     assert len(theatre.all("ReplicaSet")) == 1
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
 
 
 def test_a_paused_one_keeps_its_template_and_still_scales(theatre: Theatre) -> None:
@@ -120,11 +113,11 @@ def test_a_paused_one_keeps_its_template_and_still_scales(theatre: Theatre) -> N
     assert [it["spec"]["containers"][0]["image"] for it in theatre.all("Pod")] == ["web:1"] * 2
     status = theatre.status("Deployment", "web")
     assert condition(status, "Progressing")["reason"] == "DeploymentPaused"
-    assert health(theatre) is HealthStatus.SUSPENDED
+    assert theatre.health("Deployment") is HealthStatus.SUSPENDED
     theatre.change("Deployment", "web", paused=False)
     theatre.wait(3)
     assert {it["spec"]["containers"][0]["image"] for it in theatre.all("Pod")} == {"web:2"}
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
 
 
 def test_a_rollout_that_stands_still_exceeds_its_deadline(theatre: Theatre) -> None:
@@ -139,13 +132,13 @@ def test_a_rollout_that_stands_still_exceeds_its_deadline(theatre: Theatre) -> N
     theatre.wait(5)
     late = condition(theatre.status("Deployment", "web"), "Progressing")
     assert (late["status"], late["reason"]) == ("False", "ProgressDeadlineExceeded")
-    assert health(theatre) is HealthStatus.DEGRADED
+    assert theatre.health("Deployment") is HealthStatus.DEGRADED
     theatre.wait(600)
     assert theatre.alarms == 0
 
     theatre.change("Deployment", "web", template=template("web:3"))
     theatre.wait(5)
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
 
 
 def test_a_pod_that_fails_later_is_no_rollout(theatre: Theatre) -> None:
@@ -170,7 +163,7 @@ def test_a_missing_service_account_is_told_and_waited_for(theatre: Theatre) -> N
     assert 'serviceaccount "api" not found' in told["message"]
     theatre.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "api"}})
     theatre.wait(1)
-    assert health(theatre) is HealthStatus.HEALTHY
+    assert theatre.health("Deployment") is HealthStatus.HEALTHY
     conditions = theatre.status("Deployment", "web")["conditions"]
     assert "ReplicaFailure" not in [it["type"] for it in conditions]
 

@@ -9,7 +9,6 @@ import pytest
 from fleet.embedded.sandbox.controllers.pods import FAILURES, restarts_at
 from fleet.embedded.sandbox.controllers.world import KINDS
 from fleet.embedded.sandbox.objects import Object
-from fleet.health import assess
 from fleet.model.health import HealthStatus
 from tests.unit.embedded.sandbox.controllers.theatre import Theatre, condition, template
 
@@ -33,12 +32,6 @@ def container(theatre: Theatre) -> dict[str, Any]:
     return found
 
 
-def health(theatre: Theatre) -> HealthStatus:
-    found = assess(theatre.get("Pod", "web"))
-    assert found is not None
-    return found.status
-
-
 def test_it_is_placed_created_and_ready(theatre: Theatre) -> None:
     theatre.put(pod(ready_after="5s"))
     assert theatre.get("Pod", "web")["spec"]["nodeName"] in theatre.names("Node")
@@ -50,7 +43,7 @@ def test_it_is_placed_created_and_ready(theatre: Theatre) -> None:
     assert (status["phase"], container(theatre)["ready"]) == ("Running", True)
     assert condition(status, "Ready")["lastTransitionTime"] == "2026-03-01T12:00:05Z"
     assert status["podIPs"] == [{"ip": status["podIP"]}]
-    assert health(theatre) is H
+    assert theatre.health("Pod") is H
 
 
 def test_the_kubelet_owns_the_status(theatre: Theatre) -> None:
@@ -87,7 +80,7 @@ def test_what_goes_wrong_is_told_as_a_kubelet_tells_it(
     assert shown["restartCount"] == restarts
     assert not shown["ready"]
     assert condition(theatre.status("Pod", "web"), "Ready")["status"] == "False"
-    assert health(theatre) is verdict
+    assert theatre.health("Pod") is verdict
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -131,7 +124,7 @@ def test_one_that_heals_becomes_ready(theatre: Theatre) -> None:
     theatre.put(pod(fail="CrashLoopBackOff"))
     theatre.wait(5)
     theatre.annotate("Pod", "web", fail="")
-    assert health(theatre) is H
+    assert theatre.health("Pod") is H
 
 
 @pytest.mark.parametrize(("failure", "phase"), [("", "Succeeded"), ("Error", "Failed")])
@@ -182,7 +175,7 @@ def test_the_environment_must_be_there(theatre: Theatre) -> None:
     }
     theatre.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}})
     theatre.wait(1)
-    assert health(theatre) is H
+    assert theatre.health("Pod") is H
 
 
 def test_one_that_runs_does_not_notice_that_its_environment_went(theatre: Theatre) -> None:
@@ -193,7 +186,7 @@ def test_one_that_runs_does_not_notice_that_its_environment_went(theatre: Theatr
     theatre.wait(1)
     theatre.remove("ConfigMap", "web")
     theatre.annotate("Pod", "web", ready_after="2s")
-    assert health(theatre) is H
+    assert theatre.health("Pod") is H
 
 
 def test_a_volume_that_is_missing_keeps_it_from_being_made(theatre: Theatre) -> None:
@@ -203,7 +196,7 @@ def test_a_volume_that_is_missing_keeps_it_from_being_made(theatre: Theatre) -> 
     theatre.wait(60)
     assert container(theatre)["state"] == {"waiting": {"reason": "ContainerCreating"}}
     theatre.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}})
-    assert health(theatre) is H
+    assert theatre.health("Pod") is H
 
 
 def test_init_containers_run_before(theatre: Theatre) -> None:

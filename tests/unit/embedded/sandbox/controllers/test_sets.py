@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from fleet.health import assess
 from fleet.model.health import HealthStatus
 from tests.unit.embedded.sandbox.controllers.theatre import Theatre, made, template, workload
 
@@ -26,12 +25,6 @@ def images(theatre: Theatre) -> dict[str, str]:
     }
 
 
-def health(theatre: Theatre, kind: str) -> HealthStatus:
-    found = assess(theatre.get(kind, "web"))
-    assert found is not None
-    return found.status
-
-
 def database(replicas: int = 3, **spec: Any) -> Any:
     return workload(
         "StatefulSet", replicas, serviceName="web", **{"updateStrategy": ROLLING, **spec}
@@ -42,9 +35,9 @@ def test_pods_come_one_after_the_other(theatre: Theatre) -> None:
     theatre.put(database())
     for count in (1, 2, 3):
         assert theatre.names("Pod") == [f"web-{it}" for it in range(count)]
-        assert health(theatre, "StatefulSet") is HealthStatus.PROGRESSING
+        assert theatre.health("StatefulSet") is HealthStatus.PROGRESSING
         theatre.wait(1)
-    assert health(theatre, "StatefulSet") is HealthStatus.HEALTHY
+    assert theatre.health("StatefulSet") is HealthStatus.HEALTHY
     status = theatre.status("StatefulSet", "web")
     assert status["currentRevision"] == status["updateRevision"]
     assert status["currentReplicas"] == status["updatedReplicas"] == status["readyReplicas"] == 3
@@ -100,7 +93,7 @@ def test_a_partition_keeps_the_lower_ones(theatre: Theatre) -> None:
     theatre.remove("Pod", "web-0")
     theatre.wait(2)
     assert images(theatre)["web-0"] == "web:1"
-    assert health(theatre, "StatefulSet") is HealthStatus.HEALTHY
+    assert theatre.health("StatefulSet") is HealthStatus.HEALTHY
 
 
 def test_on_delete_waits_for_somebody_to_delete(theatre: Theatre) -> None:
@@ -120,7 +113,7 @@ def test_a_broken_update_stops_and_is_repaired_by_the_next(theatre: Theatre) -> 
     theatre.change("StatefulSet", "web", template=template("web:2", fail="ImagePullBackOff"))
     theatre.wait(30)
     assert images(theatre) == {"web-0": "web:1", "web-1": "web:1", "web-2": "web:2"}
-    assert health(theatre, "StatefulSet") is HealthStatus.PROGRESSING
+    assert theatre.health("StatefulSet") is HealthStatus.PROGRESSING
     theatre.change("StatefulSet", "web", template=template("web:3"))
     theatre.wait(5)
     assert set(images(theatre).values()) == {"web:3"}
@@ -132,7 +125,7 @@ def test_a_daemon_runs_on_every_node_that_fits(theatre: Theatre) -> None:
     assert {it["spec"]["nodeName"] for it in theatre.all("Pod")} == set(theatre.names("Node"))
     status = theatre.status("DaemonSet", "web")
     assert status["desiredNumberScheduled"] == status["numberAvailable"] == 3
-    assert health(theatre, "DaemonSet") is HealthStatus.HEALTHY
+    assert theatre.health("DaemonSet") is HealthStatus.HEALTHY
     theatre.put(made("Node", "node-4", "v1"))
     theatre.wait(1)
     assert theatre.status("DaemonSet", "web")["numberReady"] == 4

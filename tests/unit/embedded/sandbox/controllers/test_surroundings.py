@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from fleet.embedded.sandbox.objects import Object
-from fleet.health import assess
 from fleet.model.health import HealthStatus
 from tests.unit.embedded.sandbox.controllers.theatre import (
     Theatre,
@@ -74,9 +73,7 @@ def test_an_address_is_given_after_a_moment(theatre: Theatre, obj: Object) -> No
     theatre.wait(1)
     (given,) = theatre.status(obj["kind"], "web")["loadBalancer"]["ingress"]
     assert given["ip"].startswith(("198.51.100.", "203.0.113."))
-    found = assess(theatre.get(obj["kind"], "web"))
-    assert found is not None
-    assert found.status is HealthStatus.HEALTHY
+    assert theatre.health(obj["kind"]) is HealthStatus.HEALTHY
 
 
 @pytest.mark.parametrize(("knob", "after"), [({"ready_after": "1m"}, 60), ({"fail": "yes"}, 0)])
@@ -190,9 +187,7 @@ def test_an_autoscaler_keeps_its_target_within_bounds(
     assert theatre.get("Deployment", "web")["spec"]["replicas"] == replicas
     status = theatre.status("HorizontalPodAutoscaler", "web")
     assert (status["currentReplicas"], status["desiredReplicas"]) == (replicas, replicas)
-    found = assess(theatre.get("HorizontalPodAutoscaler", "web"))
-    assert found is not None
-    assert found.status is HealthStatus.HEALTHY
+    assert theatre.health("HorizontalPodAutoscaler") is HealthStatus.HEALTHY
     managers = theatre.get("Deployment", "web")["metadata"]["managedFields"]
     scaled = [it for it in managers if it.get("subresource") == "scale"]
     assert bool(scaled) is (replicas != 3)

@@ -19,6 +19,8 @@ from fleet.embedded.sandbox.controllers.world import KINDS, World
 from fleet.embedded.sandbox.deleting import NAMESPACE as SPACE
 from fleet.embedded.sandbox.objects import Object
 from fleet.embedded.sandbox.store import Event
+from fleet.health import assess
+from fleet.model.health import HealthStatus
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAMESPACE = "shop"
@@ -103,6 +105,12 @@ class Theatre:
     def status(self, kind: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.get(kind, name).get("status") or {}
         return found
+
+    def health(self, kind: str, name: str = "web") -> HealthStatus:
+        """What Fleet makes of an object."""
+        found = assess(self.get(kind, name))
+        assert found is not None
+        return found.status
 
     def all(self, kind: str) -> list[Object]:
         return self.store.list(KINDS[kind])
