@@ -21,11 +21,14 @@ from fleet.diff.ignore import (
 )
 from fleet.diff.mask import mask_object
 from fleet.diff.normalize import normalize
-from fleet.diff.projection import projection, projection_sha256
+from fleet.diff.projection import NAMED, projection, projection_sha256
 from fleet.diff.show import side_by_side, unified
+from fleet.diff.threeway import named_fields, three_way
+from fleet.diff.undeclared import without_fields
 from fleet.diff.yaml_text import printable
 
 __all__ = [
+    "NAMED",
     "Reason",
     "Verdict",
     "applied_sha256",
@@ -35,6 +38,7 @@ __all__ = [
     "judge",
     "mask_object",
     "matches",
+    "named_fields",
     "normalize",
     "printable",
     "projection",
@@ -45,5 +49,7 @@ __all__ = [
     "sha256_of_all",
     "side_by_side",
     "sorted_manifests",
+    "three_way",
     "unified",
+    "without_fields",
 ]

@@ -39,11 +39,6 @@ from fleet.registry.history import OperationRequest
 
 RefreshMode = Literal["normal", "hard"]
 
-_REMAKE = (
-    "An object that cannot be changed in place is made anew by a sync once it is deleted:"
-    " `kubectl delete`, then `fleet app sync`."
-)
-
 
 async def sync_application(
     runtime: Runtime, actor: Actor, scope: Scope, name: str, options: SyncOptions
@@ -248,11 +243,10 @@ def refuse_idle(given: Sequence[str]) -> None:
         raise SpecInvalid(
             f"{', '.join(read.idle)}: not acted on yet",
             place=Place(field="syncOptions"),
-            hint=_REMAKE if {"Replace=true", "Force=true"} & set(read.idle) else "",
         )
     if read.unknown:
         raise SpecInvalid(
-            f"{', '.join(read.unknown)}: no such sync option",
+            f"{', '.join(read.unknown)}: no such sync option, or no such value of it",
             place=Place(field="syncOptions"),
             hint=f"Known are {', '.join(sorted(SYNC_OPTION_VALUES))}.",
         )

@@ -16,22 +16,23 @@ from typing import Any
 from fleet.cluster import (
     NAMESPACE,
     Gate,
-    apply,
     delete,
     drop_finalizer,
     ensure_namespace,
+    fields_hash,
     get_metadata,
     meta_of,
     owned_fields,
-    ownership,
-    paths_owned,
-    readable_path,
 )
-from fleet.diff import applied_sha256, projection_sha256, remove_ignored_fields
+from fleet.diff import (
+    applied_sha256,
+    named_fields,
+    projection_sha256,
+    remove_ignored_fields,
+)
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
-    FieldConflict,
     FleetError,
     KindUnknown,
     LeaseLost,
@@ -57,7 +58,8 @@ from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
-from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
+from fleet.operations.sending import Errand, Held, send
+from fleet.plan import Consent, DesiredObject, Method, kinds_brought, read_object_options
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
@@ -89,6 +91,34 @@ class Workplace:
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
+    #: names the try of the operation that is carried out; "" for a look
+    run: str = ""
+
+    def errand(
+        self,
+        wanted: DesiredObject,
+        row: LiveResource | None,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Errand:
+        """The object with how it is to be written.
+
+        Raises:
+            KindUnknown: the cluster does not serve it.
+        """
+        return Errand(
+            client=self.link.client,
+            kind=kind_of(self, wanted.ref, wanted.version),
+            wanted=wanted,
+            options=read_object_options(wanted.manifest, self.sync_options),
+            gate=self.gate,
+            row=row,
+            force=force,
+            dry_run=dry_run,
+            run=self.run,
+            ignored=self.ignored,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,27 +291,33 @@ async def _apply(
     *,
     dry_run: bool,
 ) -> Result:
-    kind = kind_of(place, wanted.ref, wanted.version)
-    client = place.link.client
+    errand = place.errand(wanted, row, force=task.force, dry_run=dry_run)
     with writing("apply"):
-        try:
-            applied = await apply(
-                client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
-            )
-        except FieldConflict as conflict:
-            if not _was_ours(conflict, row):
-                raise
-            # every field in dispute was ours before: that is drift, and this sync takes it back
-            applied = await apply(
-                client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
-            )
-    after = applied_row(kind, wanted, applied.object, place.ignored)
-    action = Action.CREATED if applied.created else _action(row, after)
-    outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
+        sent = await send(errand)
+    if isinstance(sent, Held):
+        return _held(task, errand, sent)
+    after = applied_row(errand, sent.live)
+    action = Action.CREATED if sent.created else _action(row, after)
+    told = f"dry run: {sent.told}".removesuffix(": ") if dry_run else sent.told
+    outcome = Outcome(task.ref, action, task.wave, told)
     if dry_run:
-        return Result(task, outcome, row, applied.object)
+        return Result(task, outcome, row, sent.live)
     place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
-    return Result(task, outcome, after, applied.object)
+    return Result(task, outcome, after, sent.live)
+
+
+def _held(task: Task, errand: Errand, held: Held) -> Result:
+    """Of an object that was not written: it has to be tried again, or is let be."""
+    if held.now:
+        return Result(task, Outcome(task.ref, None, task.wave, held.why), errand.row)
+    skipped = Outcome(task.ref, Action.SKIPPED, task.wave, held.why)
+    row = errand.row
+    if errand.dry_run or held.live is None or (row is not None and row.applied_sha256):
+        return Result(task, skipped, row)
+    # somebody else's, and it stays theirs: it is not to be pruned one day
+    found = applied_row(errand, held.live)
+    theirs = replace(found, owned="", owned_fields=None, applied_sha256="", in_inventory=False)
+    return Result(task, skipped, theirs)
 
 
 def _action(row: LiveResource | None, after: LiveResource) -> Action:
@@ -298,23 +334,16 @@ def _action(row: LiveResource | None, after: LiveResource) -> Action:
     return Action.UNCHANGED if held else Action.CONFIGURED
 
 
-def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
-    if row is None or not row.owned_fields or not conflict.conflicts:
-        return False
-    fields = {readable_path(path) for _, path in conflict.conflicts}
-    return paths_owned(row.owned_fields, conflict.conflicts) >= fields
-
-
-def applied_row(
-    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
-) -> LiveResource:
+def applied_row(errand: Errand, live: Manifest) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
     What it owns is all that was applied: that decides who has to give way later. The hashes
     of contents leave out what may differ.
     """
-    meta = meta_of(kind, live)
-    fields = owned_fields(meta)
+    wanted, ignored = errand.wanted, errand.ignored
+    meta = meta_of(errand.kind, live)
+    is_ssa = errand.options.method is Method.SERVER_SIDE
+    fields = owned_fields(meta) if is_ssa else named_fields(wanted.manifest)
     return LiveResource(
         ref=wanted.ref,
         version=wanted.version,
@@ -323,7 +352,7 @@ def applied_row(
         wave=wanted.wave,
         uid=meta.uid,
         resource_version=meta.resource_version,
-        owned=ownership(meta).owned,
+        owned="" if fields is None else fields_hash(fields),
         owned_fields=fields,
         value_sha256=value_sha256(meta, live, fields, ignored),
         applied_sha256=applied_sha256(wanted.manifest, ignored),

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleet.cluster import apply, get_object, meta_of, writers
+from fleet.cluster import get_object, meta_of, writers
 from fleet.diff import compare, mask_object, remove_ignored, unified
 from fleet.errors import (
     ClusterAuthFailed,
@@ -36,6 +36,7 @@ from fleet.operations.connections import Link
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
+from fleet.operations.sending import Errand, predict
 from fleet.operations.views import scope_of
 from fleet.plan import (
     DesiredObject,
@@ -43,6 +44,7 @@ from fleet.plan import (
     kinds_brought,
     prepare,
     read_application_options,
+    read_object_options,
 )
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
@@ -242,14 +244,13 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
     client = site.link.client
     live = await get_object(client, kind, wanted.ref.namespace, wanted.ref.name)
     try:
-        predicted = await apply(
-            client, kind, wanted.manifest, force=True, dry_run=True, gate=site.gate
-        )
+        options = read_object_options(wanted.manifest, site.app.document.spec.sync_policy.options)
+        predicted = await predict(Errand(client, kind, wanted, options, site.gate))
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
             return _shown(site, None, wanted.manifest, None)
         raise
-    return _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
+    return _shown(site, live, predicted, meta_of(kind, live) if live else None)
 
 
 def _awaits_namespace(

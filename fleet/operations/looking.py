@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fleet.cluster import (
-    apply,
     fields_hash,
     get_object,
     lost_fields,
@@ -27,6 +26,7 @@ from fleet.cluster import (
     writers,
 )
 from fleet.diff import (
+    NAMED,
     Reason,
     compare,
     is_as_applied,
@@ -52,6 +52,7 @@ from fleet.operations.applying import (
 )
 from fleet.operations.hooks import hook_row
 from fleet.operations.images import images_of
+from fleet.operations.sending import predict
 from fleet.plan import DesiredObject
 from fleet.registry import sightings
 
@@ -194,7 +195,10 @@ def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -
         managed = meta.managed_fields
         return remove_ignored_fields(fields, rules, meta.ref, managed_fields=managed, obj=body)
 
-    return _Live(meta, body, rules, counted(base.owned_fields), counted(owned_fields(meta)))
+    # what a manifest named is ours as long as Git wants it, whoever wrote it last
+    is_named = base.owned_fields is not None and NAMED in base.owned_fields
+    now = base.owned_fields if is_named else owned_fields(meta)
+    return _Live(meta, body, rules, counted(base.owned_fields), counted(now))
 
 
 async def _seen(
@@ -233,7 +237,7 @@ async def _seen(
         return replace(seen, sync=verdict.status, message=message, drift=())
     if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
-    fields = await _fields(place, kind, live, wanted)
+    fields = await _fields(place, live, wanted)
     if fields == [] and verdict.reason is Reason.NOT_APPLIED:
         # what is there is what an apply would make of it: taken over without a write
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=())
@@ -255,21 +259,19 @@ def _desired_sha256(
 
 
 async def _fields(
-    place: Workplace, kind: ApiKind, live: _Live, wanted: DesiredObject
+    place: Workplace, live: _Live, wanted: DesiredObject
 ) -> list[dict[str, Any]] | None:
     """What an apply would change, masked, with who wrote the live values; None when the
     server would refuse it."""
     try:
-        predicted = await apply(
-            place.link.client, kind, wanted.manifest, force=True, dry_run=True, gate=place.gate
-        )
+        predicted = await predict(place.errand(wanted, None))
     except INTERRUPTIONS:
         raise
     except FleetError:
         return None
     changes = compare(
         live.without_ignored(live.body),
-        live.without_ignored(predicted.object),
+        live.without_ignored(predicted),
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),

@@ -29,9 +29,14 @@ from fleet.plan.hooks import (
 )
 from fleet.plan.options import (
     Consent,
+    Method,
     ObjectOptions,
+    Ssa,
+    TakeOver,
+    outliving_options,
     read_application_options,
     read_object_options,
+    read_outliving_options,
 )
 from fleet.plan.order import apply_key, wave_of
 from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
@@ -45,12 +50,15 @@ __all__ = [
     "DesiredHook",
     "DesiredObject",
     "LastSync",
+    "Method",
     "ObjectOptions",
     "Prepared",
     "Problem",
     "RunningSync",
     "Situation",
+    "Ssa",
     "SyncDecision",
+    "TakeOver",
     "Verdict",
     "apply_key",
     "build_deletion",
@@ -67,10 +75,12 @@ __all__ = [
     "kinds_brought",
     "next_attempt",
     "next_tasks",
+    "outliving_options",
     "prepare",
     "read_application_options",
     "read_hook",
     "read_object_options",
+    "read_outliving_options",
     "recent_heals",
     "run_mark",
     "skipped",

@@ -56,6 +56,7 @@ _SERVER_WRITTEN = frozenset(
     }
 )
 _NAMED_IN_A_MESSAGE = 5
+_SHOWN = 60  # characters of an option that nobody knows
 
 
 @dataclass(frozen=True)
@@ -379,6 +380,12 @@ def _option_conditions(objects: Sequence[DesiredObject]) -> Iterable[Condition]:
     idle = sorted({option for object in objects for option in object.options.idle})
     if idle:
         message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
+        yield Condition("SyncOptionWarning", message)
+    unknown = sorted({option for object in objects for option in object.options.unknown})
+    if unknown:
+        more = "" if len(unknown) <= _NAMED_IN_A_MESSAGE else " …"
+        named = ", ".join(option[:_SHOWN] for option in unknown[:_NAMED_IN_A_MESSAGE])
+        message = f"sync options that Fleet does not know are kept and do nothing: {named}{more}"
         yield Condition("SyncOptionWarning", message)
     extraneous = {object.ref for object in objects if _ignores_extraneous(object.manifest)}
     if extraneous:

@@ -3,8 +3,9 @@
 The rules, in the order in which they are asked:
 
 1. The project refuses one object that would be applied: nothing is done, all reasons told.
-2. Only what differs is applied, wave by wave and kind by kind; the namespace comes first
-   when ``CreateNamespace=true`` asks for it.
+2. Only what differs is applied, wave by wave and kind by kind, and what every sync makes
+   anew (``Force=true,Replace=true``); the namespace comes first when ``CreateNamespace=true``
+   asks for it.
 3. An object that another application owns is left alone, applied or pruned.
 4. Hooks run in their phase, before, among or after what is applied and pruned: all of them
    whatever differs, and none when only chosen objects are synced.
@@ -31,7 +32,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Plan, Step, SyncOptions, SyncPhase, Task
 from fleet.plan.desired import CRD, DesiredObject
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook
-from fleet.plan.options import Consent, ObjectOptions
+from fleet.plan.options import Consent, Method, ObjectOptions, read_application_options
 from fleet.plan.order import apply_key
 
 #: (object, is it namespaced, "apply" | "delete" | "create-namespace") → may the project.
@@ -193,10 +194,19 @@ def _applies(
         verdict = situation.verdicts.get(object.ref, Verdict.OUT_OF_SYNC)
         if owner:
             foreign.append(Task(object.ref, Step.SKIP, object.wave, owner, warning=True))
-        elif verdict is not Verdict.SYNCED:
+        elif verdict is not Verdict.SYNCED or _is_written_anyway(situation, object):
             force = situation.options.force_conflicts or verdict is Verdict.TAKEN
             applies.append(Task(object.ref, Step.APPLY, object.wave, force=force))
     return _in_apply_order(applies), foreign
+
+
+def _is_written_anyway(situation: Situation, object: DesiredObject) -> bool:
+    """Of an object that is as wanted: this sync was asked to write all of them in another way,
+    or it is one that every sync makes anew."""
+    if situation.run and object.options.is_made_anew and not object.options.out_of_sync_only:
+        return True
+    asked = read_application_options(situation.options.sync_options)
+    return asked.method is Method.REPLACE and not asked.out_of_sync_only
 
 
 def _awaited(

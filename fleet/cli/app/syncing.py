@@ -65,8 +65,14 @@ _SYNC_OPTIONS = (
         metavar="NAME=VALUE",
         help="For this sync; repeatable.",
     ),
-    click.option("--replace", is_flag=True, help="Sync option Replace=true. Not yet: refused."),
-    click.option("--force", is_flag=True, help="Sync option Force=true. Not yet: refused."),
+    click.option(
+        "--replace", is_flag=True, help="Put whole objects in place of those that are there."
+    ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Delete and make anew what cannot be changed in place; with --replace, everything.",
+    ),
     click.option("--server-side", is_flag=True, help="What is done anyway."),
     click.option(
         "--apply-out-of-sync-only", "only_different", is_flag=True, help="What is done anyway."
