@@ -59,8 +59,9 @@ from fleet.plan.remaking import HINT, why_not_remade
 #: Others may write an object between a look at it and our write.
 TRIES = 4
 GOING = "is being deleted, to be made anew"
-ANEW = "deleted and made anew"
+ANEW = "made anew"
 _SHOWN = 3
+_LEFT_OUT_MOST = 100  # fields; each level of them costs a request
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,12 @@ async def send(errand: Errand) -> Sent | Held:
     if options.is_made_anew:
         return await _anew(errand)
     try:
-        return await _WAYS[options.method](errand)
+        sent = await _WAYS[options.method](errand)
     except ImmutableField as refused:
         if not options.force:
             raise
         return await _in_its_place(errand, refused)
+    return _noted(errand, sent) if options.force else sent
 
 
 async def predict(errand: Errand) -> Manifest:
@@ -148,16 +150,26 @@ async def predict(errand: Errand) -> Manifest:
 
 
 async def _server_side(errand: Errand) -> Sent:
-    try:
-        return await _applied(errand, errand.wanted.manifest)
-    except FieldUnknown as unknown:
-        if errand.options.validate or not unknown.fields:
-            raise
-        sent = await _applied(errand, without_fields(errand.wanted.manifest, unknown.fields))
-        left_out = ", ".join(unknown.fields[:_SHOWN])
-        more = "" if len(unknown.fields) <= _SHOWN else " …"
-        told = f"without fields that the kind does not have: {left_out}{more}"
-        return replace(sent, told=_both(sent.told, told))
+    manifest, left_out = errand.wanted.manifest, dict[str, None]()
+    while True:
+        try:
+            sent = await _applied(errand, manifest)
+        except FieldUnknown as unknown:
+            # the server names those of one level at a time, and one that is gone never again
+            is_news = unknown.fields and left_out.keys().isdisjoint(unknown.fields)
+            if errand.options.validate or not is_news or len(left_out) >= _LEFT_OUT_MOST:
+                raise
+            left_out |= dict.fromkeys(unknown.fields)
+            manifest = without_fields(manifest, unknown.fields)
+        else:
+            return replace(sent, told=_both(sent.told, _without(tuple(left_out))))
+
+
+def _without(fields: Sequence[str]) -> str:
+    if not fields:
+        return ""
+    more = " …" if len(fields) > _SHOWN else ""
+    return f"without fields that the kind does not have: {', '.join(fields[:_SHOWN])}{more}"
 
 
 async def _applied(errand: Errand, manifest: Manifest) -> Sent:
@@ -310,9 +322,13 @@ async def _anew(errand: Errand) -> Sent | Held:
     is_made = annotations_of(live).get(MADE_FOR_ANNOTATION) == errand.run
     if is_made and errand.run and not _is_going(live):
         return Sent(live, created=True, told=ANEW)
-    if why_not_remade(errand.options, live):
+    why = why_not_remade(errand.options, live)
+    if not why:
+        return await _remade(errand, live)
+    try:
         return await _replace(errand)
-    return await _remade(errand, live)
+    except ImmutableField as refused:
+        raise _kept(refused, why) from None
 
 
 async def _in_its_place(errand: Errand, refused: ImmutableField) -> Sent | Held:
@@ -321,19 +337,23 @@ async def _in_its_place(errand: Errand, refused: ImmutableField) -> Sent | Held:
     if live is None:
         return await _made(errand)
     if why := why_not_remade(errand.options, live):
-        raise ImmutableField(
-            f"{refused.message}; it is not deleted to be made anew: {why}",
-            reason=refused.reason,
-            hint=HINT,
-            object=refused.object,
-        )
+        raise _kept(refused, why)
     return await _remade(errand, live)
+
+
+def _kept(refused: ImmutableField, why: str) -> ImmutableField:
+    return ImmutableField(
+        f"{refused.message}; it is not deleted to be made anew: {why}",
+        reason=refused.reason,
+        hint=HINT,
+        object=refused.object,
+    )
 
 
 async def _remade(errand: Errand, live: Manifest) -> Sent | Held:
     predicted = await _check_made(errand)
     if errand.dry_run:
-        return Sent(predicted, created=False, told="would be deleted and made anew")
+        return Sent(predicted, created=False, told="would be made anew")
     ref, meta = errand.wanted.ref, meta_of(errand.kind, live)
     if not _is_going(live):
         with writing("remake"):
@@ -383,9 +403,13 @@ async def _made(errand: Errand) -> Sent:
         manifest = {**wanted.manifest, "metadata": {**metadata, "annotations": marks}}
         wanted = replace(wanted, manifest=manifest)
     way = _client_side if options.method is Method.CLIENT_SIDE else _server_side
-    sent = await way(replace(errand, wanted=wanted))
-    was_there = errand.row is not None and bool(errand.row.uid)
-    return replace(sent, told=_both(ANEW if was_there else "", sent.told))
+    return _noted(errand, await way(replace(errand, wanted=wanted)))
+
+
+def _noted(errand: Errand, sent: Sent) -> Sent:
+    """Says so where an object was applied before: who deleted it may have been killed since."""
+    was_there = errand.row is not None and bool(errand.row.applied_sha256)
+    return replace(sent, told=_both(ANEW, sent.told)) if sent.created and was_there else sent
 
 
 def _is_going(live: Manifest) -> bool:
