@@ -58,7 +58,7 @@ async def sync_application(
         await require_worker(tx, app.cluster_id)
         project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
         operation = await request_sync(tx, actor, app, project, options, runtime.now())
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -156,7 +156,7 @@ async def rollback_application(
             now,
         )
         await _note_broken_glass(tx, actor, app, project, operation, now)
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -218,7 +218,7 @@ async def delete_application(
             OperationRequest(app.id, OperationKind.DELETE, Trigger.DELETE, SyncOptions(prune=True)),
             now,
         )
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -232,7 +232,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
-        await _wake(tx, app)
+        await wake(tx, app)
 
 
 def refuse_idle(given: Sequence[str]) -> None:
@@ -252,6 +252,7 @@ def refuse_idle(given: Sequence[str]) -> None:
         )
 
 
-async def _wake(tx: Tx, app: ApplicationRef) -> None:
+async def wake(tx: Tx, app: ApplicationRef) -> None:
+    """Have a pass over the application's cluster made, once this commits."""
     if app.cluster_id is not None:
         await queue.wake(tx, "reconcile", [str(app.cluster_id)])

@@ -59,7 +59,14 @@ from fleet.operations.crashpoints import writing
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.sending import Errand, Held, send
-from fleet.plan import Consent, DesiredObject, Method, kinds_brought, read_object_options
+from fleet.plan import (
+    Consent,
+    DesiredObject,
+    Method,
+    kinds_brought,
+    outliving_options,
+    read_object_options,
+)
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
@@ -91,6 +98,8 @@ class Workplace:
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
+    #: somebody agreed to deletions that wait for that
+    approved: bool = False
     #: names the try of the operation that is carried out; "" for a look
     run: str = ""
 
@@ -358,6 +367,7 @@ def applied_row(errand: Errand, live: Manifest) -> LiveResource:
         applied_sha256=applied_sha256(wanted.manifest, ignored),
         in_inventory=True,
         images=images_of(live),
+        sync_options=outliving_options(wanted.manifest),
     )
 
 
@@ -437,6 +447,6 @@ def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
     """Why its sync options keep a live object that Git does not hold; "" when it may go."""
     options = read_object_options({"metadata": {"annotations": annotations}}, place.sync_options)
     consent = options.delete if place.awaits_end else options.prune
-    if consent is Consent.GIVEN:
+    if consent is Consent.GIVEN or (consent is Consent.CONFIRM and place.approved):
         return ""
     return f"{KEPT} {'Delete' if place.awaits_end else 'Prune'}={consent.value}"

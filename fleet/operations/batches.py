@@ -44,6 +44,7 @@ from fleet.operations.judging import (
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
+from fleet.operations.outliving import awaiting_approval, is_approved
 from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
@@ -199,6 +200,9 @@ class Pass:
             if operation.next_attempt_at <= now:
                 one.operation = await self._planned(one, next_try(operation), now)
             return
+        if operation is not None and (held := awaiting_approval(one.view, operation, now)):
+            one.operation = held
+            return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if is_not_rendered(one.view):
                 one.wait(now + RENDERING)
@@ -231,7 +235,8 @@ class Pass:
         rows = standing_rows(view)
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
-        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
+        approved = is_approved(view, None, now)
+        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster, approved=approved)):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
@@ -252,6 +257,7 @@ class Pass:
             namespace_ready=await self._has_namespace(view, operation.options),
             # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
+            approved=is_approved(view, operation, now),
         )
         self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
         stored = operation.options.manifests_sha256

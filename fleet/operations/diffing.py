@@ -41,10 +41,10 @@ from fleet.operations.views import scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
+    Ssa,
     kinds_brought,
     prepare,
     read_application_options,
-    read_object_options,
 )
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
@@ -221,7 +221,7 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
     """What was applied and is no longer wanted."""
-    wanted = {object.ref for object in prepared.objects}
+    wanted = {object.ref for object in prepared.objects} | prepared.ignored
     return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
 
 
@@ -243,9 +243,10 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
         )
     client = site.link.client
     live = await get_object(client, kind, wanted.ref.namespace, wanted.ref.name)
+    if live is not None and wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        return None
     try:
-        options = read_object_options(wanted.manifest, site.app.document.spec.sync_policy.options)
-        predicted = await predict(Errand(client, kind, wanted, options, site.gate))
+        predicted = await predict(Errand(client, kind, wanted, wanted.options, site.gate))
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
             return _shown(site, None, wanted.manifest, None)

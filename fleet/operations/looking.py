@@ -18,7 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fleet.cluster import (
+    by_hand,
+    field_paths,
     fields_hash,
+    foreign_entries,
     get_object,
     lost_fields,
     meta_of,
@@ -53,12 +56,13 @@ from fleet.operations.applying import (
 from fleet.operations.hooks import hook_row
 from fleet.operations.images import images_of
 from fleet.operations.sending import predict
-from fleet.plan import DesiredObject
+from fleet.plan import DesiredObject, Ssa
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
 FIELDS_KEPT = 50
 MISSING = Health(HealthStatus.MISSING)
+BY_HAND = "fields were written by hand (fleet.dev/ssa=Override)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,11 @@ async def _seen(
     if wanted is None:
         message = kept_by_option(place, live.meta.annotations) or verdict.message
         return replace(seen, sync=verdict.status, message=message, drift=())
+    if wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        there = replace(seen, uid=live.meta.uid)
+        return replace(there, sync=SyncStatus.SYNCED, message="", drift=())
+    if not drifted and (added := _added_by_hand(live, wanted)):
+        return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=BY_HAND, drift=added)
     if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
     fields = await _fields(place, live, wanted)
@@ -247,6 +256,17 @@ async def _seen(
     if not fields:
         fields = _owners(live, is_refused=fields is None)
     return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=verdict.message, drift=tuple(fields))
+
+
+def _added_by_hand(live: _Live, wanted: DesiredObject) -> tuple[dict[str, Any], ...]:
+    """Fields that people wrote beside ours, where they are to go."""
+    if wanted.options.ssa is not Ssa.OVERRIDE:
+        return ()
+    return tuple(
+        {"path": path, "type": "owner", "manager": str(entry.get("manager", ""))}
+        for entry in foreign_entries(live.meta.managed_fields, by_hand)
+        for path in sorted(field_paths(entry.get("fieldsV1")))
+    )[:FIELDS_KEPT]
 
 
 def _desired_sha256(

@@ -31,7 +31,7 @@ from fleet.model.objects import (
 from fleet.model.operations import Condition, SyncPhase
 from fleet.plan.excluded import is_excluded
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook, HookMarks, read_hook
-from fleet.plan.options import ObjectOptions, read_object_options
+from fleet.plan.options import ObjectOptions, Ssa, read_object_options
 from fleet.plan.order import apply_key, wave_of
 
 COMPARE_OPTIONS_ANNOTATION = "argocd.argoproj.io/compare-options"
@@ -85,11 +85,13 @@ class Problem:
 class Prepared:
     """``objects`` in the order in which they are applied, refs unique. ``hooks`` in the order
     in which they run inside a phase. ``set_apart`` are hooks, run or not: neither applied nor
-    pruned. ``conditions`` are warnings, one per type and cause."""
+    pruned; ``ignored`` as if they were not ours. ``conditions`` are warnings, one per type and
+    cause."""
 
     objects: tuple[DesiredObject, ...]
     hooks: tuple[DesiredHook, ...] = ()
     set_apart: tuple[ObjectRef, ...] = ()
+    ignored: frozenset[ObjectRef] = frozenset()
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
@@ -111,6 +113,7 @@ class _Found:
     seen: Counter[ObjectRef] = field(default_factory=Counter)
     hooks: dict[tuple[SyncPhase, ObjectRef, int], DesiredHook] = field(default_factory=dict)
     set_apart: set[ObjectRef] = field(default_factory=set)
+    ignored: set[ObjectRef] = field(default_factory=set)
     repeated: Counter[ObjectRef] = field(default_factory=Counter)
     generated: Counter[tuple[SyncPhase, ObjectRef]] = field(default_factory=Counter)
     hook_warnings: list[str] = field(default_factory=list)
@@ -154,6 +157,7 @@ def prepare(
             )
         ),
         set_apart=tuple(sorted(found.set_apart)),
+        ignored=frozenset(found.ignored),
         problems=(*found.problems, *_collisions(found)),
         conditions=tuple(_conditions(found)),
     )
@@ -167,6 +171,14 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     marks = read_hook(manifest)
     if marks is not None:
         _collect_hook(manifest, marks, target, found)
+        return
+    options = read_object_options(manifest, target.options)
+    if options.ssa is Ssa.IGNORE:
+        # whether its kind has namespaces may be unknown: it is meant either way
+        found.ignored |= {
+            _placed(ref, namespaced=namespaced, namespace=target.namespace)
+            for namespaced in (True, False)
+        }
         return
     problem = _problem(manifest, ref)
     if problem:
@@ -191,7 +203,7 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         manifest=_marked(_without_aggregated(manifest), placed, target),
         namespaced=namespaced,
         wave=wave.number,
-        options=read_object_options(manifest, target.options),
+        options=options,
     )
 
 

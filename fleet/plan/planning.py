@@ -21,7 +21,7 @@ A plan does not depend on the order of its inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -53,6 +53,8 @@ PROTECTED_KINDS = frozenset(
     }
 )
 
+#: Begins the reason of an object that left Git and that somebody has to let go.
+WAITS = "waits for a confirmation"
 _REASONS_SHOWN = 20
 
 
@@ -85,6 +87,7 @@ class Situation:
         set_apart: rendered as hooks: not applied, and not prunable either.
         namespace: of the destination.
         namespace_ready: it exists, with the metadata that was asked for.
+        approved: somebody agreed to the deletions that wait for that.
     """
 
     desired: tuple[DesiredObject, ...]
@@ -102,6 +105,7 @@ class Situation:
     set_apart: frozenset[ObjectRef] = frozenset()
     namespace: str = ""
     namespace_ready: bool = True
+    approved: bool = False
 
     def is_selected(self, ref: ObjectRef) -> bool:
         """A selection without a namespace means that object in any namespace."""
@@ -128,7 +132,7 @@ def build_plan(situation: Situation) -> Plan:
         situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
     )
     prune_last = situation.application_options.prune_last
-    last = [*hooks[SyncPhase.POST_SYNC], *(prunes if prune_last else ())]
+    last = [*hooks[SyncPhase.POST_SYNC], *(task for task in prunes if prune_last or task.last)]
     applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
     if refusal:
@@ -145,6 +149,7 @@ def build_plan(situation: Situation) -> Plan:
             *skips,
         ),
         prune_last=prune_last,
+        approved=situation.approved,
     )
 
 
@@ -155,6 +160,7 @@ def build_deletion(
     owners: Mapping[ObjectRef, str],
     hooks: Sequence[DesiredHook] = (),
     run: str = "",
+    approved: bool = False,
 ) -> Plan:
     """The plan that deletes an application's objects with it: all of the inventory in reverse
     order, but what belongs to another application. ``Delete=false`` is asked of the live
@@ -173,7 +179,7 @@ def build_deletion(
         reason = reason or ("" if decision else decision.reason)
         (kept if reason else prunes).append(_prune(resource, reason))
     skips = sorted(kept, key=lambda task: task.ref)
-    return Plan((*before, *_in_prune_order(prunes), *after, *skips))
+    return Plan((*before, *_in_prune_order(prunes), *after, *skips), approved=approved)
 
 
 def crds_before(plan: Plan) -> tuple[ObjectRef, ...]:
@@ -266,7 +272,9 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
         is_hook = resource.hook or resource.ref in situation.set_apart
         if resource.in_inventory and resource.ref not in desired and not is_hook:
             reason = _why_not_pruned(situation, resource.ref)
-            (kept if reason else prunes).append(_prune(resource, reason))
+            task = _prune(resource, reason)
+            is_last = not reason and situation.options_of(resource.ref).prune_last
+            (kept if reason else prunes).append(replace(task, last=True) if is_last else task)
     return _in_prune_order(prunes), kept
 
 
@@ -279,7 +287,8 @@ def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
         return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
     if not situation.complete:
         return "is not pruned, because the render or a list of live objects was incomplete"
-    if refusal := _without_consent(situation.options_of(ref).prune):
+    consent = situation.options_of(ref).prune
+    if refusal := _without_consent(consent, approved=situation.approved):
         return refusal
     decision = situation.gate(ref, bool(ref.namespace), DELETE)
     return "" if decision else decision.reason
@@ -290,14 +299,14 @@ def _foreign(ref: ObjectRef, owners: Mapping[ObjectRef, str]) -> str:
     return f"belongs to application {owner}, too (SharedResourceWarning)" if owner else ""
 
 
-def _without_consent(consent: Consent) -> str:
+def _without_consent(consent: Consent, *, approved: bool) -> str:
     match consent:
         case Consent.GIVEN:
             return ""
         case Consent.REFUSED:
             return "is kept by its sync option Prune=false"
         case Consent.CONFIRM:
-            return "waits for a confirmation (Prune=confirm)"
+            return "" if approved else f"{WAITS} (Prune=confirm)"
 
 
 def _prune(resource: LiveResource, reason: str) -> Task:
@@ -309,7 +318,9 @@ def _prune(resource: LiveResource, reason: str) -> Task:
 
 def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
     backwards = sorted(prunes, key=lambda task: apply_key(task.wave, task.ref), reverse=True)
-    return sorted(backwards, key=lambda task: (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    return sorted(
+        backwards, key=lambda task: (task.last, (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    )
 
 
 def _namespace_task(situation: Situation, tasks: Sequence[Task]) -> tuple[Task, ...]:

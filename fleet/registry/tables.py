@@ -337,6 +337,8 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # Prune, Delete and PruneLast of its own, for when it has left Git
+    sync_options: Mapped[str] = empty_text()
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory
