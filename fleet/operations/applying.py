@@ -194,12 +194,17 @@ async def carry_out(
     return side_by_side(
         await asyncio.gather(
             *(
-                _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
+                _one(place, task, _wanted(desired, task.ref), rows.get(task.ref), dry_run=dry_run)
                 for task in tasks
             ),
             return_exceptions=True,
         )
     )
+
+
+def _wanted(desired: Mapping[ObjectRef, DesiredObject], ref: ObjectRef) -> DesiredObject | None:
+    """What is wanted, also if its kind turned out to have no namespaces after the plan was made."""
+    return desired.get(ref) or desired.get(replace(ref, namespace=""))
 
 
 def side_by_side(answers: Sequence[Result | BaseException]) -> Batch:
@@ -241,15 +246,16 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
-        if (
-            dry_run is not None
-            and wanted is not None
-            and dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
-        ):
+        if dry_run and wanted and _comes_later(dry_run, wanted, error):
             return Result(task, Outcome(task.ref, Action.CREATED, task.wave, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
         failed = Outcome(task.ref, Action.FAILED, task.wave, message, error.type, task.phase)
         return Result(task, failed, row)
+
+
+def _comes_later(dry_run: DryRun, wanted: DesiredObject, error: FleetError) -> bool:
+    is_expected = isinstance(error, KindUnknown) and wanted.options.skip_missing_kind
+    return is_expected or dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
 
 
 def kind_of(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:

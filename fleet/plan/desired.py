@@ -186,6 +186,9 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         return
     version = group_version_of(manifest)[1]
     namespaced = target.scope(ref.group_kind, version)
+    if namespaced is None and options.skip_missing_kind:
+        # it is there when its turn comes, or is waited for; most kinds have namespaces
+        namespaced = bool(ref.namespace or target.namespace)
     if namespaced is None:
         found.problems.append(_unserved(ref, version))
         return

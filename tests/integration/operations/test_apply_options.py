@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 import pytest
 
 from fleet.model.operations import SyncOptions
-from tests.integration.operations.harness import Object, World, config_map, deployment
+from tests.integration.operations.harness import Object, World, config_map, deployment, until
 
 OPTIONS = "argocd.argoproj.io/sync-options"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -335,3 +336,65 @@ async def test_fields_that_a_kind_does_not_have_in_whole_objects(bare: World, wa
     assert (await bare.results("web"))["Deployment/web"][0] == "failed"
     await bare.deliver(web=(with_options(odd, f"{way},Validate=false"),))
     assert (await bare.results("web"))["Deployment/web"] == ("created", "")
+
+
+@pytest.mark.parametrize("scope", ["Namespaced", "Cluster"])
+async def test_a_kind_that_somebody_else_brings_is_waited_for(bare: World, scope: str) -> None:
+    group = f"{secrets.token_hex(4)}.example.test"
+    widget: Object = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Widget",
+        "metadata": {"name": "w", "annotations": {"argocd.argoproj.io/sync-wave": "1"}},
+        "spec": {"size": 1},
+    }
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+            "scope": scope,
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "x-kubernetes-preserve-unknown-fields": True,
+                        }
+                    },
+                }
+            ],
+        },
+    }
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"), widget))
+    assert bare.read("a") is None  # without the option nothing is done
+    option = with_options(widget, "SkipDryRunOnMissingResource=true")
+    await bare.deliver(web=(config_map("a"), option))
+    assert data_of(bare, "a") == {"colour": "blue"}
+    (operation,) = await bare.operations("web")
+    assert operation["phase"] == "Running"
+    assert operation["message"].endswith("its kind is not served yet")
+
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    bare.request("POST", definitions, definition)
+    try:
+
+        async def synced() -> bool:
+            bare.clock.forward(15)
+            await bare.pass_()
+            return (await bare.app("web"))["sync_status"] == "Synced"
+
+        await until(synced)
+        (operation,) = await bare.operations("web")
+        assert operation["phase"] == "Succeeded"
+        place = f"namespaces/{bare.namespace}/" if scope == "Namespaced" else ""
+        live = bare.request("GET", f"/apis/{group}/v1/{place}widgets/w")
+        assert live["spec"] == {"size": 1}
+        assert set(await bare.resources("web")) == {"ConfigMap/a", "Widget/w"}
+    finally:
+        bare.request("DELETE", f"{definitions}/widgets.{group}")
