@@ -15,7 +15,6 @@ from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.applications import request_sync, wake
 from fleet.operations.applying import KEPT
 from fleet.operations.crashpoints import committing
-from fleet.operations.outliving import CONFIRM
 from fleet.operations.reaching import require_worker
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, read_outliving_options
@@ -57,7 +56,7 @@ async def confirm_deletion(
             asked = SyncOptions(prune=True, resources=refs, approved=True)
             operation = await request_sync(tx, actor, app, project, asked, now)
             after = {"operation": str(operation.id), "objects": [str(ref) for ref in refs]}
-            await record_change(tx, actor, CONFIRM, "Application", name, after=after)
+            await record_change(tx, actor, "confirm-deletion", "Application", name, after=after)
         await wake(tx, app)
     return operation
 

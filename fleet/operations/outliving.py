@@ -13,7 +13,6 @@ from fleet.operations.applying import KEPT
 from fleet.operations.views import View
 from fleet.plan import Consent, ObjectOptions, read_outliving_options
 
-CONFIRM = "confirm-deletion"
 #: The clock of whoever writes the annotation may be ahead of ours.
 AHEAD = timedelta(minutes=1)
 
@@ -60,7 +59,7 @@ def awaiting_approval(view: View, operation: Operation, now: datetime) -> Operat
     more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
     message = (
         f"waits for a confirmation of {waiting[0]}{more} (Delete=confirm):"
-        f" fleet app {CONFIRM} {view.app.name}"
+        f" fleet app confirm-deletion {view.app.name}"
     )
     return replace(operation, message=message)
 
