@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from fleet.cluster import (
     NAMESPACE,
@@ -19,16 +18,7 @@ from fleet.cluster import (
     delete,
     drop_finalizer,
     ensure_namespace,
-    fields_hash,
     get_metadata,
-    meta_of,
-    owned_fields,
-)
-from fleet.diff import (
-    applied_sha256,
-    named_fields,
-    projection_sha256,
-    remove_ignored_fields,
 )
 from fleet.errors import (
     ClusterAuthFailed,
@@ -39,12 +29,9 @@ from fleet.errors import (
     ObjectRejected,
     WindowClosed,
 )
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
-from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
-from fleet.model.live import LiveMeta
 from fleet.model.objects import (
     HOOK_FINALIZER,
     TRACKING_ANNOTATION,
@@ -54,17 +41,16 @@ from fleet.model.objects import (
     Tracking,
 )
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
+from fleet.operations.applied import action_of, applied_row
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
-from fleet.operations.images import images_of
+from fleet.operations.errands import Errand, Held
 from fleet.operations.runtime import Runtime
-from fleet.operations.sending import Errand, Held, send
+from fleet.operations.sending import send
 from fleet.plan import (
     Consent,
     DesiredObject,
-    Method,
     kinds_brought,
-    outliving_options,
     read_object_options,
 )
 
@@ -312,7 +298,7 @@ async def _apply(
     if isinstance(sent, Held):
         return _held(task, errand, sent)
     after = applied_row(errand, sent.live)
-    action = Action.CREATED if sent.created else _action(row, after)
+    action = Action.CREATED if sent.created else action_of(row, after)
     told = f"dry run: {sent.told}".removesuffix(": ") if dry_run else sent.told
     outcome = Outcome(task.ref, action, task.wave, told)
     if dry_run:
@@ -333,61 +319,6 @@ def _held(task: Task, errand: Errand, held: Held) -> Result:
     found = applied_row(errand, held.live)
     theirs = replace(found, owned="", owned_fields=None, applied_sha256="", in_inventory=False)
     return Result(task, skipped, theirs)
-
-
-def _action(row: LiveResource | None, after: LiveResource) -> Action:
-    """What an apply did to an object that was there before.
-
-    Nothing new in it, and a manifest that was not recorded as applied: then it was applied
-    by whoever was killed before writing that down.
-    """
-    held = row is not None and (row.uid, row.resource_version, row.applied_sha256) == (
-        after.uid,
-        after.resource_version,
-        after.applied_sha256,
-    )
-    return Action.UNCHANGED if held else Action.CONFIGURED
-
-
-def applied_row(errand: Errand, live: Manifest) -> LiveResource:
-    """The row of an object that was just applied, from the server's own answer.
-
-    What it owns is all that was applied: that decides who has to give way later. The hashes
-    of contents leave out what may differ.
-    """
-    wanted, ignored = errand.wanted, errand.ignored
-    meta = meta_of(errand.kind, live)
-    is_ssa = errand.options.method is Method.SERVER_SIDE
-    fields = owned_fields(meta) if is_ssa else named_fields(wanted.manifest)
-    return LiveResource(
-        ref=wanted.ref,
-        version=wanted.version,
-        sync=SyncStatus.SYNCED,
-        health=assess(live) if counts_for_application(live) else None,
-        wave=wanted.wave,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        owned="" if fields is None else fields_hash(fields),
-        owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, ignored),
-        applied_sha256=applied_sha256(wanted.manifest, ignored),
-        in_inventory=True,
-        images=images_of(live),
-        sync_options=outliving_options(wanted.manifest),
-    )
-
-
-def value_sha256(
-    meta: LiveMeta,
-    live: Manifest,
-    owned: Mapping[str, Any] | None,
-    ignored: Sequence[IgnoreDifference],
-) -> str:
-    """Hash of the live values of the fields in ``owned`` that count."""
-    counted = remove_ignored_fields(
-        owned or {}, ignored, meta.ref, managed_fields=meta.managed_fields, obj=live
-    )
-    return projection_sha256(live, counted)
 
 
 async def _prune(

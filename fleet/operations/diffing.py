@@ -33,10 +33,11 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
+from fleet.operations.errands import Errand
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
-from fleet.operations.sending import Errand, predict
+from fleet.operations.sending import predict
 from fleet.operations.views import scope_of
 from fleet.plan import (
     DesiredObject,

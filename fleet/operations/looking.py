@@ -46,12 +46,12 @@ from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest, ObjectRef, metadata_of
+from fleet.operations.applied import value_sha256
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
     kept_by_option,
     unknown_kind,
-    value_sha256,
 )
 from fleet.operations.hooks import hook_row
 from fleet.operations.images import images_of

@@ -9,42 +9,23 @@ what is there and goes on.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from fleet import cluster
 from fleet.cluster import (
-    APPLIERS,
-    ClusterClient,
-    Gate,
-    apply,
-    by_hand,
     create,
-    foreign_entries,
     get_metadata,
-    get_object,
     meta_of,
-    migrated,
-    owned_fields,
-    paths_owned,
-    put_managed_fields,
-    readable_path,
 )
-from fleet.diff import compare, remove_ignored, three_way, without_fields
+from fleet.diff import compare, remove_ignored, three_way
 from fleet.errors import (
-    FieldConflict,
-    FieldUnknown,
     ImmutableField,
     ObjectRejected,
     Refused,
 )
-from fleet.model.applications import IgnoreDifference, LiveResource
-from fleet.model.clusters import ApiKind
-from fleet.model.live import Applied
 from fleet.model.objects import (
-    FIELD_MANAGER,
     MADE_FOR_ANNOTATION,
     TRACKING_ANNOTATION,
     Manifest,
@@ -52,63 +33,14 @@ from fleet.model.objects import (
     metadata_of,
 )
 from fleet.operations.crashpoints import writing
+from fleet.operations.errands import SHOWN, TRIES, Errand, Held, Sent, both
 from fleet.operations.last_applied import last_applied, with_last_applied
-from fleet.plan import DesiredObject, Method, ObjectOptions, Ssa, TakeOver
+from fleet.operations.server_side import apply_server_side
+from fleet.plan import Method, Ssa, TakeOver
 from fleet.plan.remaking import HINT, why_not_remade
 
-#: Others may write an object between a look at it and our write.
-TRIES = 4
 GOING = "is being deleted, to be made anew"
 ANEW = "made anew"
-_SHOWN = 3
-_LEFT_OUT_MOST = 100  # fields; each level of them costs a request
-
-
-@dataclass(frozen=True)
-class Errand:
-    """One object, and how it is to be written.
-
-    Attributes:
-        kind: as the cluster serves it.
-        options: of the object, under those of the application and of this sync.
-        row: what is recorded of the object.
-        force: take fields from other managers.
-        run: names the try of the sync that asks; "" for none.
-    """
-
-    client: ClusterClient
-    kind: ApiKind
-    wanted: DesiredObject
-    options: ObjectOptions
-    gate: Gate
-    row: LiveResource | None = None
-    force: bool = False
-    dry_run: bool = False
-    run: str = ""
-    ignored: Sequence[IgnoreDifference] = ()
-
-    async def live(self) -> Manifest | None:
-        ref = self.wanted.ref
-        return await get_object(self.client, self.kind, ref.namespace, ref.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An object as the server has it now, or would after a dry run. ``told`` is what was done
-    beside what an ordinary apply does."""
-
-    live: Manifest
-    created: bool
-    told: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Nothing is sent: for good, as what is there is let be; or for ``now``."""
-
-    why: str
-    live: Manifest | None = None
-    now: bool = False
 
 
 async def send(errand: Errand) -> Sent | Held:
@@ -144,104 +76,6 @@ async def predict(errand: Errand) -> Manifest:
     """
     tried = replace(errand, dry_run=True, force=True)
     return (await _WAYS[errand.options.method](tried)).live
-
-
-# by the server
-
-
-async def _server_side(errand: Errand) -> Sent:
-    manifest, left_out = errand.wanted.manifest, dict[str, None]()
-    while True:
-        try:
-            sent = await _applied(errand, manifest)
-        except FieldUnknown as unknown:
-            # the server names those of one level at a time, and one that is gone never again
-            is_news = unknown.fields and left_out.keys().isdisjoint(unknown.fields)
-            if errand.options.validate or not is_news or len(left_out) >= _LEFT_OUT_MOST:
-                raise
-            left_out |= dict.fromkeys(unknown.fields)
-            manifest = without_fields(manifest, unknown.fields)
-        else:
-            return replace(sent, told=_both(sent.told, _without(tuple(left_out))))
-
-
-def _without(fields: Sequence[str]) -> str:
-    if not fields:
-        return ""
-    more = " …" if len(fields) > _SHOWN else ""
-    return f"without fields that the kind does not have: {', '.join(fields[:_SHOWN])}{more}"
-
-
-async def _applied(errand: Errand, manifest: Manifest) -> Sent:
-    force = errand.force or errand.options.ssa in (Ssa.OVERRIDE, Ssa.MERGE)
-    try:
-        applied = await _apply(errand, manifest, force=force)
-    except FieldConflict as conflict:
-        if _was_ours(conflict, errand.row):
-            # every field in dispute was ours before: that is drift, and it is taken back
-            applied = await _apply(errand, manifest, force=True)
-        elif not all(_may_move(errand, manager) for manager, _ in conflict.conflicts):
-            raise
-        elif errand.dry_run:
-            applied = await _apply(errand, manifest, force=True)
-        else:
-            await _move(errand)
-            applied = await _apply(errand, manifest, force=force)
-    others = _foreign(errand, metadata_of(applied.object).get("managedFields"))
-    if not others or errand.dry_run:
-        return Sent(applied.object, applied.created)
-    await _move(errand)
-    again = await _apply(errand, manifest, force=force)
-    names = ", ".join(sorted({str(entry.get("manager", "")) for entry in others}))
-    return Sent(again.object, applied.created, f"took over what {names} wrote")
-
-
-async def _apply(errand: Errand, manifest: Manifest, *, force: bool) -> Applied:
-    return await apply(
-        errand.client,
-        errand.kind,
-        manifest,
-        force=force,
-        gate=errand.gate,
-        dry_run=errand.dry_run,
-    )
-
-
-def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
-    if row is None or not row.owned_fields or not conflict.conflicts:
-        return False
-    fields = {readable_path(path) for _, path in conflict.conflicts}
-    return paths_owned(row.owned_fields, conflict.conflicts) >= fields
-
-
-def _may_move(errand: Errand, manager: str) -> bool:
-    """Whether a manager's fields become ours, so that those that are not in Git go."""
-    options = errand.options
-    applied = options.migrate and manager in {FIELD_MANAGER, *APPLIERS, options.migration_manager}
-    return applied or (options.ssa is Ssa.OVERRIDE and by_hand(manager))
-
-
-def _foreign(errand: Errand, managed_fields: object) -> list[dict[str, Any]]:
-    found = managed_fields if isinstance(managed_fields, list) else []
-    return foreign_entries(found, lambda manager: _may_move(errand, manager))
-
-
-async def _move(errand: Errand) -> None:
-    """Make ours what others wrote, as far as that may be; the next apply decides on it."""
-    ref = errand.wanted.ref
-    for attempt in range(1, TRIES + 1):
-        meta = await get_metadata(errand.client, errand.kind, ref.namespace, ref.name)
-        others = _foreign(errand, meta.managed_fields) if meta else []
-        if meta is None or not others:
-            return
-        entries = migrated(meta.managed_fields, others)
-        try:
-            await put_managed_fields(errand.client, errand.kind, meta, entries, gate=errand.gate)
-        except ObjectRejected as refused:
-            if refused.reason != "Conflict" or attempt == TRIES:
-                raise
-        else:
-            return
 
 
 # by us
@@ -300,7 +134,7 @@ async def _written(
 _CHANGED_MEANWHILE = frozenset({"Conflict", "AlreadyExists", "NotFound"})
 _WAYS: Mapping[Method, Callable[[Errand], Awaitable[Sent]]] = MappingProxyType(
     {
-        Method.SERVER_SIDE: _server_side,
+        Method.SERVER_SIDE: apply_server_side,
         Method.CLIENT_SIDE: _client_side,
         Method.REPLACE: _replace,
     }
@@ -402,14 +236,14 @@ async def _made(errand: Errand) -> Sent:
         marks = {**annotations_of(wanted.manifest), MADE_FOR_ANNOTATION: errand.run}
         manifest = {**wanted.manifest, "metadata": {**metadata, "annotations": marks}}
         wanted = replace(wanted, manifest=manifest)
-    way = _client_side if options.method is Method.CLIENT_SIDE else _server_side
+    way = _client_side if options.method is Method.CLIENT_SIDE else apply_server_side
     return _noted(errand, await way(replace(errand, wanted=wanted)))
 
 
 def _noted(errand: Errand, sent: Sent) -> Sent:
     """Says so where an object was applied before: who deleted it may have been killed since."""
     was_there = errand.row is not None and bool(errand.row.applied_sha256)
-    return replace(sent, told=_both(ANEW, sent.told)) if sent.created and was_there else sent
+    return replace(sent, told=both(ANEW, sent.told)) if sent.created and was_there else sent
 
 
 def _is_going(live: Manifest) -> bool:
@@ -422,9 +256,9 @@ def _is_going(live: Manifest) -> bool:
 async def _check_take_over(errand: Errand, live: Manifest) -> None:
     """Raises Refused when somebody else made the object and it is to stay theirs."""
     ours = annotations_of(errand.wanted.manifest).get(TRACKING_ANNOTATION)
-    if annotations_of(live).get(TRACKING_ANNOTATION) == ours or owned_fields(
-        meta_of(errand.kind, live)
-    ):
+    row, uid = errand.row, metadata_of(live).get("uid")
+    is_known = row is not None and bool(row.applied_sha256) and row.uid == uid
+    if is_known or annotations_of(live).get(TRACKING_ANNOTATION) == ours:
         return
     option, why = errand.options.take_over, "it is there already, and was not made by Fleet"
     if option is TakeOver.IF_NO_DIFF:
@@ -433,14 +267,10 @@ async def _check_take_over(errand: Errand, live: Manifest) -> None:
         changes = compare(*sides, salt=secrets.token_bytes(16)).changes
         if not changes:
             return
-        paths = ", ".join(change.path for change in changes[:_SHOWN])
+        paths = ", ".join(change.path for change in changes[:SHOWN])
         why = f"it was not made by Fleet and differs from Git: {paths}"
-        why += f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+        why += f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     ref = errand.wanted.ref
     raise Refused(
         f"{ref}: is not taken over (fleet.dev/take-over={option}): {why}", object=str(ref)
     )
-
-
-def _both(one: str, other: str) -> str:
-    return "; ".join(part for part in (one, other) if part)
