@@ -33,7 +33,7 @@ from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.operations.allowing import gate_of
 from fleet.operations.applying import KEPT
-from fleet.operations.outliving import known_to_stay, outliving
+from fleet.operations.outliving import known_to_stay, outliving, why_left
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
@@ -98,7 +98,7 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
                 row,
                 sync=SyncStatus.OUT_OF_SYNC,
                 requires_pruning=True,
-                message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
+                message=row.message if row.message.startswith(KEPT) else why_left(row),
             )
     return rows
 

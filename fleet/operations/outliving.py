@@ -64,6 +64,16 @@ def awaiting_approval(view: View, operation: Operation, now: datetime) -> Operat
     return replace(operation, message=message)
 
 
+def why_left(row: LiveResource) -> str:
+    """Of an object that left Git: what it said itself about that."""
+    told = {
+        Consent.GIVEN: "",
+        Consent.REFUSED: ", and kept by its sync option Prune=false",
+        Consent.CONFIRM: ", and waits for a confirmation (Prune=confirm)",
+    }
+    return f"is no longer in Git{told[read_outliving_options(row.sync_options).prune]}"
+
+
 def outliving(
     rows: Mapping[ObjectRef, LiveResource], options: tuple[str, ...]
 ) -> dict[ObjectRef, ObjectOptions]:
