@@ -125,6 +125,13 @@ class Database:
                     isolation_level="AUTOCOMMIT", postgresql_readonly=True
                 )
 
+    @asynccontextmanager
+    async def stating(self) -> AsyncIterator[Tx]:
+        """For one statement alone that writes: ``asking``, for those that are not questions."""
+        with _spoken():
+            async with self._engine.connect() as plain:
+                yield await plain.execution_options(isolation_level="AUTOCOMMIT")
+
     async def run(self, work: Callable[[Tx], Awaitable[Result]]) -> Result:
         """Do ``work`` in a transaction, again if it deadlocked or could not be serialized.
 
