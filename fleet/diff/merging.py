@@ -82,7 +82,9 @@ def _counted(obj: Manifest) -> Manifest:
     rest = {key: value for key, value in obj.items() if key not in _IDENTITY}
     metadata = obj.get("metadata")
     if isinstance(metadata, Mapping):
-        rest["metadata"] = {key: value for key, value in metadata.items() if key not in _NAMED}
+        rest.pop("metadata")
+        counted = {key: value for key, value in metadata.items() if key not in _NAMED}
+        rest |= {"metadata": counted} if counted else {}
     return rest
 
 

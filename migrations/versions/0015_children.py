@@ -36,7 +36,9 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", TIME, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_kept_documents"),
-        sa.UniqueConstraint("kind", "namespace", "name", name="uq_kept_documents_kind_namespace_name"),
+        sa.UniqueConstraint(
+            "kind", "namespace", "name", name="uq_kept_documents_kind_namespace_name"
+        ),
     )
     op.create_table(
         "children",

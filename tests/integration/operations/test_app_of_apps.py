@@ -38,9 +38,7 @@ def _project(name: str) -> Object:
     }
 
 
-async def _put_project(
-    world: World, name: str, annotations: dict[str, str], **spec: Any
-) -> None:
+async def _put_project(world: World, name: str, annotations: dict[str, str], **spec: Any) -> None:
     document = _project(name)
     document["metadata"]["annotations"] = annotations
     document["spec"] |= spec
