@@ -96,8 +96,9 @@ def _divided(live: Any, applied: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     for key, value in applied.items():
         if not isinstance(live, Mapping) or key not in live:
             continue
-        if isinstance(value, Mapping) and value and isinstance(live[key], Mapping):
-            mine, other = _divided(live[key], value)
+        if isinstance(value, Mapping) and isinstance(live[key], Mapping):
+            # of an empty one only that it is there; what others put into it is theirs
+            mine, other = _divided(live[key], value) if value else ({".": {}}, {})
             ours |= {f"f:{key}": mine} if mine else {}
             theirs |= {f"f:{key}": other} if other else {}
         elif live[key] == value:
