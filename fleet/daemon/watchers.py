@@ -253,10 +253,11 @@ class Watchers:
         """Open, change or close the watches of one cluster, after its row changed."""
         async with self._runtime.db.asking() as tx:
             cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
+        link = await self._runtime.connections.link(id, cluster.name, connection)
+        kinds = tuple(kind for kind in kinds if str(kind[0]) not in link.client.own_kinds)
         if cluster.identity_changed or not kinds:
             await self._drop(id)
             return
-        link = await self._runtime.connections.link(id, cluster.name, connection)
         watching = self._held.get(id)
         if watching is not None and not watching.fits(cluster, link):
             await self._drop(id)

@@ -20,6 +20,7 @@ from fleet.diff.ignore import (
     remove_ignored_fields,
 )
 from fleet.diff.mask import mask_object
+from fleet.diff.merging import applied_to, managed_fields
 from fleet.diff.normalize import normalize
 from fleet.diff.projection import projection, projection_sha256
 from fleet.diff.show import side_by_side, unified
@@ -29,10 +30,12 @@ __all__ = [
     "Reason",
     "Verdict",
     "applied_sha256",
+    "applied_to",
     "canonical",
     "compare",
     "is_as_applied",
     "judge",
+    "managed_fields",
     "mask_object",
     "matches",
     "normalize",

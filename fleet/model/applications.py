@@ -20,8 +20,6 @@ from fleet.model.retries import Retry
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-IN_CLUSTER_NAME = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fleet.errors import SettingsInvalid
 from fleet.model.secret import Secret
 from fleet.model.selectors import parse_selector
 from fleet.operations.connections import Connections
+from fleet.operations.itself.answering import OwnObjects
 from fleet.operations.runtime import Runtime
 from fleet.registry import instance, projects, rotation, schema
 from fleet.registry.database import Database
@@ -85,6 +86,7 @@ async def open_runtime(
     connections = Connections(
         call_seconds=settings.cluster_timeout_seconds,
         allowed_exec=frozenset(settings.allowed_exec_commands),
+        own=OwnObjects(db),
     )
     try:
         await db.open()

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
-from fleet.model.clusters import Cluster, Discovery
+from fleet.model.clusters import Cluster, Discovery, is_itself
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, Prepared, prepare
+from fleet.plan import DesiredHook, Prepared, prepare, without_itself
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -77,7 +77,7 @@ async def gather(
         operations = await syncs.operations_by_id(tx, running)
         views = [_view(app, operations, resources[app.id]) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
+        views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
         return await _with_owners(tx, cluster.id, views)
 
 
@@ -102,6 +102,7 @@ def _prepared(
     runtime: Runtime,
     view: View,
     sets: Mapping[str, tuple[Manifest, ...]],
+    cluster: Cluster,
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
@@ -115,6 +116,8 @@ def _prepared(
         discovery_scope=scope_of(discovery),
         sync_options=view.spec.sync_policy.options,
     )
+    if is_itself(cluster.name, cluster.server):
+        prepared = without_itself(prepared, view.app.name)
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
     return replace(view, prepared=prepared, hooks=prepared.hooks)

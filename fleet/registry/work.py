@@ -113,6 +113,8 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    judged_key: str  # what its standing is about
+    is_child: bool  # another application has it in Git
 
 
 _DIRTY = """
@@ -122,8 +124,9 @@ _DIRTY = """
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting
+      a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child
     from applications a join projects p on p.id = a.project_id
+      left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
 """
@@ -169,6 +172,8 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        judged_key=row["judged_key"],
+        is_child=row["is_child"],
     )
 
 
