@@ -21,6 +21,7 @@ from fleet.diff.ignore import (
 )
 from fleet.diff.mask import mask_object
 from fleet.diff.normalize import normalize
+from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import projection, projection_sha256
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.yaml_text import printable
@@ -36,6 +37,7 @@ __all__ = [
     "mask_object",
     "matches",
     "normalize",
+    "pointers_of",
     "printable",
     "projection",
     "projection_sha256",

@@ -1,7 +1,8 @@
 """``ignoreDifferences``: fields that somebody else may change without it being drift.
 
-JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured; a rule's jq
-expressions do nothing here. The same removal has to be done on both sides of a diff.
+JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured. A rule's jq expressions
+are not: what they name in an object has become pointers before. The same removal has to be
+done on both sides of a diff.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _GONE: Any = object()
 
 
 def matches(rule: IgnoreDifference, ref: ObjectRef) -> bool:
-    """Group and kind are globs (``*``, ``?``), name and namespace are exact; empty name or
-    namespace match all, an empty group is the core group."""
+    """All four are globs (``*``, ``?``); an empty name or namespace matches all, an empty
+    group is the core group."""
     return (
         fnmatchcase(ref.group, rule.group)
         and fnmatchcase(ref.kind, rule.kind)
-        and rule.name in ("", ref.name)
-        and rule.namespace in ("", ref.namespace)
+        and (not rule.name or fnmatchcase(ref.name, rule.name))
+        and (not rule.namespace or fnmatchcase(ref.namespace, rule.namespace))
     )
 
 

@@ -55,6 +55,7 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
+from fleet.operations.ignoring import rules_about
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
 from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
@@ -275,7 +276,7 @@ async def _apply(
             applied = await apply(
                 client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
             )
-    after = applied_row(kind, wanted, applied.object, place.ignored)
+    after = await _applied_row(place, kind, wanted, applied.object)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
@@ -305,8 +306,8 @@ def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
     return paths_owned(row.owned_fields, conflict.conflicts) >= fields
 
 
-def applied_row(
-    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
+async def _applied_row(
+    place: Workplace, kind: ApiKind, wanted: DesiredObject, live: Manifest
 ) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
@@ -315,6 +316,7 @@ def applied_row(
     """
     meta = meta_of(kind, live)
     fields = owned_fields(meta)
+    jq, rules = place.runtime.jq, place.ignored
     return LiveResource(
         ref=wanted.ref,
         version=wanted.version,
@@ -325,8 +327,10 @@ def applied_row(
         resource_version=meta.resource_version,
         owned=ownership(meta).owned,
         owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, ignored),
-        applied_sha256=applied_sha256(wanted.manifest, ignored),
+        value_sha256=value_sha256(meta, live, fields, await rules_about(jq, rules, live)),
+        applied_sha256=applied_sha256(
+            wanted.manifest, await rules_about(jq, rules, wanted.manifest)
+        ),
         in_inventory=True,
         images=images_of(live),
     )

@@ -112,7 +112,7 @@ def _hook_row(row: LiveResource) -> LiveResource:
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
     if row is None or not row.applied_sha256:
         return False
-    return is_as_applied(row.applied_sha256, wanted.manifest, view.spec.ignore_differences)
+    return is_as_applied(row.applied_sha256, wanted.manifest, view.ignored.of(wanted.ref))
 
 
 def _wanted_row(
@@ -154,6 +154,8 @@ def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
     """Of the application. Unknown while what is wanted cannot be told."""
     if view.prepared is None or view.app.render_error is not None or view.is_skipped:
         return SyncStatus.UNKNOWN
+    if view.ignored.errors:
+        return SyncStatus.UNKNOWN  # what counts cannot be told
     statuses = {row.sync for row in rows if not row.hook}
     if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
         return SyncStatus.OUT_OF_SYNC
@@ -181,6 +183,8 @@ def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str,
     if view.prepared is not None:
         found += [("ComparisonError", problem.message) for problem in view.prepared.problems]
         found += [(c.type, c.message) for c in view.prepared.conditions]
+    found += [("ComparisonError", message) for message in view.ignored.errors]
+    found += [("CompareOptionWarning", message) for message in view.ignored.warnings]
     found += [
         ("SharedResourceWarning", f"{ref} belongs to application {owner}, too")
         for ref, owner in sorted(view.owners.items())
@@ -255,6 +259,9 @@ def plan_for(
         return Plan((), refused="nothing was rendered yet")
     if view.prepared.problems:
         return Plan((), refused="; ".join(p.message for p in view.prepared.problems[:5]))
+    if view.ignored.errors:
+        # what may differ would be overwritten
+        return Plan((), refused="; ".join(view.ignored.errors[:5]))
     policy = view.spec.sync_policy
     return build_plan(
         Situation(
@@ -393,6 +400,8 @@ def _why_blocked(view: View) -> str:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:
         return view.prepared.problems[0].message
+    if view.ignored.errors:
+        return view.ignored.errors[0]
     if view.operation is not None and view.operation.kind is not OperationKind.SYNC:
         return f"a {view.operation.kind} is running"
     return ""

@@ -11,6 +11,7 @@ from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.plan import DesiredHook, Prepared, prepare
@@ -30,6 +31,7 @@ class View:
         owners: of objects that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        ignored: what may differ in each of the objects that are wanted.
     """
 
     app: DirtyApplication
@@ -41,6 +43,7 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    ignored: Ignored = NOTHING
 
     @property
     def is_skipped(self) -> bool:
@@ -78,7 +81,16 @@ async def gather(
         views = [_view(app, operations, resources[app.id]) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
         views = [_prepared(runtime, view, sets, discovery) for view in views]
-        return await _with_owners(tx, cluster.id, views)
+        views = await _with_owners(tx, cluster.id, views)
+    return [await _with_ignored(runtime, view) for view in views]
+
+
+async def _with_ignored(runtime: Runtime, view: View) -> View:
+    rules = rules_for(runtime, view.spec)
+    if not rules or view.prepared is None:
+        return view
+    wanted = (object.manifest for object in view.prepared.objects)
+    return replace(view, ignored=await ignored_in(runtime.jq, rules, wanted))
 
 
 def _view(
