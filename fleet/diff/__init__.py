@@ -23,6 +23,7 @@ from fleet.diff.mask import mask_object
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import projection, projection_sha256
+from fleet.diff.respect import graft, respecting
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.yaml_text import printable
 
@@ -32,6 +33,7 @@ __all__ = [
     "applied_sha256",
     "canonical",
     "compare",
+    "graft",
     "is_as_applied",
     "judge",
     "mask_object",
@@ -43,6 +45,7 @@ __all__ = [
     "projection_sha256",
     "remove_ignored",
     "remove_ignored_fields",
+    "respecting",
     "sha256_of",
     "sha256_of_all",
     "side_by_side",

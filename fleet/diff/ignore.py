@@ -82,7 +82,7 @@ def remove_ignored_fields(
     ]
     left = dict(fields)
     for other in ignored:
-        left = _minus(left, other, 0) if other else left
+        left = minus(left, other) if other else left
     return left
 
 
@@ -210,7 +210,8 @@ def _entries(branch: _Branch, fields: Any, value: Any) -> Iterator[tuple[str, _B
             yield entries[index], inner, value[index]
 
 
-def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
+def minus(fields: Fields, other: Fields, depth: int = 0) -> dict[str, Any]:
+    """One field set without another: what is left of it, without nodes that only held that."""
     left: dict[str, Any] = {}
     for key, inner in fields.items():
         if key not in other or key == ".":
@@ -223,5 +224,5 @@ def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
 def _minus_below(key: str, inner: Any, other: Fields, depth: int) -> dict[str, Any]:
     if not isinstance(inner, Mapping) or not inner:
         return {key: inner}  # owned whole, while only a part of it is ignored
-    rest = _minus(inner, other, depth + 1)
+    rest = minus(inner, other, depth + 1)
     return {key: rest} if rest.keys() - {"."} or rest == inner else {}

@@ -21,13 +21,20 @@ from fleet.cluster import (
     drop_finalizer,
     ensure_namespace,
     get_metadata,
+    get_object,
     meta_of,
     owned_fields,
     ownership,
     paths_owned,
     readable_path,
 )
-from fleet.diff import applied_sha256, projection_sha256, remove_ignored_fields
+from fleet.diff import (
+    applied_sha256,
+    matches,
+    projection_sha256,
+    remove_ignored_fields,
+    respecting,
+)
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -264,17 +271,18 @@ async def _apply(
 ) -> Result:
     kind = kind_of(place, wanted.ref, wanted.version)
     client = place.link.client
+    manifest = await _to_send(place, kind, wanted)
     with writing("apply"):
         try:
             applied = await apply(
-                client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
+                client, kind, manifest, force=task.force, gate=place.gate, dry_run=dry_run
             )
         except FieldConflict as conflict:
             if not _was_ours(conflict, row):
                 raise
             # every field in dispute was ours before: that is drift, and this sync takes it back
             applied = await apply(
-                client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
+                client, kind, manifest, force=True, gate=place.gate, dry_run=dry_run
             )
     after = await _applied_row(place, kind, wanted, applied.object)
     action = Action.CREATED if applied.created else _action(row, after)
@@ -283,6 +291,24 @@ async def _apply(
         return Result(task, outcome, row, applied.object)
     place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
     return Result(task, outcome, after, applied.object)
+
+
+async def _to_send(place: Workplace, kind: ApiKind, wanted: DesiredObject) -> Manifest:
+    """The manifest; with ignored fields as they live where the application wants them left."""
+    manifest, rules = wanted.manifest, place.ignored
+    options = read_object_options(manifest, place.sync_options)
+    if not options.respect_ignored or not any(matches(rule, wanted.ref) for rule in rules):
+        return manifest
+    live = await get_object(place.link.client, kind, wanted.ref.namespace, wanted.ref.name)
+    if live is None:
+        return manifest  # there is nothing yet to be left as it is
+    return respecting(
+        manifest,
+        live,
+        desired_rules=await rules_about(place.runtime.jq, rules, manifest),
+        live_rules=await rules_about(place.runtime.jq, rules, live),
+        owned=owned_fields(meta_of(kind, live)) or {},
+    )
 
 
 def _action(row: LiveResource | None, after: LiveResource) -> Action:

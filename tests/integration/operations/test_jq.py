@@ -37,7 +37,9 @@ def jq(*expressions: str, kind: str = "Deployment", group: str = "apps") -> Obje
     return {"group": group, "kind": kind, "jqPathExpressions": list(expressions)}
 
 
-async def put(world: World, name: str, *rules: Object, auto: bool = True) -> None:
+async def put(
+    world: World, name: str, *rules: Object, auto: bool = True, options: tuple[str, ...] = ()
+) -> None:
     document = new_application(
         name,
         repo_url=world.repo.url,
@@ -48,7 +50,7 @@ async def put(world: World, name: str, *rules: Object, auto: bool = True) -> Non
         automated=auto,
         auto_prune=auto,
         self_heal=auto,
-        sync_options=("CreateNamespace=true",),
+        sync_options=("CreateNamespace=true", *options),
     )
     document["spec"]["ignoreDifferences"] = list(rules)
     parsed = parse_application(document)
