@@ -35,6 +35,7 @@ from fleet.operations.connections import Link
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
+from fleet.operations.views import policy_for
 from fleet.registry import clusters, leases, queue, routing, sightings, timetable, work
 from fleet.registry.database import Tx
 
@@ -253,6 +254,8 @@ class Watchers:
         """Open, change or close the watches of one cluster, after its row changed."""
         async with self._runtime.db.asking() as tx:
             cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
+        policy = policy_for(self._runtime, cluster)
+        kinds = tuple((kind, version) for kind, version in kinds if not policy.excludes(kind))
         if cluster.identity_changed or not kinds:
             await self._drop(id)
             return

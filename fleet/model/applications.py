@@ -257,6 +257,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ such a text would say. The text is read by whoever has a reader of YAML; here it
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -86,6 +87,13 @@ class ResourceSettings:
     known_fields: tuple[KnownField, ...] = ()
     status_field: StatusField = StatusField.ALL
     ignores_updates: bool = True
+
+    @property
+    def digest(self) -> str:
+        """Tells one from another; "" where nothing is set."""
+        if self == ResourceSettings():
+            return ""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 @dataclass

@@ -65,7 +65,14 @@ from fleet.operations.crashpoints import writing
 from fleet.operations.ignoring import rules_about
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
-from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
+from fleet.plan import (
+    Consent,
+    DesiredObject,
+    KindPolicy,
+    ignores_extraneous,
+    kinds_brought,
+    read_object_options,
+)
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
@@ -93,6 +100,7 @@ class Workplace:
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
+    policy: KindPolicy = KindPolicy()
     #: of the application and of the sync that runs; an object's own stand above them
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
@@ -359,6 +367,7 @@ async def _applied_row(
         ),
         in_inventory=True,
         images=images_of(live),
+        ignore_extraneous=ignores_extraneous(meta.annotations),
     )
 
 

@@ -161,7 +161,7 @@ class Pass:
         view = one.view
         if view.is_skipped:
             return []
-        refs = set(view.seen)
+        refs = {ref for ref in view.seen if not view.policy.excludes(ref.group_kind)}
         if view.operation is not None and view.operation.plan is not None:
             asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
             refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}

@@ -37,7 +37,7 @@ from fleet.operations.ignoring import rules_about, rules_for
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
-from fleet.operations.views import scope_of
+from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
@@ -134,6 +134,7 @@ async def diff_application(
         namespace=app.summary.namespace,
         discovery_scope=scope_of(site.discovery),
         sync_options=app.document.spec.sync_policy.options,
+        policy=policy_for(runtime, site.cluster),
     )
     pruned = _pruned(app, prepared)
     answers = await asyncio.gather(
@@ -292,6 +293,8 @@ async def _shown(
         salt=secrets.token_bytes(16),
         sensitive_annotations=site.runtime.settings.sensitive_annotations,
         writers=writers(fields) if meta else {},
+        keep_status=meta is not None
+        and policy_for(site.runtime, site.cluster).keeps_status(meta.ref.group_kind),
     )
     if not diff.is_different:
         return None

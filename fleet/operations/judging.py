@@ -90,16 +90,24 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
             if row.uid or view.operation is not None:
                 rows[ref] = _hook_row(row)
             continue
+        if view.policy.excludes(ref.group_kind):
+            continue  # it stays where it is, and is known no more
         if view.prepared is None or not is_complete(view):
             rows[ref] = row  # nothing is known about what is wanted: it stays as it was
         else:
-            rows[ref] = replace(
-                row,
-                sync=SyncStatus.OUT_OF_SYNC,
-                requires_pruning=True,
-                message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
-            )
+            rows[ref] = _extra_row(row)
     return rows
+
+
+def _extra_row(row: LiveResource) -> LiveResource:
+    """Of an object that has left Git. One that says so itself makes no difference."""
+    sync = SyncStatus.SYNCED if row.ignore_extraneous else SyncStatus.OUT_OF_SYNC
+    message = "is no longer in Git"
+    if row.ignore_extraneous:
+        message += ", which its compare option IgnoreExtraneous leaves out of the comparison"
+    if row.message.startswith(KEPT):
+        message = row.message
+    return replace(row, sync=sync, requires_pruning=True, message=message)
 
 
 def _hook_row(row: LiveResource) -> LiveResource:
@@ -245,7 +253,7 @@ def plan_for(
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(
-            view.rows.values(),
+            [r for ref, r in view.rows.items() if not view.policy.excludes(ref.group_kind)],
             gate=lambda *_: ALLOWED,
             owners=view.owners,
             hooks=view.hooks,

@@ -52,7 +52,7 @@ from fleet.operations.applying import (
 from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import rules_about
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject
+from fleet.plan import DesiredObject, ignores_extraneous
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -236,6 +236,7 @@ async def _seen(
         resource_version=live.meta.resource_version,
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),
+        ignore_extraneous=ignores_extraneous(live.meta.annotations),
     )
     if wanted is None:
         message = kept_by_option(place, live.meta.annotations) or verdict.message
@@ -283,6 +284,7 @@ async def _fields(
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),
+        keep_status=place.policy.keeps_status(live.meta.ref.group_kind),
     ).changes
     return [asdict(change) for change in changes[:FIELDS_KEPT]]
 

@@ -21,6 +21,7 @@ from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
 from fleet.operations.recognizing import accept
 from fleet.operations.runtime import Runtime
+from fleet.operations.views import policy_for
 from fleet.registry import desired, queue, sightings, standings, work
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     if said.version != cluster.version:
         discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
-        kinds = await work.managed_kinds(tx, cluster.id)
+        managed = await work.managed_kinds(tx, cluster.id)
+    policy = policy_for(runtime, cluster)
+    kinds = [(kind, version) for kind, version in managed if not policy.excludes(kind)]
     answers = await asyncio.gather(
         *(_list(runtime, cluster, link.client, discovery, *kind) for kind in kinds)
     )

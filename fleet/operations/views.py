@@ -14,7 +14,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, Prepared, prepare
+from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -32,6 +32,7 @@ class View:
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
         ignored: what may differ in each of the objects that are wanted.
+        policy: which kinds are left out.
     """
 
     app: DirtyApplication
@@ -44,6 +45,7 @@ class View:
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
     ignored: Ignored = NOTHING
+    policy: KindPolicy = KindPolicy()
 
     @property
     def is_skipped(self) -> bool:
@@ -66,6 +68,11 @@ def scope_of(discovery: Discovery) -> DiscoveryScope:
     return served
 
 
+def policy_for(runtime: Runtime, cluster: Cluster) -> KindPolicy:
+    """What the settings say about kinds on the cluster."""
+    return KindPolicy(runtime.resources, (cluster.server, cluster.name))
+
+
 async def gather(
     runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
 ) -> list[View]:
@@ -78,7 +85,8 @@ async def gather(
     async with runtime.db.reading() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
-        views = [_view(app, operations, resources[app.id]) for app in apps]
+        policy = policy_for(runtime, cluster)
+        views = [_view(app, operations, resources[app.id], policy) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
         views = [_prepared(runtime, view, sets, discovery) for view in views]
         views = await _with_owners(tx, cluster.id, views)
@@ -97,6 +105,7 @@ def _view(
     app: DirtyApplication,
     operations: Mapping[OperationId, Operation],
     resources: Iterable[work.ResourceRow],
+    policy: KindPolicy,
 ) -> View:
     entries = tuple(resources)
     return View(
@@ -107,6 +116,7 @@ def _view(
         rows={entry.live.ref: entry.live for entry in entries},
         seen={entry.live.ref: entry.seen for entry in entries if entry.stale},
         operation=operations.get(app.operation_id) if app.operation_id else None,
+        policy=policy,
     )
 
 
@@ -126,6 +136,7 @@ def _prepared(
         namespace=view.app.namespace,
         discovery_scope=scope_of(discovery),
         sync_options=view.spec.sync_policy.options,
+        policy=view.policy,
     )
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more

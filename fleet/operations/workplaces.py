@@ -58,6 +58,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
         ignored=rules_for(place.runtime, view.spec),
+        policy=view.policy,
         sync_options=_sync_options(view),
         awaits_end=view.app.deleting is not None,
     )

@@ -113,6 +113,7 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    orphans: tuple[str, ...] = ()
 
 
 _DIRTY = """
@@ -122,7 +123,7 @@ _DIRTY = """
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting
+      a.synced_revision, a.deleting, a.orphans
     from applications a join projects p on p.id = a.project_id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
@@ -169,6 +170,7 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        orphans=tuple(row["orphans"]),
     )
 
 
@@ -220,6 +222,7 @@ def _resource_of(row: Any) -> ResourceRow:
         message=row["message"],
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
+        ignore_extraneous=row["ignore_extraneous"],
     )
     return ResourceRow(live, row["seen_version"])
 
@@ -269,6 +272,7 @@ _RESOURCE_COLUMNS = (
     ("requires_pruning", "boolean"),
     ("message", "text"),
     ("drift", "jsonb"),
+    ("ignore_extraneous", "boolean"),
 )
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
 
@@ -328,6 +332,7 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
         "message": entry.message,
         "drift": list(entry.drift),
         "images": list(entry.images),
+        "ignore_extraneous": entry.ignore_extraneous,
     }
 
 
