@@ -306,3 +306,4 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

@@ -197,12 +197,26 @@ def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str,
         ("SharedResourceWarning", f"{ref} belongs to application {owner}, too")
         for ref, owner in sorted(view.owners.items())
     ]
+    found += [("OrphanedResourceWarning", message) for message in _orphans(view)]
     found += [("RenderWarning", warning) for warning in view.app.render_warnings]
     if failure:
         found.append(("SyncError", failure))
     if window and not view.project.windows_fault:
         found.append(("SyncWindow", window))
     return tuple({"type": type, "message": message} for type, message in found)
+
+
+def _orphans(view: View) -> Iterable[str]:
+    """That there are objects in its namespace that belong to nobody, if its project says so."""
+    found, rules = view.app.orphans, view.project.orphans
+    if not found or rules is None or not rules.warn:
+        return
+    refs = [str(ObjectRef.from_key(key)) for key in found[:5]]
+    more = f" and {len(found) - len(refs)} more" if len(found) > len(refs) else ""
+    yield (
+        f"objects in namespace {view.app.namespace} that belong to no application:"
+        f" {', '.join(refs)}{more}"
+    )
 
 
 def unreadable_windows(name: str, project: ProjectSpec) -> str:

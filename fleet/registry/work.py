@@ -47,12 +47,20 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
-    """Kinds that have objects in an inventory on the cluster, each with a version."""
+async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; and
+    whether somebody wants to know of orphans, or did."""
     rows = await tx.execute(
-        text("select managed_kinds from clusters where id = :id"), {"id": cluster}
+        text(
+            "select managed_kinds, exists(select from applications a"
+            "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            " from clusters c where id = :id"
+        ),
+        {"id": cluster},
     )
-    return kinds_of(rows.scalar_one_or_none() or [])
+    row = rows.one_or_none()
+    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
