@@ -32,6 +32,7 @@ from fleet.model.ids import ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
+from fleet.operations.noticing import Notice, update_rules
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
@@ -65,6 +66,7 @@ class ClusterWatch:
         self.link = link
         self._events: asyncio.Queue[_Seen] = asyncio.Queue(maxsize=10_000)
         self._kinds: dict[GroupKind, asyncio.Task[None]] = {}
+        self._notice = Notice(runtime)
         self._writer = asyncio.create_task(self._write())
 
     def fits(self, cluster: Cluster, link: Link) -> bool:
@@ -129,6 +131,7 @@ class ClusterWatch:
         listed = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
         await self._compare(kind.group_kind, namespace, {item.ref: item for item in listed.items})
         metrics.WATCHES.inc()
+        rules = update_rules(self._runtime, kind.group_kind)
         try:
             position = listed.resource_version
             while True:
@@ -138,10 +141,13 @@ class ClusterWatch:
                     resource_version=position,
                     label_selector=selector,
                     namespace=namespace,
+                    whole=bool(rules),
                 )
                 async with aclosing(stream) as events:
                     async for event in events:
                         position = event.resource_version
+                        if rules and not await self._notice.is_news(event, rules):
+                            continue
                         if event.meta is not None:
                             gone = event.type == "DELETED"
                             seen = sightings.GONE if gone else event.meta.resource_version
