@@ -255,6 +255,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)
@@ -303,3 +304,4 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

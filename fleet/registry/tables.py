@@ -49,6 +49,8 @@ class Instance(Base):
     key_check: Mapped[str] = empty_text()
     # of clusters without an own interval; written at each start, read by the audit views
     default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
+    # hash of the settings about resources that objects were looked at with
+    resource_settings: Mapped[str] = empty_text()
 
 
 class Cluster(Base):
@@ -251,6 +253,8 @@ class Application(Base):
     conditions: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
     compared_at: Mapped[datetime | None]
+    # objects in its namespace that belong to nobody, where its project wants to know
+    orphans: Mapped[list[Any]] = empty_list()
 
     # what a pass has to do; 100 is nothing (model.applications.Urgency)
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
@@ -383,6 +387,8 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # once it has left Git, it makes no difference
+    ignore_extraneous: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory
