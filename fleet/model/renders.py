@@ -8,6 +8,10 @@ from typing import Any
 from fleet.model.applications import Source
 from fleet.model.objects import Manifest
 
+#: Names a file that may be there for one application alone, among the paths that a render read:
+#: its name stands in for the application's, so that applications which lack it have one key.
+APPLICATION_OVERRIDES = ".argocd-source-$ARGOCD_APP_NAME.yaml"
+
 
 @dataclass(frozen=True, slots=True)
 class SourceTree:

@@ -24,6 +24,7 @@ from fleet.render import directory, helm, kustomize
 from fleet.render.boundary import TreeFiles
 from fleet.render.detection import detect
 from fleet.render.job import Job, Programs
+from fleet.render.overrides import apply_overrides
 from fleet.render.variables import Variables
 from fleet.render.wire import error_to_json, from_json, to_json
 
@@ -138,8 +139,9 @@ def _job(shape: dict[str, Any], scratch: Path, set_up: SetUp) -> Job:
 
 
 def _render(job: Job) -> dict[str, Any]:
+    job.tree.real(job.request.source.path)  # outside is told before absent
+    apply_overrides(job)
     source = job.request.source
-    job.tree.real(source.path)  # outside is told before absent
 
     def exists(name: str) -> bool:
         path = f"{source.path}/{name}" if source.path else name

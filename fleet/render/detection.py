@@ -22,7 +22,7 @@ def detect(source: Source, exists: Callable[[str], bool]) -> Tool:
     Raises:
         RenderError: the source asks for a config management plugin.
     """
-    if source.plugin:
+    if source.plugin is not None:
         raise RenderError(
             "config management plugins are not supported",
             hint="Use Helm, kustomize, jsonnet or plain manifests.",

@@ -12,7 +12,7 @@ from fleet.model.renders import Reads, RenderRequest
 from fleet.render.tools import Tools
 
 #: Raise it when Fleet itself renders something differently than before.
-RENDERER = 1
+RENDERER = 2
 
 #: Fields of a source that say where it is, not what it renders.
 _PLACES = ("repo_url", "target_revision", "tag_prefix", "ref", "name")
