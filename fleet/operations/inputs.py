@@ -42,6 +42,7 @@ def facts_of(entry: Pending, reads: Reads) -> list[Any]:
         entry.project if reads.project else None,
         [s.revision for s in entry.sources] if reads.revision else None,
         [entry.kube_version, list(entry.api_versions)] if reads.cluster else None,
+        entry.plugins if reads.plugins else None,
     ]
 
 
