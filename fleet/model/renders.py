@@ -30,7 +30,7 @@ class SourceTree:
 
 @dataclass(frozen=True, slots=True)
 class FetchedBase:
-    """What an entry of a kustomization that is no local path stands for.
+    """What an entry of a kustomization that is no local path, or a URL of a file, stands for.
 
     ``root`` is the absolute directory of a tree, ``path`` a directory or a file in it.
     """
@@ -47,10 +47,10 @@ class RenderRequest:
     ``refs`` maps ``$name`` of other sources of the application to their trees.
     ``kube_version`` and ``api_versions`` are the target cluster's facts. ``dependencies``
     are charts fetched beforehand, which the chart names and does not carry under ``charts/``;
-    ``bases`` likewise what its kustomizations name and is not in the tree. ``plugins`` are all
-    that are registered; ``only_paths`` of the tree are what a plugin is given, where the
-    application says what it reads (else all of it). ``announces`` asks for the parameters that
-    the plugin of the source knows, in place of manifests.
+    ``bases`` likewise what its kustomizations, or its value files, name and is not in the tree.
+    ``plugins`` are all that are registered; ``only_paths`` of the tree are what a plugin is
+    given, where the application says what it reads (else all of it). ``announces`` asks for the
+    parameters that the plugin of the source knows, in place of manifests.
     """
 
     tree: SourceTree
