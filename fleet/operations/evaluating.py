@@ -200,7 +200,7 @@ class Evaluation:
     async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
         remote = self.inputs.remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
-            return await self._runtime.charts.fetch_chart(
+            return await self._runtime.charts.fetch(
                 remote,
                 follows.chart,
                 follows.revision,
