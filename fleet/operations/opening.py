@@ -163,6 +163,7 @@ def _runtime(
                 memory_bytes=settings.render_memory_bytes,
             ),
             concurrency=settings.render_concurrency,
+            plugin_paths=settings.plugin_paths,
         ),
         selector=parse_selector(settings.worker_select),
     )

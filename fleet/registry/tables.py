@@ -217,6 +217,31 @@ class KnownCertificate(Base):
     created_at: Mapped[datetime] = now()
 
 
+class Plugin(Base):
+    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
+
+    __tablename__ = "plugins"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
+
+
+class SigningKey(Base):
+    """A public key that people vouched for: signatures of commits are verified with it."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
+    kind: Mapped[str]  # gpg | ssh
+    subtype: Mapped[str] = empty_text()
+    fingerprint: Mapped[str] = empty_text()
+    owner: Mapped[str] = empty_text()
+    data: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
 class Application(Base):
     """What is wanted (``document``), what it renders to (``manifests_sha256``), where it
     stands, and what a pass has to do about it (``urgency`` and what follows)."""
