@@ -162,7 +162,8 @@ class Pass:
         view = one.view
         if view.is_skipped:
             return []
-        refs = set(view.seen) | self._children_to_ask(view)
+        refs = {ref for ref in view.seen if not view.policy.excludes(ref.group_kind)}
+        refs |= self._children_to_ask(view)
         if view.operation is not None and view.operation.plan is not None:
             asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
             refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}

@@ -49,6 +49,8 @@ class Instance(Base):
     key_check: Mapped[str] = empty_text()
     # of clusters without an own interval; written at each start, read by the audit views
     default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
+    # hash of the settings about resources that objects were looked at with
+    resource_settings: Mapped[str] = empty_text()
 
 
 class Cluster(Base):
@@ -215,6 +217,31 @@ class KnownCertificate(Base):
     created_at: Mapped[datetime] = now()
 
 
+class Plugin(Base):
+    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
+
+    __tablename__ = "plugins"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
+
+
+class SigningKey(Base):
+    """A public key that people vouched for: signatures of commits are verified with it."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
+    kind: Mapped[str]  # gpg | ssh
+    subtype: Mapped[str] = empty_text()
+    fingerprint: Mapped[str] = empty_text()
+    owner: Mapped[str] = empty_text()
+    data: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
 class Application(Base):
     """What is wanted (``document``), what it renders to (``manifests_sha256``), where it
     stands, and what a pass has to do about it (``urgency`` and what follows)."""
@@ -251,6 +278,8 @@ class Application(Base):
     conditions: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
     compared_at: Mapped[datetime | None]
+    # objects in its namespace that belong to nobody, where its project wants to know
+    orphans: Mapped[list[Any]] = empty_list()
 
     # what a pass has to do; 100 is nothing (model.applications.Urgency)
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
@@ -383,6 +412,8 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # once it has left Git, it makes no difference
+    ignore_extraneous: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory

@@ -4,7 +4,7 @@ an application's standing is about.
 The version before neither reads nor writes any of it.
 
 Revision ID: 0015
-Revises: 0008
+Revises: 0012
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0015"
-down_revision = "0008"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
