@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.projects import (
+    integrity_policy,
     may_create_namespace,
     may_deploy_to,
     may_manage,
@@ -35,6 +36,7 @@ __all__ = [
     "WindowVerdict",
     "assigned",
     "hold_on",
+    "integrity_policy",
     "is_glob",
     "is_open",
     "is_role",
