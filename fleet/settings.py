@@ -8,10 +8,12 @@ environment. Every field has its unit in its name and its meaning beside it: the
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from platformdirs import user_data_dir
@@ -85,6 +87,9 @@ class Settings:
     )
     sensitive_annotations: tuple[str, ...] = _setting(
         (), "Annotations whose values are never shown, on objects of every kind."
+    )
+    resource_settings: Mapping[str, Any] = _setting(
+        dict, "What `argocd-cm` says under keys `resource.…`, word for word; JSON in a variable."
     )
     git_timeout_seconds: float = _setting(120.0, "Longest that one git command may take.")
     cluster_timeout_seconds: float = _setting(30.0, "Longest that one call to a cluster may take.")
@@ -165,11 +170,19 @@ def _secret(value: Any) -> Secret | None:
     return Secret(_text(value)) if value else None
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    found = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
+        raise TypeError(value)
+    return MappingProxyType(dict(found))
+
+
 _CONVERTERS: dict[str, Any] = {
     str(str): _text,
     str(int): _integer,
     str(float): float,
     str(bool): _boolean,
+    str(Mapping[str, Any]): _mapping,
     str(Path): lambda value: Path(value).expanduser().absolute(),
     str(tuple[str, ...]): _texts,
     str(Secret | None): _secret,
@@ -179,6 +192,7 @@ _EXPECTED = {
     str(int): "a whole number",
     str(float): "a number",
     str(bool): "true or false",
+    str(Mapping[str, Any]): "a mapping (JSON in a variable)",
     str(Path): "a path",
     str(tuple[str, ...]): "a list of texts (comma-separated in a variable)",
     str(Secret | None): "text",

@@ -20,8 +20,6 @@ from fleet.model.retries import Retry
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-IN_CLUSTER_NAME = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +283,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)
@@ -333,3 +332,4 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

@@ -13,6 +13,7 @@ from fleet.errors import SpecInvalid
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
 from fleet.model.integrity import SignaturePolicy, read_policies
 from fleet.model.objects import Manifest
+from fleet.model.orphans import read_orphan_rules
 from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
 from fleet.model.reading import Fields
 from fleet.model.window_spec import read_windows
@@ -60,6 +61,7 @@ def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
         windows=windows,
         windows_fault=fault,
         integrity=_integrity(fields, stored=stored),
+        orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
         raise fields.invalid(
@@ -132,7 +134,6 @@ def _check_kept(fields: Fields) -> None:
     for account in fields.children("destinationServiceAccounts"):
         _check_service_account(account)
     fields.texts("sourceNamespaces")
-    fields.child("orphanedResources")
     fields.flag("permitOnlyProjectScopedClusters")
     for key in (*_NOT_ENFORCED, "destinationServiceAccounts"):
         if fields.raw(key):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fleet.model.integrity import SignaturePolicy
 from fleet.model.objects import Manifest
+from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
 
 
@@ -48,6 +49,7 @@ class ProjectSpec:
     windows: tuple[SyncWindow, ...] = ()
     windows_fault: str = ""
     integrity: tuple[SignaturePolicy, ...] = ()  # the first that matches a repository counts
+    orphans: OrphanRules | None = None
 
 
 @dataclass(frozen=True)
