@@ -18,7 +18,9 @@ from fleet.diff.ignore import (
     matches,
     remove_ignored,
     remove_ignored_fields,
+    without_husks,
 )
+from fleet.diff.known_types import equal_by_type
 from fleet.diff.mask import mask_object
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
@@ -33,6 +35,7 @@ __all__ = [
     "applied_sha256",
     "canonical",
     "compare",
+    "equal_by_type",
     "graft",
     "is_as_applied",
     "judge",
@@ -51,4 +54,5 @@ __all__ = [
     "side_by_side",
     "sorted_manifests",
     "unified",
+    "without_husks",
 ]

@@ -33,7 +33,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
-from fleet.operations.ignoring import rules_about, rules_for
+from fleet.operations.ignoring import rules_about, rules_for, spelling_rules
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
@@ -281,12 +281,15 @@ async def _shown(
 ) -> Shown | None:
     rules = rules_for(site.runtime, site.app.document.spec)
     fields = meta.managed_fields if meta else []
+    spellings = spelling_rules(site.runtime.resources, live or {}, predicted or {})
     sides = [
         side
         and remove_ignored(
-            side, await rules_about(site.runtime.jq, rules, side), managed_fields=fields
+            side,
+            await rules_about(site.runtime.jq, rules, side) + spelling,
+            managed_fields=fields,
         )
-        for side in (live, predicted)
+        for side, spelling in zip((live, predicted), spellings, strict=True)
     ]
     diff = compare(
         *sides,

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from fleet.diff import canonical, matches, pointers_of
+from fleet.diff import canonical, equal_by_type, matches, pointers_of
 from fleet.errors import ExpressionFailed
 from fleet.expressions import Answer, Jq, Question
 from fleet.model.applications import ApplicationSpec, IgnoreDifference
 from fleet.model.objects import Manifest, ObjectRef, ref_of
+from fleet.model.resource_settings import KnownField, ResourceSettings
 from fleet.operations.runtime import Runtime
 
 Rules: TypeAlias = tuple[IgnoreDifference, ...]
@@ -88,6 +90,28 @@ async def rules_about(jq: Jq, rules: Rules, obj: Manifest) -> Rules:
         ref = ref_of(obj)
         raise ExpressionFailed(f"{ref}: {'; '.join(found.errors)}", object=str(ref))
     return found.of(ref_of(obj))
+
+
+def spelling_rules(
+    settings: ResourceSettings, one: Manifest, other: Manifest
+) -> tuple[Rules, Rules]:
+    """Rules for either of two states of an object: where they mean the same by the types that
+    the settings know (``knownTypeFields``), however it is spelt."""
+    fields = known_fields(settings, ref_of(one))
+    if not fields:
+        return (), ()
+    places = equal_by_type(one, other, [(found.path, found.type) for found in fields])
+    sides = [(IgnoreDifference("*", "*", json_pointers=side),) if side else () for side in places]
+    return sides[0], sides[1]
+
+
+def known_fields(settings: ResourceSettings, ref: ObjectRef) -> tuple[KnownField, ...]:
+    """The fields of the object whose types the settings tell."""
+    return tuple(
+        found
+        for found in settings.known_fields
+        if fnmatchcase(ref.group, found.group) and fnmatchcase(ref.kind, found.kind)
+    )
 
 
 async def _asked(
