@@ -22,6 +22,7 @@ from fleet.diff.ignore import (
 )
 from fleet.diff.known_types import equal_by_type
 from fleet.diff.mask import mask_object
+from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import projection, projection_sha256
@@ -55,4 +56,5 @@ __all__ = [
     "sorted_manifests",
     "unified",
     "without_husks",
+    "without_mutations",
 ]

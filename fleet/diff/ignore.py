@@ -182,6 +182,12 @@ def _fields_of_managers(
     return [fields for fields in found if isinstance(fields, Mapping) and fields]
 
 
+def without_fields(obj: Manifest, fields: Fields) -> Manifest:
+    """``obj`` without the fields of the set."""
+    found = _without_fields(obj, fields, 0)
+    return found if isinstance(found, dict) else {}
+
+
 def _without_fields(value: Any, fields: Any, depth: int) -> Any:
     """``value`` without the fields of the set; ``_GONE`` when nothing of it is left."""
     if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:

@@ -101,6 +101,8 @@ class Workplace:
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
     policy: KindPolicy = KindPolicy()
+    #: of the Application itself
+    annotations: Mapping[str, str] = field(default_factory=dict)
     #: of the application and of the sync that runs; an object's own stand above them
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone

@@ -35,6 +35,7 @@ from fleet.diff import (
     remove_ignored_fields,
     sha256_of,
     without_husks,
+    without_mutations,
 )
 from fleet.errors import ExpressionFailed, FleetError, KindUnknown
 from fleet.health import assess, counts_for_application
@@ -42,7 +43,7 @@ from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
-from fleet.model.objects import Manifest, ObjectRef, metadata_of
+from fleet.model.objects import Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
@@ -53,7 +54,7 @@ from fleet.operations.applying import (
 from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject, ignores_extraneous
+from fleet.plan import DesiredObject, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -290,11 +291,14 @@ async def _fields(
         raise
     except FleetError:
         return None
-    rules = await rules_about(place.runtime.jq, place.ignored, predicted.object)
-    spellings = spelling_rules(place.runtime.resources, live.body, predicted.object)
+    after = predicted.object
+    if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
+        after = without_mutations(live.body, after)
+    rules = await rules_about(place.runtime.jq, place.ignored, after)
+    spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(
         live.without(live.body, live.rules + spellings[0]),
-        live.without(predicted.object, rules + spellings[1]),
+        live.without(after, rules + spellings[1]),
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),
