@@ -51,8 +51,13 @@ def rules_for(runtime: Runtime, spec: ApplicationSpec) -> Rules:
     return (*runtime.resources.ignore_differences, *spec.ignore_differences)
 
 
-async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignored:
+async def ignored_in(
+    jq: Jq, rules: Rules, objects: Iterable[Manifest], *, own: Rules = ()
+) -> Ignored:
     """What may differ in each of the objects that a rule is about.
+
+    Args:
+        own: those of the rules whose jq has to be right, even while they are about nothing.
 
     Raises:
         ExpressionFailed: no jq can be asked now.
@@ -68,7 +73,7 @@ async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignor
             found[ref], bodies[ref] = about, obj
     asked = [ref for ref, about in found.items() if any(r.jq_path_expressions for r in about)]
     answers = await _asked(jq, [(found[ref], bodies[ref]) for ref in asked])
-    errors: dict[str, None] = {}
+    errors = await _wrong(jq, own)
     warnings: dict[str, None] = {}
     for ref, (resolved, said) in zip(asked, answers, strict=True):
         found[ref] = resolved
@@ -77,6 +82,13 @@ async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignor
             f"ignoreDifferences: {a.warning}": None for a in said if _NAMES_NO_PLACE in a.warning
         }
     return Ignored(found, tuple(errors), tuple(warnings))
+
+
+async def _wrong(jq: Jq, rules: Rules) -> dict[str, None]:
+    """What is wrong with the expressions of the rules, on whatever object."""
+    questions = [Question(e, b"{}") for rule in rules for e in rule.jq_path_expressions]
+    answers = await jq.ask(questions) if questions else []
+    return {f"ignoreDifferences: {answer.error}": None for answer in answers if answer.error}
 
 
 async def rules_about(jq: Jq, rules: Rules, obj: Manifest) -> Rules:
