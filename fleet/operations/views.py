@@ -100,7 +100,8 @@ async def _with_ignored(runtime: Runtime, view: View) -> View:
     if not rules or view.prepared is None:
         return view
     wanted = (object.manifest for object in view.prepared.objects)
-    return replace(view, ignored=await ignored_in(runtime.jq, rules, wanted))
+    ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
+    return replace(view, ignored=ignored)
 
 
 def _view(
