@@ -18,10 +18,16 @@ from fleet.diff.ignore import (
     matches,
     remove_ignored,
     remove_ignored_fields,
+    without_husks,
 )
+from fleet.diff.known_types import equal_by_type
 from fleet.diff.mask import mask_object
+from fleet.diff.merging import applied_to, managed_fields
+from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
+from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import NAMED, projection, projection_sha256
+from fleet.diff.respect import graft, respecting
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.threeway import named_fields, three_way
 from fleet.diff.undeclared import without_fields
@@ -32,19 +38,25 @@ __all__ = [
     "Reason",
     "Verdict",
     "applied_sha256",
+    "applied_to",
     "canonical",
     "compare",
+    "equal_by_type",
+    "graft",
     "is_as_applied",
     "judge",
+    "managed_fields",
     "mask_object",
     "matches",
     "named_fields",
     "normalize",
+    "pointers_of",
     "printable",
     "projection",
     "projection_sha256",
     "remove_ignored",
     "remove_ignored_fields",
+    "respecting",
     "sha256_of",
     "sha256_of_all",
     "side_by_side",
@@ -52,4 +64,6 @@ __all__ = [
     "three_way",
     "unified",
     "without_fields",
+    "without_husks",
+    "without_mutations",
 ]

@@ -20,6 +20,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
+from fleet.operations.itself.telling import tell
 from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import check_request, hold_of_request
@@ -27,6 +28,7 @@ from fleet.plan import read_application_options
 from fleet.policy import BREAK_GLASS
 from fleet.registry import (
     applications,
+    children,
     history,
     projects,
     queue,
@@ -52,7 +54,7 @@ async def sync_application(
         Refused: an operation runs already, or nothing could be rendered yet.
         NoWorker: no worker is alive that would do it.
     """
-    refuse_idle(options.sync_options)
+    refuse_unknown(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
@@ -203,6 +205,26 @@ async def delete_application(
             hint="Use foreground, background or orphan.",
         )
     now = runtime.now()
+    async with runtime.db.reading() as tx:
+        app = await applications.find_application(tx, scope, name)
+        marks = await children.marks_of(tx, "Application", [app.id]) if app.is_child else {}
+    operation = await _delete(
+        runtime, actor, scope, name, cascade=cascade, propagation=propagation, now=now
+    )
+    await tell(runtime.db, marks, gone=operation is None)
+    return operation
+
+
+async def _delete(
+    runtime: Runtime,
+    actor: Actor,
+    scope: Scope,
+    name: str,
+    *,
+    cascade: bool,
+    propagation: str,
+    now: datetime,
+) -> Operation | None:
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         if not cascade or app.cluster_id is None:
@@ -235,15 +257,10 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         await wake(tx, app)
 
 
-def refuse_idle(given: Sequence[str]) -> None:
-    """An application may carry options that do nothing yet, and says so; who asks for one
-    sync with them expects them to be acted upon."""
+def refuse_unknown(given: Sequence[str]) -> None:
+    """An application may carry options that do nothing, and says so; who asks for one sync with
+    them expects them to be acted upon."""
     read = read_application_options(given)
-    if read.idle:
-        raise SpecInvalid(
-            f"{', '.join(read.idle)}: not acted on yet",
-            place=Place(field="syncOptions"),
-        )
     if read.unknown:
         raise SpecInvalid(
             f"{', '.join(read.unknown)}: no such sync option, or no such value of it",

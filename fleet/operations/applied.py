@@ -14,35 +14,45 @@ from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest
 from fleet.model.operations import Action
 from fleet.operations.errands import Errand
+from fleet.operations.ignoring import rules_about, spelling_rules
 from fleet.operations.images import images_of
-from fleet.plan import Method, outliving_options
+from fleet.operations.runtime import Runtime
+from fleet.plan import Method, ignores_extraneous, outliving_options
 
 
-def applied_row(errand: Errand, live: Manifest) -> LiveResource:
+async def applied_row(
+    runtime: Runtime, errand: Errand, wanted: Manifest, live: Manifest
+) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
     What it owns is all that was applied: that decides who has to give way later. The hashes
     of contents leave out what may differ.
+
+    Args:
+        wanted: the manifest of Git, from which what was sent may differ.
     """
-    wanted, ignored = errand.wanted, errand.ignored
     meta = meta_of(errand.kind, live)
     is_ssa = errand.options.method is Method.SERVER_SIDE
-    fields = owned_fields(meta) if is_ssa else named_fields(wanted.manifest)
+    fields = owned_fields(meta) if is_ssa else named_fields(wanted)
+    jq, rules = runtime.jq, tuple(errand.ignored)
+    counted = await rules_about(jq, rules, live)
+    counted += spelling_rules(runtime.resources, live, wanted)[0]
     return LiveResource(
-        ref=wanted.ref,
-        version=wanted.version,
+        ref=errand.wanted.ref,
+        version=errand.wanted.version,
         sync=SyncStatus.SYNCED,
         health=assess(live) if counts_for_application(live) else None,
-        wave=wanted.wave,
+        wave=errand.wanted.wave,
         uid=meta.uid,
         resource_version=meta.resource_version,
         owned="" if fields is None else fields_hash(fields),
         owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, ignored),
-        applied_sha256=applied_sha256(wanted.manifest, ignored),
+        value_sha256=value_sha256(meta, live, fields, counted),
+        applied_sha256=applied_sha256(wanted, await rules_about(jq, rules, wanted)),
         in_inventory=True,
         images=images_of(live),
-        sync_options=outliving_options(wanted.manifest),
+        sync_options=outliving_options(wanted),
+        ignore_extraneous=ignores_extraneous(meta.annotations),
     )
 
 

@@ -19,7 +19,11 @@ from fleet.cluster import (
     drop_finalizer,
     ensure_namespace,
     get_metadata,
+    get_object,
+    meta_of,
+    owned_fields,
 )
+from fleet.diff import matches, respecting
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -45,11 +49,13 @@ from fleet.operations.applied import action_of, applied_row
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
 from fleet.operations.errands import Errand, Held
+from fleet.operations.ignoring import rules_about
 from fleet.operations.runtime import Runtime
 from fleet.operations.sending import send
 from fleet.plan import (
     Consent,
     DesiredObject,
+    KindPolicy,
     kinds_brought,
     read_object_options,
 )
@@ -58,6 +64,8 @@ from fleet.plan import (
 KEPT = "is kept by its sync option"
 #: Of a dry run: the server cannot say yet what would become of an object.
 UNCHECKED = "dry run, not checked: what it needs comes with the same sync"
+#: Why what Fleet itself holds is refused now, and not for good: it is tried again.
+LATER = "Later"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost, WindowClosed)
 
@@ -80,6 +88,9 @@ class Workplace:
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
+    policy: KindPolicy = KindPolicy()
+    #: of the Application itself
+    annotations: Mapping[str, str] = field(default_factory=dict)
     #: of the application and of the sync that runs; an object's own stand above them
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
@@ -113,6 +124,7 @@ class Workplace:
             dry_run=dry_run,
             run=self.run,
             ignored=self.ignored,
+            jq=self.runtime.jq,
         )
 
 
@@ -232,6 +244,8 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        if isinstance(error, ObjectRejected) and error.reason == LATER:
+            return Result(task, Outcome(task.ref, None, task.wave, error.message), row)
         if dry_run and wanted and _comes_later(dry_run, wanted, error):
             return Result(task, Outcome(task.ref, Action.CREATED, task.wave, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
@@ -292,12 +306,14 @@ async def _apply(
     *,
     dry_run: bool,
 ) -> Result:
-    errand = place.errand(wanted, row, force=task.force, dry_run=dry_run)
+    kind = kind_of(place, wanted.ref, wanted.version)
+    to_send = replace(wanted, manifest=await _to_send(place, kind, wanted))
+    errand = place.errand(to_send, row, force=task.force, dry_run=dry_run)
     with writing("apply"):
         sent = await send(errand)
     if isinstance(sent, Held):
-        return _held(task, errand, sent)
-    after = applied_row(errand, sent.live)
+        return await _held(place, task, errand, sent)
+    after = await applied_row(place.runtime, errand, wanted.manifest, sent.live)
     action = Action.CREATED if sent.created else action_of(row, after)
     told = f"dry run: {sent.told}".removesuffix(": ") if dry_run else sent.told
     outcome = Outcome(task.ref, action, task.wave, told)
@@ -307,7 +323,7 @@ async def _apply(
     return Result(task, outcome, after, sent.live)
 
 
-def _held(task: Task, errand: Errand, held: Held) -> Result:
+async def _held(place: Workplace, task: Task, errand: Errand, held: Held) -> Result:
     """Of an object that was not written: it has to be tried again, or is let be."""
     if held.now:
         return Result(task, Outcome(task.ref, None, task.wave, held.why), errand.row)
@@ -316,9 +332,27 @@ def _held(task: Task, errand: Errand, held: Held) -> Result:
     if errand.dry_run or held.live is None or (row is not None and row.applied_sha256):
         return Result(task, skipped, row)
     # somebody else's, and it stays theirs: it is not to be pruned one day
-    found = applied_row(errand, held.live)
+    found = await applied_row(place.runtime, errand, errand.wanted.manifest, held.live)
     theirs = replace(found, owned="", owned_fields=None, applied_sha256="", in_inventory=False)
     return Result(task, skipped, theirs)
+
+
+async def _to_send(place: Workplace, kind: ApiKind, wanted: DesiredObject) -> Manifest:
+    """The manifest; with ignored fields as they live where the application wants them left."""
+    manifest, rules = wanted.manifest, place.ignored
+    options = read_object_options(manifest, place.sync_options)
+    if not options.respect_ignored or not any(matches(rule, wanted.ref) for rule in rules):
+        return manifest
+    live = await get_object(place.link.client, kind, wanted.ref.namespace, wanted.ref.name)
+    if live is None:
+        return manifest  # there is nothing yet to be left as it is
+    return respecting(
+        manifest,
+        live,
+        desired_rules=await rules_about(place.runtime.jq, rules, manifest),
+        live_rules=await rules_about(place.runtime.jq, rules, live),
+        owned=owned_fields(meta_of(kind, live)) or {},
+    )
 
 
 async def _prune(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import ClusterClient, Gate, get_object
+from fleet.expressions import Jq
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.objects import Manifest
@@ -26,6 +27,7 @@ class Errand:
         options: of the object, under those of the application and of this sync.
         row: what is recorded of the object.
         force: take fields from other managers.
+        ignored: differences that others may make; ``jq`` is asked what they name.
         run: names the try of the sync that asks; "" for none.
     """
 
@@ -39,6 +41,7 @@ class Errand:
     dry_run: bool = False
     run: str = ""
     ignored: Sequence[IgnoreDifference] = ()
+    jq: Jq | None = None
 
     async def live(self) -> Manifest | None:
         ref = self.wanted.ref

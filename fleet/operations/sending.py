@@ -34,6 +34,7 @@ from fleet.model.objects import (
 )
 from fleet.operations.crashpoints import writing
 from fleet.operations.errands import SHOWN, TRIES, Errand, Held, Sent, both
+from fleet.operations.ignoring import rules_about
 from fleet.operations.last_applied import last_applied, with_last_applied
 from fleet.operations.server_side import apply_server_side
 from fleet.plan import Method, Ssa, TakeOver
@@ -253,6 +254,12 @@ def _is_going(live: Manifest) -> bool:
 # taking over
 
 
+async def _without_ignored(errand: Errand, side: Manifest) -> Manifest:
+    rules = tuple(errand.ignored)
+    about = await rules_about(errand.jq, rules, side) if errand.jq else rules
+    return remove_ignored(side, about)
+
+
 async def _check_take_over(errand: Errand, live: Manifest) -> None:
     """Raises Refused when somebody else made the object and it is to stay theirs."""
     ours = annotations_of(errand.wanted.manifest).get(TRACKING_ANNOTATION)
@@ -263,7 +270,7 @@ async def _check_take_over(errand: Errand, live: Manifest) -> None:
     option, why = errand.options.take_over, "it is there already, and was not made by Fleet"
     if option is TakeOver.IF_NO_DIFF:
         predicted = await predict(errand)
-        sides = [remove_ignored(side, errand.ignored) for side in (live, predicted)]
+        sides = [await _without_ignored(errand, side) for side in (live, predicted)]
         changes = compare(*sides, salt=secrets.token_bytes(16)).changes
         if not changes:
             return

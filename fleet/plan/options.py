@@ -29,8 +29,6 @@ _READ = (
     MIGRATION_MANAGER_ANNOTATION,
     RECREATE_ANNOTATION,
 )
-#: Read, kept and named as not acted on.
-_IDLE = frozenset({"RespectIgnoreDifferences"})
 #: What has to be known of an object that is not in Git any more.
 _OUTLIVING = ("Prune", "Delete", "PruneLast")
 
@@ -76,6 +74,7 @@ class ObjectOptions:
     create_namespace: bool = False
     fail_on_shared: bool = False
     prune_last: bool = False
+    respect_ignored: bool = False
     out_of_sync_only: bool = False
     method: Method = Method.SERVER_SIDE
     force: bool = False  # what cannot be changed in place is deleted and made anew
@@ -86,7 +85,6 @@ class ObjectOptions:
     may_recreate: bool = False
     ssa: Ssa = Ssa.DEFAULT
     take_over: TakeOver = TakeOver.ALWAYS
-    idle: tuple[str, ...] = ()  # known to Argo CD, not acted on yet
     unknown: tuple[str, ...] = ()  # no option of this name, or no such value of it
 
     @property
@@ -159,7 +157,6 @@ def _read(settings: Mapping[str, str], manager: str, *, may_recreate: bool) -> O
         return settings.get(name) == word
 
     written = {name: f"{name}={value}" for name, value in settings.items()}
-    idle = {text for name, text in written.items() if name in _IDLE and not says(name, "false")}
     unknown = {
         text
         for name, text in written.items()
@@ -171,6 +168,7 @@ def _read(settings: Mapping[str, str], manager: str, *, may_recreate: bool) -> O
         create_namespace=says("CreateNamespace"),
         fail_on_shared=says("FailOnSharedResource"),
         prune_last=says("PruneLast"),
+        respect_ignored=says("RespectIgnoreDifferences"),
         out_of_sync_only=says("ApplyOutOfSyncOnly"),
         method=_method(settings),
         force=says("Force"),
@@ -181,7 +179,6 @@ def _read(settings: Mapping[str, str], manager: str, *, may_recreate: bool) -> O
         may_recreate=may_recreate,
         ssa=_ssa(settings.get(SSA)),
         take_over=_take_over(settings.get(TAKE_OVER)),
-        idle=tuple(sorted(idle)),
         unknown=tuple(sorted(unknown)),
     )
 
