@@ -37,6 +37,7 @@ SECTIONS = {
         "app": Lazy("fleet.cli.app", "app", "What runs where, from which source."),
         "proj": Lazy("fleet.cli.proj", "proj", "Projects: what applications may use."),
         "apply": Lazy("fleet.cli.apply", "apply", "Create or change things from YAML."),
+        "export": Lazy("fleet.cli.export", "export", "Everything, as Argo CD's own YAML."),
     },
     "Access and audit": {
         "account": Lazy("fleet.cli.account", "account", "Accounts and their API tokens."),

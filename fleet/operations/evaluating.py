@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from fleet import metrics
 from fleet.diff import canonical, sorted_manifests
-from fleet.errors import FleetError, Forbidden, SourceUnreachable
+from fleet.errors import FleetError, Forbidden, NotFound, SourceUnreachable
 from fleet.model.applications import Source
 from fleet.model.generate_paths import paths_read
 from fleet.model.objects import Manifest
 from fleet.model.plugins import PluginSpec
+from fleet.model.projects import is_awaited
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
@@ -377,6 +378,8 @@ def _check_source(
     errors: Mapping[tuple[str, str], FleetError],
 ) -> None:
     about = f"Application/{entry.name}"
+    if is_awaited(entry.project_document):
+        raise NotFound(f"{about}: AppProject/{entry.project} does not exist", object=about)
     allowed = may_use_source(project_spec(entry.project_document), source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)
