@@ -203,6 +203,7 @@ class InputsMissing(RenderError):
     Args:
         charts: ``(name, version or range, repository)`` of each chart.
         bases: the entries of kustomizations that are no local path, to the letter.
+        files: URLs of single files.
     """
 
     def __init__(
@@ -211,12 +212,14 @@ class InputsMissing(RenderError):
         *,
         charts: tuple[tuple[str, str, str], ...] = (),
         bases: tuple[str, ...] = (),
+        files: tuple[str, ...] = (),
         hint: str = "",
         object: str = "",
     ) -> None:
         super().__init__(message, hint=hint, object=object)
         self.charts = charts
         self.bases = bases
+        self.files = files
 
 
 class ToolMissing(RenderError):

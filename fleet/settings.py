@@ -82,6 +82,9 @@ class Settings:
     allowed_exec_commands: tuple[str, ...] = _setting(
         WELL_KNOWN_EXEC, "Credential plugins that a cluster's credentials may run."
     )
+    plugin_paths: tuple[str, ...] = _setting(
+        (), "Folders that programs of config management plugins may come from; none by default."
+    )
     sensitive_annotations: tuple[str, ...] = _setting(
         (), "Annotations whose values are never shown, on objects of every kind."
     )
@@ -204,6 +207,9 @@ def _check(values: Mapping[str, Any]) -> None:
     for name, allowed in _CHOICES.items():
         if values.get(name, allowed[0]) not in allowed:
             raise SettingsInvalid(f"{name}: {values[name]!r} is none of {', '.join(allowed)}")
+    for folder in values.get("plugin_paths", ()):
+        if not Path(folder).is_absolute():
+            raise SettingsInvalid(f"plugin_paths: {folder} is no absolute path")
     for name, value in values.items():
         positive = name.endswith(("_seconds", "_bytes", "_batch", "_concurrency"))
         floor = 0 if "jitter" in name or name == "sync_timeout_seconds" else 1e-3

@@ -260,12 +260,16 @@ class Watchers:
         """Open, change or close the watches of one cluster, after its row changed."""
         async with self._runtime.db.asking() as tx:
             cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
+        link = await self._runtime.connections.link(id, cluster.name, connection)
         policy = policy_for(self._runtime, cluster)
-        kinds = tuple((kind, version) for kind, version in kinds if not policy.excludes(kind))
+        kinds = tuple(
+            (kind, version)
+            for kind, version in kinds
+            if str(kind) not in link.client.own_kinds and not policy.excludes(kind)
+        )
         if cluster.identity_changed or not kinds:
             await self._drop(id)
             return
-        link = await self._runtime.connections.link(id, cluster.name, connection)
         watching = self._held.get(id)
         if watching is not None and not watching.fits(cluster, link):
             await self._drop(id)

@@ -22,6 +22,7 @@ from fleet.diff.ignore import (
 )
 from fleet.diff.known_types import equal_by_type
 from fleet.diff.mask import mask_object
+from fleet.diff.merging import applied_to, managed_fields
 from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
@@ -34,12 +35,14 @@ __all__ = [
     "Reason",
     "Verdict",
     "applied_sha256",
+    "applied_to",
     "canonical",
     "compare",
     "equal_by_type",
     "graft",
     "is_as_applied",
     "judge",
+    "managed_fields",
     "mask_object",
     "matches",
     "normalize",

@@ -78,6 +78,8 @@ from fleet.plan import (
 KEPT = "is kept by its sync option"
 #: Of a dry run: the server cannot say yet what would become of an object.
 UNCHECKED = "dry run, not checked: what it needs comes with the same sync"
+#: Why what Fleet itself holds is refused now, and not for good: it is tried again.
+LATER = "Later"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost, WindowClosed)
 
@@ -220,6 +222,8 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        if isinstance(error, ObjectRejected) and error.reason == LATER:
+            return Result(task, Outcome(task.ref, None, task.wave, error.message), row)
         if (
             dry_run is not None
             and wanted is not None

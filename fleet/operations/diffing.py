@@ -25,7 +25,7 @@ from fleet.errors import (
     SpecInvalid,
 )
 from fleet.model.applications import Application, LiveResource
-from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.clusters import ApiKind, Cluster, Discovery, is_itself
 from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
 from fleet.model.objects import GroupKind, Manifest, ObjectRef, annotations_of, metadata_of
@@ -45,6 +45,7 @@ from fleet.plan import (
     kinds_brought,
     prepare,
     read_application_options,
+    without_itself,
 )
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
@@ -137,6 +138,8 @@ async def diff_application(
         sync_options=app.document.spec.sync_policy.options,
         policy=policy_for(runtime, site.cluster),
     )
+    if is_itself(site.cluster.name, site.cluster.server):
+        prepared = without_itself(prepared, app.summary.name)
     pruned = _pruned(app, prepared)
     answers = await asyncio.gather(
         *(_compared(site, object, prepared) for object in prepared.objects),
@@ -214,7 +217,8 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
         # the application was visible, so what it is deployed to may be asked about it
         cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
         project = await projects.get_project(tx, scope, app.summary.project)
-    link = await runtime.connections.link(cluster_id, cluster.name, connection)
+    shared = await runtime.connections.link(cluster_id, cluster.name, connection)
+    link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
     return _Site(runtime, app, cluster, project.spec, link, discovery)

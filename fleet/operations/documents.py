@@ -15,10 +15,13 @@ from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
+from fleet.model.plugins import KIND as PLUGIN
+from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
 from fleet.operations.onboarding import add_cluster
+from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
@@ -30,10 +33,11 @@ from fleet.source import parse_url
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
+    Plugin,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -173,6 +177,8 @@ class _Apply:
 
     async def _put(self, document: _Other) -> Put:
         match document:
+            case Plugin():
+                return await self._plugin(document)
             case Project():
                 return await self._project(document)
             case ClusterSecret():
@@ -190,6 +196,12 @@ class _Apply:
         if known and not self.upsert:
             raise AlreadyExists(f"{name} is registered already", object=name)
         return Put(name, "configured" if known else "created", warnings)
+
+    async def _plugin(self, plugin: Plugin) -> Put:
+        await self._may("plugins", plugin.spec.name, "")
+        return await put_plugin(
+            self.runtime, self.actor, plugin, upsert=self.upsert, dry_run=self.dry_run
+        )
 
     async def _project(self, project: Project) -> Put:
         await self._may("projects", project.name, project.name)
@@ -256,6 +268,8 @@ class _Apply:
 def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
+        case Plugin():
+            return PLUGIN, document.spec.name
         case Project():
             return "AppProject", document.name
         case ClusterSecret():

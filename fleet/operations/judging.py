@@ -7,7 +7,7 @@ applied with the hash of what is wanted says the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -361,8 +361,13 @@ def next_try(operation: Operation) -> Operation:
 
 def sync_key(view: View) -> str:
     """Names what a sync would apply: the manifests and how they are applied."""
-    policy = view.spec.sync_policy
-    parts = [view.app.manifests_sha256, str(view.app.generation), *policy.options]
+    options = view.spec.sync_policy.options
+    return key_of(view.app.manifests_sha256, view.app.generation, options)
+
+
+def key_of(manifests_sha256: str, generation: int, options: Sequence[str]) -> str:
+    """``sync_key`` of an application that is known by its row."""
+    parts = [manifests_sha256, str(generation), *options]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -14,6 +14,7 @@ from fleet.model.resource_settings import ResourceSettings, read_resource_settin
 from fleet.model.secret import Secret
 from fleet.model.selectors import parse_selector
 from fleet.operations.connections import Connections
+from fleet.operations.itself.answering import OwnObjects
 from fleet.operations.runtime import Runtime
 from fleet.registry import instance, projects, rotation, schema
 from fleet.registry.database import Database
@@ -101,6 +102,7 @@ async def open_runtime(
     connections = Connections(
         call_seconds=settings.cluster_timeout_seconds,
         allowed_exec=frozenset(settings.allowed_exec_commands),
+        own=OwnObjects(db),
     )
     try:
         await db.open()
@@ -161,6 +163,7 @@ def _runtime(
                 memory_bytes=settings.render_memory_bytes,
             ),
             concurrency=settings.render_concurrency,
+            plugin_paths=settings.plugin_paths,
         ),
         selector=parse_selector(settings.worker_select),
     )

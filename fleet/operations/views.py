@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
-from fleet.model.clusters import Cluster, Discovery
+from fleet.model.clusters import Cluster, Discovery, is_itself
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
@@ -14,7 +14,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare
+from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare, without_itself
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -88,7 +88,7 @@ async def gather(
         policy = policy_for(runtime, cluster)
         views = [_view(app, operations, resources[app.id], policy) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
+        views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
         views = await _with_owners(tx, cluster.id, views)
     return [await _with_ignored(runtime, view) for view in views]
 
@@ -125,6 +125,7 @@ def _prepared(
     runtime: Runtime,
     view: View,
     sets: Mapping[str, tuple[Manifest, ...]],
+    cluster: Cluster,
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
@@ -139,6 +140,8 @@ def _prepared(
         sync_options=view.spec.sync_policy.options,
         policy=view.policy,
     )
+    if is_itself(cluster.name, cluster.server):
+        prepared = without_itself(prepared, view.app.name)
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
     return replace(view, prepared=prepared, hooks=prepared.hooks)

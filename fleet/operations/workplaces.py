@@ -50,7 +50,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
     return Workplace(
         runtime=place.runtime,
         cluster_id=place.cluster.id,
-        link=place.link,
+        link=place.link.on_behalf(view.app.id),
         discovery=place.discovery,
         application_id=view.app.id,
         gate=_gate(place, view, carries_out),

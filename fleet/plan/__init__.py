@@ -29,6 +29,7 @@ from fleet.plan.hooks import (
     read_hook,
     run_mark,
 )
+from fleet.plan.itself import without_itself
 from fleet.plan.options import (
     Consent,
     ObjectOptions,
@@ -80,4 +81,5 @@ __all__ = [
     "run_mark",
     "skipped",
     "wave_of",
+    "without_itself",
 ]
