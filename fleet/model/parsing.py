@@ -18,6 +18,7 @@ from fleet.model.argo_secrets import (
     parse_repository_secret,
     secret_type_of,
 )
+from fleet.model.argo_settings import ArgoSettings, is_settings, parse_settings
 from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
@@ -27,7 +28,13 @@ from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
-    ApplicationDocument | Plugin | Project | ClusterSecret | RepositorySecret | RepoCredsSecret
+    ApplicationDocument
+    | Plugin
+    | Project
+    | ClusterSecret
+    | RepositorySecret
+    | RepoCredsSecret
+    | ArgoSettings
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
@@ -41,7 +48,8 @@ _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
 
 _HINT = (
     "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), and"
-    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and keeps"
+    " ApplicationSets and the ConfigMaps and Secrets that are Argo CD's own."
 )
 
 
@@ -59,6 +67,8 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
     secret_type = secret_type_of(doc) if kind == "Secret" else ""
     reader = _READERS.get((api_version, kind, secret_type))
+    if reader is None and is_settings(doc):
+        reader = parse_settings
     if reader is None:
         what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
@@ -66,6 +76,7 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
 
 
 __all__ = [
+    "ArgoSettings",
     "ClusterSecret",
     "Document",
     "RepoCredsSecret",

@@ -13,6 +13,7 @@ from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
+from fleet.model.argo_settings import ArgoSettings
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.plugins import KIND as PLUGIN
@@ -20,6 +21,7 @@ from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
+from fleet.operations.importing import import_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
@@ -33,10 +35,13 @@ from fleet.source import parse_url
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = (
+    Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret | ArgoSettings
+)
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
+    ArgoSettings,
     Plugin,
     Project,
     ClusterSecret,
@@ -58,7 +63,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of it: ``created``, ``configured``, ``unchanged`` or ``failed``."""
+    """What became of it: ``created``, ``configured``, ``unchanged``, ``kept`` (for later:
+    nothing is done with it yet) or ``failed``."""
 
     given: Given
     kind: str
@@ -166,6 +172,7 @@ class _Apply:
             [document for _, _, document in allowed],
             upsert=self.upsert,
             dry_run=self.dry_run,
+            early=True,
         )
         for (position, entry, document), answer in zip(allowed, answers, strict=True):
             if isinstance(answer, FleetError):
@@ -187,6 +194,12 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
+            case ArgoSettings():
+                return await self._settings(document)
+
+    async def _settings(self, found: ArgoSettings) -> Put:
+        await self._may("settings", found.name, "")
+        return await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -278,3 +291,5 @@ def _identity(document: _Other) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
+        case ArgoSettings():
+            return document.kind, document.name

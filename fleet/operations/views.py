@@ -82,7 +82,9 @@ async def gather(
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
-    async with runtime.db.reading() as tx:
+    # one moment for an operation and what it did; else a question of its own, without BEGIN
+    moment = runtime.db.reading if running else runtime.db.asking
+    async with moment() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
         policy = policy_for(runtime, cluster)

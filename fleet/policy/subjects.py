@@ -37,6 +37,7 @@ OBJECT_KINDS = frozenset(
         "repocreds",
         "repositories",
         "secrets",
+        "settings",
         "sql",
     }
 )
