@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleet.model.integrity import SignaturePolicy
 from fleet.model.objects import Manifest, annotations_of
 from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
@@ -47,6 +48,7 @@ class ProjectSpec:
     namespace_deny: tuple[KindRule, ...] = ()
     windows: tuple[SyncWindow, ...] = ()
     windows_fault: str = ""
+    integrity: tuple[SignaturePolicy, ...] = ()  # the first that matches a repository counts
     orphans: OrphanRules | None = None
 
 

@@ -28,6 +28,7 @@ from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
 from fleet.registry import queue
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.desired import check_all
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     cut_page,
@@ -89,6 +90,8 @@ async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
     clusters: frozenset[ClusterId] = frozenset()
     if _windows(row.document) != _windows(project.document):
         clusters = await _mark_applications(tx, row.id)
+    if _integrity(row.document) != _integrity(project.document):
+        await queue.wake(tx, "poll", map(str, await check_all(tx, row.id)))
     await record_change(
         tx,
         actor,
@@ -134,6 +137,11 @@ async def ensure_awaited(tx: Tx, actor: Actor, name: str) -> ProjectId:
 
 def _windows(document: Manifest) -> Any:
     return (document.get("spec") or {}).get("syncWindows") or []
+
+
+def _integrity(document: Manifest) -> Any:
+    spec = document.get("spec") or {}
+    return spec.get("sourceIntegrity"), spec.get("signatureKeys")
 
 
 async def _mark_applications(tx: Tx, project: UUID) -> frozenset[ClusterId]:
