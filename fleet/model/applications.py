@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet.model.health import Health, SyncStatus
+from fleet.model.holds import NOTHING_HELD, Holds
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import Manifest, ObjectRef, annotations_of
 from fleet.model.operations import Condition, HistoryEntry, Operation
@@ -305,3 +306,4 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    holds: Holds = NOTHING_HELD

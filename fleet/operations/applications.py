@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from fleet.errors import Place, Refused, SpecInvalid
+from fleet.errors import Place, SpecInvalid
+from fleet.model.holds import Pin
 from fleet.model.operations import (
     Operation,
     OperationKind,
@@ -20,6 +21,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
+from fleet.operations.holding import OPEN_END, Terms, pin_application, stay_of
 from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import check_request, hold_of_request
@@ -31,7 +33,6 @@ from fleet.registry import (
     projects,
     queue,
 )
-from fleet.registry.application_views import Freshness, get_application
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
@@ -63,7 +64,7 @@ async def sync_application(
         await require_worker(tx, app.cluster_id)
         project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
         operation = await request_sync(tx, actor, app, project, options, runtime.now())
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -87,11 +88,11 @@ async def request_sync(
     check_request(app, project, options, now)
     request = OperationRequest(app.id, OperationKind.SYNC, Trigger.MANUAL, options)
     operation = await history.create_operation(tx, actor, request, now)
-    await _note_broken_glass(tx, actor, app, project, operation, now)
+    await note_broken_glass(tx, actor, app, project, operation, now)
     return operation
 
 
-async def _note_broken_glass(
+async def note_broken_glass(
     tx: Tx,
     actor: Actor,
     app: ApplicationRef,
@@ -120,30 +121,30 @@ async def rollback_application(
     number: int,
     *,
     prune: bool,
+    dry_run: bool = False,
     break_glass: str = "",
+    terms: Terms = OPEN_END,
 ) -> Operation:
-    """Apply the stored manifests of an earlier deployment, whatever Git holds by now.
+    """Apply the stored manifests of an earlier deployment, whatever Git holds by now. Where
+    auto-sync is on they stay what is wanted, on ``terms``.
 
     Raises:
         NotFound: no such application, or no deployment of this number.
+        SpecInvalid: ``terms`` are over already.
         WindowClosed: sync windows are against it.
-        Refused: auto-sync would undo it at once; or an operation runs already.
+        Refused: an operation runs already.
         NoWorker: no worker is alive that would do it.
     """
-    fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
     async with committing(runtime.db, "request") as tx:
-        whole = await get_application(tx, scope, name, fresh=fresh)
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
-        if whole.summary.auto_sync:
-            raise Refused(
-                f"Application/{name}: auto-sync is on and would undo the rollback at once",
-                hint=f"Switch it off first: fleet app set {name} --sync-policy none",
-                object=f"Application/{name}",
-            )
         entry = await history.deployment_by_number(tx, scope, app.id, number)
         now, stored = runtime.now(), entry.manifests_sha256
-        options = SyncOptions(prune=prune, manifests_sha256=stored, break_glass=break_glass)
+        what = f"deployment {number}"
+        stay = stay_of(actor, terms, now, otherwise="rolled back")
+        options = SyncOptions(
+            prune=prune, dry_run=dry_run, manifests_sha256=stored, break_glass=break_glass
+        )
         project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
         check_request(app, project, options, now)
         operation = await history.create_operation(
@@ -160,8 +161,11 @@ async def rollback_application(
             ),
             now,
         )
-        await _note_broken_glass(tx, actor, app, project, operation, now)
-        await _wake(tx, app)
+        await note_broken_glass(tx, actor, app, project, operation, now)
+        if not dry_run:
+            pin = Pin(stay, what, stored, entry.revision, entry.sources)
+            await pin_application(tx, actor, app, pin, now)
+        await wake(tx, app)
     return operation
 
 
@@ -223,7 +227,7 @@ async def delete_application(
             OperationRequest(app.id, OperationKind.DELETE, Trigger.DELETE, SyncOptions(prune=True)),
             now,
         )
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -237,7 +241,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
-        await _wake(tx, app)
+        await wake(tx, app)
 
 
 def refuse_idle(given: Sequence[str]) -> None:
@@ -258,6 +262,6 @@ def refuse_idle(given: Sequence[str]) -> None:
         )
 
 
-async def _wake(tx: Tx, app: ApplicationRef) -> None:
+async def wake(tx: Tx, app: ApplicationRef) -> None:
     if app.cluster_id is not None:
         await queue.wake(tx, "reconcile", [str(app.cluster_id)])

@@ -28,6 +28,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.scope import FLEET
+from fleet.model.windows import Hold
 from fleet.operations.applying import Batch, DryRun, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
@@ -195,9 +196,9 @@ class Pass:
             return
         if operation is not None and self._is_held(one, now, anew=True):
             return
-        if operation is not None and operation.next_attempt_at is not None:
-            if operation.next_attempt_at <= now:
-                one.operation = await self._planned(one, next_try(operation), now)
+        again_at = operation.next_attempt_at if operation is not None else None
+        if operation is not None and again_at is not None and again_at <= now:
+            one.operation = await self._planned(one, next_try(operation), now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if is_not_rendered(one.view):
@@ -212,10 +213,10 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
-            if hooks_left(operation):
+            message = f"{SUPERSEDED} revision {first_revision(one.view)[:12]}"
+            if hooks_left(operation) or one.view.is_apart:
                 one.is_superseded = True
-                terminate(one, message)  # the next begins once its hooks are ended
+                terminate(one, message)  # the next begins once it is ended with its hooks
                 return
             one.superseded = replace(
                 operation, phase=OperationPhase.FAILED, message=message, finished_at=now
@@ -227,17 +228,20 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view, one.window = one.current, ""
+        view, one.window, one.backoff = one.current, "", ""
         rows = standing_rows(view)
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
-        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
+        is_known = not (view.is_apart or owes_hooks(view))
+        if is_yes and is_known and not would_act(view, self.cluster):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
             hold = hold_of_automation(view, self.cluster, now)
             decision = auto_decision(view, rows, now, hold) if hold else decision
             one.window = decision.reason if decision.held else ""
+        if decision.backs_off:
+            one.backoff = str(Hold(decision.reason, decision.not_before))
         return decision
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import apply, get_object, meta_of, writers
@@ -107,13 +107,14 @@ async def diff_application(
     scope: Scope,
     name: str,
     *,
-    revision: str = "",
+    revisions: Mapping[int, str] | None = None,
     given: Sequence[Manifest] | None = None,
 ) -> ApplicationDiff:
     """What a sync would change now.
 
     Args:
-        revision: render at this one instead of taking what is wanted now.
+        revisions: render at these, by the source's position from 0, instead of taking what is
+            wanted now.
         given: compare these instead, as rendered on somebody's own machine.
 
     Raises:
@@ -121,10 +122,10 @@ async def diff_application(
         Refused: it has no cluster, or nothing could be rendered yet.
         ClusterError: the cluster did not answer.
     """
-    if revision and given is not None:
+    if revisions and given is not None:
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
     app = await _application(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, given)
+    wanted = await _wanted(runtime, app, revisions or {}, given)
     site = await _site(runtime, scope, app)
     prepared = prepare(
         wanted.items,
@@ -178,13 +179,16 @@ async def _application(runtime: Runtime, scope: Scope, name: str) -> Application
 
 
 async def _wanted(
-    runtime: Runtime, app: Application, revision: str, given: Sequence[Manifest] | None
+    runtime: Runtime,
+    app: Application,
+    revisions: Mapping[int, str],
+    given: Sequence[Manifest] | None,
 ) -> Manifests:
     """What to compare with, not masked yet."""
     if given is not None:
         return Manifests(tuple(given), ())
-    if revision:
-        rendered = await render_at(runtime, app.summary.id, revision)
+    if revisions:
+        rendered = await render_at(runtime, app.summary.id, revisions)
         return Manifests(rendered.manifests, rendered.revisions)
     if not app.manifests_sha256:
         conditions = "; ".join(c.message for c in app.summary.conditions)
@@ -303,7 +307,7 @@ async def wanted_manifests(
         NotFound, Refused, SourceError, RenderError: as ``diff_application``.
     """
     app = await _application(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, None)
+    wanted = await _wanted(runtime, app, {0: revision} if revision else {}, None)
     return Manifests(_masked(runtime, wanted.items), wanted.revisions)
 
 

@@ -34,6 +34,7 @@ from fleet.plan.options import (
     read_object_options,
 )
 from fleet.plan.order import apply_key, wave_of
+from fleet.plan.pausing import held_back, paused_triggers
 from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
@@ -60,6 +61,7 @@ __all__ = [
     "ending_tasks",
     "heal_at",
     "heal_delay",
+    "held_back",
     "hook_policies",
     "is_deleted_after",
     "is_deleted_before",
@@ -67,6 +69,7 @@ __all__ = [
     "kinds_brought",
     "next_attempt",
     "next_tasks",
+    "paused_triggers",
     "prepare",
     "read_application_options",
     "read_hook",

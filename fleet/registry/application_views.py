@@ -32,6 +32,7 @@ from fleet.model.application_spec import parse_application
 from fleet.model.applications import Application, ApplicationSummary, Urgency
 from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.operations import Condition
 from fleet.model.scope import Scope
@@ -140,6 +141,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
+        holds=holds_from_json(row.holds).at(fresh.now),
     )
 
 
@@ -192,7 +194,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
     return (
         select(
             *(a.id, a.name, a.cluster_id, a.namespace, a.labels, a.created_at),
-            *(a.revisions, a.conditions, a.render_error, a.health_message),
+            *(a.revisions, a.conditions, a.render_error, a.health_message, a.holds),
             PROJECTS.c.name.label("project"),
             c.name.label("cluster"),
             *(
@@ -286,6 +288,8 @@ def _revision(row: AnyRow, source: AnyRow) -> str:
 
 def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> ApplicationSummary:
     destination, source = row.destination or {}, row.source or {}
+    pin = holds_from_json(row.holds).at(fresh.now).pin
+    revision = _revision(row, sources[0]) if sources else ""
     automated = row.automated
     is_on = automated is not None and automated.get("enabled") is not False
     return ApplicationSummary(
@@ -305,7 +309,7 @@ def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> App
         self_heal=is_on and bool(automated.get("selfHeal")),
         sync=SyncStatus(row.sync),
         health=_health(row, fresh),
-        revision=_revision(row, sources[0]) if sources else "",
+        revision=revision if pin is None else pin.revision,
         conditions=_conditions(row, sources),
         stale_since=row.observed_at if row.is_stale else None,
         operation_phase=row.last_phase or "",

@@ -64,9 +64,17 @@ _RECORD_STANDING = """
       health_status = s.health, conditions = s.conditions,
       images = array(select jsonb_array_elements_text(s.images)),
       operation_id = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_id else a.operation_id end,
+        then coalesce(s.operation_id, a.next_operation_id) else a.operation_id end,
       operation_created_at = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_created_at else a.operation_created_at end,
+        then coalesce(s.operation_created_at, a.next_operation_created_at)
+        else a.operation_created_at end,
+      next_operation_id = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_id end,
+      next_operation_created_at = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_created_at end,
+      due_at = case when a.next_operation_id is null then a.due_at else :now end,
       attempted_key = s.attempted_key, attempts = s.attempts,
       attempt_phase = s.attempt_phase, attempted_at = s.attempted_at, heals = s.heals,
       healed_at = s.healed_at, synced_revision = s.synced_revision, compared_at = :now

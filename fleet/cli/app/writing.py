@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fleet.cli.app.group import app, chosen_names
+from fleet.cli.app.source_choice import chosen_position, which_source
 from fleet.cli.app.spec_flags import anything_given, spec_options
 from fleet.cli.app.spec_overlay import with_flags
 from fleet.cli.app.waiting import Patience, await_gone
@@ -70,21 +71,26 @@ def create(
     ),
 )
 @click.argument("name")
-@click.option(
-    "--source-position", type=click.IntRange(1), default=None, help="Which of several sources."
-)
+@which_source
 @spec_options
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def set_(
-    invocation: Invocation, /, name: str, source_position: int | None, output: str, **flags: Any
+    invocation: Invocation,
+    /,
+    name: str,
+    source_position: int | None,
+    source_name: str,
+    output: str,
+    **flags: Any,
 ) -> None:
     """Change an application. Only what is given is changed."""
     if not anything_given(flags):
         raise UsageError("nothing to change", hint="`fleet app set --help` lists what can be.")
     current = invocation.api.get("applications", name)
-    document = with_flags(desired_part(current), flags, position=source_position or 0)
-    _put(invocation, name, document, current, output)
+    position = chosen_position(current, source_position, source_name)
+    document = with_flags(desired_part(current), flags, position=position)
+    put_back(invocation, name, document, current, output)
 
 
 @app.command(examples=("EDITOR=vim fleet app edit web",))
@@ -98,10 +104,10 @@ def edit(invocation: Invocation, name: str, output: str) -> None:
     if document is None:
         click.echo(f"application/{name} unchanged")
     else:
-        _put(invocation, name, document, current, output)
+        put_back(invocation, name, document, current, output)
 
 
-def _put(invocation: Invocation, name: str, document: Any, current: Any, output: str) -> None:
+def put_back(invocation: Invocation, name: str, document: Any, current: Any, output: str) -> None:
     """Write it back; refused if somebody else did so since it was read."""
     body = {"document": document, "generation": current["metadata"].get("generation")}
     answer = invocation.api.put("applications", name, body=body)

@@ -147,18 +147,17 @@ DONE, FAILED = last(OperationPhase.SUCCEEDED), last(OperationPhase.FAILED)
             None,
             "gave up after 6 attempts",
         ),
-        ({"running": RunningSync("sha2", automated=True)}, None, "a sync is running"),
-        ({"running": RunningSync("sha2", automated=True, is_stuck=True)}, None, "is running"),
-        ({"running": RunningSync("sha1", automated=True)}, None, "a sync is running"),
-        ({"running": RunningSync("sha1", automated=False, is_stuck=True)}, None, "is running"),
+        ({"running": RunningSync("sha2")}, None, "a sync is running"),
+        ({"running": RunningSync("sha2", is_stuck=True)}, None, "is running"),
+        ({"running": RunningSync("sha1")}, None, "a sync is running"),
         (
-            {"running": RunningSync("sha1", automated=True, is_stuck=True)},
+            {"running": RunningSync("sha1", is_stuck=True)},
             Trigger.AUTOMATED,
             "supersedes",
         ),
         (
             {
-                "running": RunningSync("sha1", automated=True, is_stuck=True),
+                "running": RunningSync("sha1", is_stuck=True),
                 "last": DONE,
                 "policy": replace(ON, self_heal=False),
             },
@@ -191,7 +190,7 @@ def test_what_waits_begins_when_its_time_has_come() -> None:
         {},
         {"last": replace(FAILED, finished_at=NOW - seconds(60))},
         {"last": DONE},
-        {"running": RunningSync("sha1", automated=True, is_stuck=True)},
+        {"running": RunningSync("sha1", is_stuck=True)},
     ],
 )
 def test_whatever_would_begin_waits_for_its_window(changes: dict[str, Any]) -> None:
