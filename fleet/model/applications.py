@@ -7,6 +7,7 @@ default: Argo CD's Application reference (``features.md`` §3.1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -214,6 +215,16 @@ class ApplicationDocument:
     spec: ApplicationSpec
     document: Manifest  # apiVersion, kind, metadata, spec; never status or operation
     warnings: tuple[str, ...] = ()
+
+
+def finalizers_of(document: Manifest) -> tuple[str, ...]:
+    return tuple((document.get("metadata") or {}).get("finalizers") or ())
+
+
+def propagation_of(finalizers: Iterable[str]) -> str:
+    """How what an application's objects own goes when it is deleted and nobody says how: as its
+    finalizer says, else in the foreground, as with Argo CD."""
+    return "background" if BACKGROUND_FINALIZER in tuple(finalizers) else "foreground"
 
 
 def skips_reconciling(document: Manifest) -> bool:

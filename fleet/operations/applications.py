@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from fleet.errors import Place, SpecInvalid
+from fleet.model.applications import finalizers_of, propagation_of
 from fleet.model.holds import Pin
 from fleet.model.operations import (
     Operation,
@@ -29,7 +30,9 @@ from fleet.plan import read_application_options
 from fleet.policy import BREAK_GLASS
 from fleet.registry import (
     applications,
+    forgetting,
     history,
+    holds,
     projects,
     queue,
 )
@@ -193,19 +196,23 @@ async def delete_application(
     name: str,
     *,
     cascade: bool,
-    propagation: str,
+    propagation: str = "",
 ) -> Operation | None:
     """Delete an application; with ``cascade`` everything that it applied goes first.
 
-    Returns the running deletion, or None when the application is gone already.
+    A sync that runs is ended. Returns the running deletion, or None when the application is gone
+    already.
+
+    Args:
+        propagation: foreground, background or orphan; "" as its finalizers say.
 
     Raises:
         NotFound: no such application.
-        Refused: an operation runs already.
+        Refused: it is being deleted already.
         SpecInvalid: no such propagation policy.
         NoWorker: with ``cascade``, no worker is alive that would do it.
     """
-    if propagation not in ("foreground", "background", "orphan"):
+    if propagation not in ("", "foreground", "background", "orphan"):
         raise SpecInvalid(
             f"{propagation!r} is no propagation policy",
             place=Place(field="propagationPolicy"),
@@ -218,6 +225,8 @@ async def delete_application(
             await applications.remove_application(tx, actor, app.id, now)
             return None
         await require_worker(tx, app.cluster_id)
+        held = await holds.hold_application(tx, app.id)
+        propagation = propagation or propagation_of(finalizers_of(held.document))
         await applications.mark_deleting(
             tx, actor, app.id, cascade=True, propagation=propagation, now=now
         )
@@ -229,6 +238,20 @@ async def delete_application(
         )
         await wake(tx, app)
     return operation
+
+
+async def forget_application(runtime: Runtime, actor: Actor, scope: Scope, name: str) -> int:
+    """Forget an application whatever is at work on it; its objects stay where they are. For a
+    cluster that is gone for good, which a deletion would wait for.
+
+    Returns how many objects are left to themselves.
+
+    Raises:
+        NotFound: no such application.
+    """
+    async with committing(runtime.db, "request") as tx:
+        app = await applications.find_application(tx, scope, name)
+        return await forgetting.forget_application(tx, actor, app.id, runtime.now())
 
 
 async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, name: str) -> None:

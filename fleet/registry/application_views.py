@@ -342,6 +342,8 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     ]
     if row.render_error and all(entry.type != "ComparisonError" for entry in found):
         found.append(Condition("ComparisonError", row.render_error.get("message", "")))
+    if row.is_deleting and (why := _why_deletion_waits(row)):
+        found.append(Condition("DeletionError", why))
     if row.cluster_queue == NOBODYS_QUEUE:
         text = f"cluster {row.cluster} is reserved, and no live worker selects it"
         found.append(Condition("NoWorker", f"{text}: nothing is seen or done there"))
@@ -360,6 +362,20 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
         found = [entry for entry in found if entry.message != message]
         found.append(Condition("ComparisonError", text, since))
     return tuple(dict.fromkeys(found))
+
+
+def _why_deletion_waits(row: AnyRow) -> str:
+    """What it needs a cluster for that is not there; "" when it gets on."""
+    if row.cluster_status == "Failed":
+        why = f"does not answer: {row.cluster_message}"
+    elif row.paused_by:
+        why = f"is paused by {row.paused_by}: {row.paused_reason}"
+    else:
+        return ""
+    return (
+        f"the deletion waits for cluster {row.cluster}, which {why};"
+        f" `fleet app delete {row.name} --force-forget` leaves its objects where they are"
+    )
 
 
 def _parsed(moment: str | None) -> datetime | None:

@@ -377,6 +377,19 @@ async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -
     )
 
 
+async def end_operations(tx: Tx, application: ApplicationId, why: str, now: datetime) -> None:
+    """What is at work on an application ends where it stands, as failed."""
+    await tx.execute(
+        text(
+            "update operations o set phase = 'Failed', message = :why, finished_at = :now"
+            " from applications a where a.id = :id and o.finished_at is null"
+            " and (o.id, o.created_at) in ((a.operation_id, a.operation_created_at),"
+            "  (a.next_operation_id, a.next_operation_created_at))"
+        ),
+        {"id": application, "why": why, "now": now},
+    )
+
+
 async def release_operations(tx: Tx, operations: Sequence[OperationId]) -> None:
     """Applications whose running operation was ended by Fleet may begin another; what somebody
     asked for meanwhile goes first."""

@@ -178,9 +178,15 @@ async def delete_application(
     caller: Calling,
     name: str,
     cascade: bool = True,
-    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "foreground",
+    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "",
+    force_forget: Annotated[
+        bool, Query(alias="forceForget", description="Leave its objects, whatever is at work.")
+    ] = False,
 ) -> Response:
     await found(caller, "delete", name)
+    if force_forget:
+        left = await operations.forget_application(caller.runtime, caller.actor, caller.scope, name)
+        return JSON({"name": name, "operation": None, "left": left})
     operation = await operations.delete_application(
         caller.runtime,
         caller.actor,

@@ -1,6 +1,16 @@
 """``fleet app``: what runs where, from which source. Its verbs register themselves."""
 
-from fleet.cli.app import diffing, holding, sources, syncing, viewing, waiting, writing
+from fleet.cli.app import deleting, diffing, holding, sources, syncing, viewing, waiting, writing
 from fleet.cli.app.group import app
 
-__all__ = ["app", "diffing", "holding", "sources", "syncing", "viewing", "waiting", "writing"]
+__all__ = [
+    "app",
+    "deleting",
+    "diffing",
+    "holding",
+    "sources",
+    "syncing",
+    "viewing",
+    "waiting",
+    "writing",
+]

@@ -1,4 +1,4 @@
-"""Changing applications: create, set, edit, rename, delete."""
+"""Changing applications: create, set, edit, rename."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from typing import Any
 
 import click
 
-from fleet.cli.app.group import app, chosen_names
+from fleet.cli.app.group import app
 from fleet.cli.app.source_choice import chosen_position, which_source
 from fleet.cli.app.spec_flags import anything_given, spec_options
 from fleet.cli.app.spec_overlay import with_flags
-from fleet.cli.app.waiting import Patience, await_gone
-from fleet.cli.asking import confirm_by_name
 from fleet.cli.documents import one_document
 from fleet.cli.editing import desired_part, edited
 from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option, selector_option, yes_option
-from fleet.cli.output import show_done, shown_together
+from fleet.cli.options import output_option
+from fleet.cli.output import show_done
 from fleet.errors import UsageError
 
 
@@ -127,56 +125,3 @@ def rename(invocation: Invocation, name: str, new_name: str, output: str) -> Non
     written into the application."""
     made = invocation.api.post("applications", name, "rename", body={"name": new_name})
     show_done(made, "application", new_name, f"renamed from {name}", output)
-
-
-@app.command(
-    examples=(
-        "fleet app delete web",
-        "fleet app delete web --cascade=false -y",
-        "fleet app delete -l team=web -y --wait",
-    )
-)
-@click.argument("names", nargs=-1, metavar="NAME...")
-@selector_option("applications")
-@click.option(
-    "--cascade", type=bool, default=True, show_default=True, help="Delete its objects, too."
-)
-@click.option(
-    "-p",
-    "--propagation-policy",
-    "propagation",
-    type=click.Choice(["foreground", "background", "orphan"]),
-    default="foreground",
-    show_default=True,
-    help="How Kubernetes deletes what objects own.",
-)
-@click.option("--wait", is_flag=True, help="Until it is gone.")
-@click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
-@yes_option()
-@output_option("table", "json", "yaml", "name")
-@click.pass_obj
-def delete(
-    invocation: Invocation,
-    names: tuple[str, ...],
-    selector: str,
-    yes: bool,
-    output: str,
-    wait: bool,
-    timeout: int,
-    cascade: bool,
-    propagation: str,
-) -> None:
-    """Delete applications with everything they applied (or, with --cascade=false, without)."""
-    chosen = chosen_names(invocation, names, selector)
-    for name in chosen:
-        what = "and every object it applied" if cascade else "and not its objects"
-        confirm_by_name(f"Application {name} {what} will be deleted", name, yes=yes)
-    query = {"cascade": str(cascade).lower(), "propagationPolicy": propagation}
-    with shown_together("application", output, many=len(names) != 1) as show:
-        for name in chosen:
-            answer = invocation.api.delete("applications", name, query=query)
-            gone = answer["operation"] is None
-            if wait and not gone:
-                await_gone(invocation, name, Patience(timeout))
-                gone = True
-            show(answer, name, "deleted" if gone else "deleting")
