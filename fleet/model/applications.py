@@ -221,6 +221,11 @@ def finalizers_of(document: Manifest) -> tuple[str, ...]:
     return tuple((document.get("metadata") or {}).get("finalizers") or ())
 
 
+def deletes_its_objects(finalizers: Iterable[str]) -> bool:
+    """Whether what an application applied is to go with it, says its finalizer."""
+    return not {RESOURCES_FINALIZER, BACKGROUND_FINALIZER}.isdisjoint(finalizers)
+
+
 def propagation_of(finalizers: Iterable[str]) -> str:
     """How what an application's objects own goes when it is deleted and nobody says how: as its
     finalizer says, else in the foreground, as with Argo CD."""

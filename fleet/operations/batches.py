@@ -49,7 +49,7 @@ from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
-from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
+from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
@@ -61,8 +61,6 @@ from fleet.registry.work import DirtyApplication
 UNSERVED = timedelta(seconds=60)
 #: An object that could not be read is looked into again after this.
 UNREAD = timedelta(seconds=60)
-#: A poll that was woken with the application has rendered it by then, as a rule.
-RENDERING = timedelta(seconds=1)
 
 
 class Pass:
@@ -201,8 +199,9 @@ class Pass:
             one.operation = await self._planned(one, next_try(operation), now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
-            if is_not_rendered(one.view):
-                one.wait(now + RENDERING)
+            if waits := await not_yet(self.runtime, one.view):
+                one.operation = operation.with_phase(operation.phase, waits[0])
+                one.wait(now + waits[1])
                 return
             one.operation = await self._planned(one, operation, now)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound, Refused
 from fleet.model.applications import (
@@ -18,9 +19,10 @@ from fleet.model.projects import Project
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
 from fleet.operations.crashpoints import committing
+from fleet.operations.moving import Fate, Move, take_leave
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to, may_use_source
-from fleet.registry import applications, clusters, projects, queue, repositories, work
+from fleet.registry import applications, clusters, projects, queue, repositories
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.source import parse_url
@@ -47,12 +49,16 @@ async def put_application(
     *,
     upsert: bool,
     generation: int | None = None,
+    fate: Fate | None = None,
+    dry_run: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
 
     Args:
         upsert: whether one of this name may exist already.
         generation: the one that the change was made from; another by now is refused.
+        fate: of its objects in a cluster that it leaves; None as its finalizer says.
+        dry_run: say what would become of it, and change nothing.
 
     Raises:
         NotFound: no such project, or no such cluster.
@@ -62,9 +68,10 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = _Desk(tx, actor, scope)
-        put = await desk.put(document, upsert=upsert, generation=generation)
-        await desk.wake()
+        desk = _Desk(tx, actor, scope, runtime.now())
+        async with rehearsed(tx, undo=dry_run):
+            put = await desk.put(document, upsert=upsert, generation=generation, fate=fate)
+            await desk.wake()
     return put
 
 
@@ -91,7 +98,7 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = _Desk(tx, actor, scope)
+                desk = _Desk(tx, actor, scope, runtime.now())
                 found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
                 if not dry_run:
                     await desk.wake()
@@ -105,8 +112,9 @@ async def put_applications(
 class _Desk:
     """Puts applications in one transaction, and asks for what they share once."""
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope) -> None:
+    def __init__(self, tx: Tx, actor: Actor, scope: Scope, now: datetime) -> None:
         self._tx = tx
+        self._now = now
         self._actor = actor
         self._scope = scope
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
@@ -130,9 +138,15 @@ class _Desk:
         return put
 
     async def put(
-        self, document: ApplicationDocument, *, upsert: bool, generation: int | None = None
+        self,
+        document: ApplicationDocument,
+        *,
+        upsert: bool,
+        generation: int | None = None,
+        fate: Fate | None = None,
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
+        steps: tuple[str, ...] = ()
         project, project_id = await self._project(spec.project)
         cluster = await self._cluster(spec.destination)
         _check_project(document, project, cluster)
@@ -141,7 +155,9 @@ class _Desk:
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
-            await _refuse_to_orphan(tx, held, cluster)
+            steps = await take_leave(
+                tx, actor, Move(held, document, cluster, project), fate, self._now
+            )
             changed = await applications.replace_document(
                 tx,
                 actor,
@@ -164,7 +180,7 @@ class _Desk:
             action = "created"
         if action != "unchanged":
             self._touched.update(ids)
-        return Put(document.name, action, document.warnings)
+        return Put(document.name, action, (*document.warnings, *steps))
 
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
@@ -241,18 +257,3 @@ async def _repository(tx: Tx, source: Source) -> RepositoryId:
     else:
         kind = RepositoryType.HELM if source.chart else RepositoryType.GIT
     return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
-
-
-async def _refuse_to_orphan(tx: Tx, held: ApplicationRef, cluster: Cluster) -> None:
-    if held.cluster_id in (None, cluster.id):
-        return
-    rows = await work.resources_of(tx, [held.id])
-    left = [row for row in rows[held.id] if row.live.in_inventory]
-    if left:
-        raise Refused(
-            f"Application/{held.name}: moving it to cluster {cluster.name} would leave"
-            f" {len(left)} objects behind where they are",
-            hint="Delete the application with its objects first, then create it for the other"
-            " cluster.",
-            object=f"Application/{held.name}",
-        )

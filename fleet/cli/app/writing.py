@@ -14,7 +14,7 @@ from fleet.cli.documents import one_document
 from fleet.cli.editing import desired_part, edited
 from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import output_option
+from fleet.cli.options import Function, given, output_option
 from fleet.cli.output import show_done
 from fleet.errors import UsageError
 
@@ -60,17 +60,31 @@ def create(
     show_done(answer["application"], "application", named, answer["action"], output)
 
 
+def _move_options(function: Function) -> Function:
+    function = click.option("--dry-run", is_flag=True, help="Say what would become of it.")(
+        function
+    )
+    return click.option(
+        "--move",
+        type=click.Choice(["prune", "release"]),
+        default=None,
+        help="What becomes of its objects in a cluster that it leaves.",
+    )(function)
+
+
 @app.command(
     "set",
     examples=(
         "fleet app set web --revision v1.2.4",
         "fleet app set web --sync-policy none",
         "fleet app set web --kustomize-image web=registry.example/web:2",
+        "fleet app set web --dest-name eu-2 --move prune --dry-run",
     ),
 )
 @click.argument("name")
 @which_source
 @spec_options
+@_move_options
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def set_(
@@ -79,16 +93,22 @@ def set_(
     name: str,
     source_position: int | None,
     source_name: str,
+    move: str | None,
+    dry_run: bool,
     output: str,
     **flags: Any,
 ) -> None:
-    """Change an application. Only what is given is changed."""
+    """Change an application. Only what is given is changed.
+
+    One that goes to another cluster is applied there first; what it leaves is pruned once it is
+    Synced and Healthy there, or is left where it is, as --move or its finalizer says.
+    """
     if not anything_given(flags):
         raise UsageError("nothing to change", hint="`fleet app set --help` lists what can be.")
     current = invocation.api.get("applications", name)
     position = chosen_position(current, source_position, source_name)
     document = with_flags(desired_part(current), flags, position=position)
-    put_back(invocation, name, document, current, output)
+    put_back(invocation, name, document, current, output, move=move, dry_run=dry_run)
 
 
 @app.command(examples=("EDITOR=vim fleet app edit web",))
@@ -105,12 +125,26 @@ def edit(invocation: Invocation, name: str, output: str) -> None:
         put_back(invocation, name, document, current, output)
 
 
-def put_back(invocation: Invocation, name: str, document: Any, current: Any, output: str) -> None:
+def put_back(
+    invocation: Invocation,
+    name: str,
+    document: Any,
+    current: Any,
+    output: str,
+    *,
+    move: str | None = None,
+    dry_run: bool = False,
+) -> None:
     """Write it back; refused if somebody else did so since it was read."""
-    body = {"document": document, "generation": current["metadata"].get("generation")}
+    body = {
+        "document": document,
+        "generation": current["metadata"].get("generation"),
+        **given(move=move, dryRun=dry_run or None),
+    }
     answer = invocation.api.put("applications", name, body=body)
     tell_warnings(answer.get("warnings"))
-    show_done(answer["application"], "application", name, answer["action"], output)
+    said = f"{answer['action']} (dry run)" if dry_run else answer["action"]
+    show_done(answer["application"], "application", name, said, output)
 
 
 @app.command(examples=("fleet app rename web web-eu",))
