@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.model.health import SyncStatus
+from fleet.model.holds import Holds, Stay, Switch
 from fleet.model.operations import OperationPhase, Trigger
 from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.plan.auto import AutoPolicy, AutoSituation, LastSync, RunningSync, decide_sync
+from fleet.plan.pausing import paused_triggers
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -212,3 +214,34 @@ def test_what_would_not_begin_anyway_does_not_wait_for_a_window() -> None:
         assert decision.not_before is None
     retried = replace(FRESH, hold=hold, last=FAILED)
     assert decide_sync(retried, NOW) == decide_sync(replace(retried, hold=None), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "switch"),
+    [
+        ({}, Switch.DEPLOY),
+        ({"last": replace(FAILED, finished_at=NOW - seconds(60))}, Switch.DEPLOY),
+        ({"running": RunningSync("sha1", is_stuck=True)}, Switch.DEPLOY),
+        ({"last": DONE}, Switch.SELF_HEAL),
+    ],
+)
+def test_a_switch_holds_back_its_own_syncs_and_no_others(
+    changes: dict[str, Any], switch: Switch
+) -> None:
+    situation = replace(FRESH, **changes)
+    until = NOW + seconds(600)
+    for paused in Switch:
+        stay = Stay("anna", "a fair", until)
+        triggers = paused_triggers(Holds({paused: stay}))
+        decision = decide_sync(replace(situation, paused=triggers), NOW)
+        assert decision.start is (paused is not switch)
+        if paused is switch:
+            told = f"{switch} is paused by anna: a fair, until "
+            assert decision.reason.startswith(told)
+            assert (decision.not_before, decision.held) == (until, False)
+
+
+def test_drift_that_comes_back_says_that_it_waits() -> None:
+    again = replace(FRESH, last=DONE, heal_count=3, last_healed_at=NOW - seconds(1))
+    assert decide_sync(again, NOW).backs_off
+    assert not decide_sync(replace(FRESH, last=FAILED), NOW).backs_off
