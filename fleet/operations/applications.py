@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from fleet.errors import Place, SpecInvalid
-from fleet.model.applications import finalizers_of, propagation_of
+from fleet.model.applications import deletes_its_objects, finalizers_of, propagation_of
 from fleet.model.holds import Pin
 from fleet.model.operations import (
     Operation,
@@ -35,6 +35,7 @@ from fleet.registry import (
     holds,
     projects,
     queue,
+    syncs,
 )
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.audit import record_change
@@ -195,7 +196,7 @@ async def delete_application(
     scope: Scope,
     name: str,
     *,
-    cascade: bool,
+    cascade: bool | None = None,
     propagation: str = "",
 ) -> Operation | None:
     """Delete an application; with ``cascade`` everything that it applied goes first.
@@ -204,6 +205,7 @@ async def delete_application(
     already.
 
     Args:
+        cascade: None as its finalizers say: without one its objects stay.
         propagation: foreground, background or orphan; "" as its finalizers say.
 
     Raises:
@@ -221,12 +223,15 @@ async def delete_application(
     now = runtime.now()
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
-        if not cascade or app.cluster_id is None:
+        held = await holds.hold_application(tx, app.id)
+        finalizers = finalizers_of(held.document)
+        cascades = deletes_its_objects(finalizers) if cascade is None else cascade
+        if not cascades or app.cluster_id is None:
+            await syncs.end_operations(tx, app.id, f"deleted by {actor.name}", now)
             await applications.remove_application(tx, actor, app.id, now)
             return None
         await require_worker(tx, app.cluster_id)
-        held = await holds.hold_application(tx, app.id)
-        propagation = propagation or propagation_of(finalizers_of(held.document))
+        propagation = propagation or propagation_of(finalizers)
         await applications.mark_deleting(
             tx, actor, app.id, cascade=True, propagation=propagation, now=now
         )

@@ -31,6 +31,7 @@ from fleet.registry import history, holds, leaving, queue, work
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx
 from fleet.registry.history import OperationRequest
+from fleet.registry.locking import lock_cluster
 
 _NAMED = 5
 
@@ -83,6 +84,9 @@ async def take_leave(
     """
     if not move.changes_anything:
         return ()
+    if move.changes_cluster and move.held.cluster_id is not None:
+        # before the application, as a pass does
+        await lock_cluster(tx, move.held.cluster_id)
     rows = (await work.resources_of(tx, [move.held.id]))[move.held.id]
     left = [row.live for row in rows if row.live.in_inventory]
     if not left:
@@ -96,6 +100,19 @@ async def take_leave(
     elif move.changes_namespace:
         steps += _leave_namespace(move)
     return tuple(steps)
+
+
+async def arrive(tx: Tx, actor: Actor, move: Move, now: datetime) -> tuple[str, ...]:
+    """After the document says where it goes: what the application left there before is its own
+    again.
+
+    Raises:
+        Refused: it is being pruned by now.
+    """
+    if not move.changes_cluster:
+        return ()
+    back = await leaving.take_back(tx, actor, move.held, move.cluster.id, now)
+    return (f"{back} objects that it left there are its own again",) if back else ()
 
 
 def _require_allowed(move: Move, left: Sequence[LiveResource]) -> None:

@@ -19,7 +19,7 @@ from fleet.model.projects import Project
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
 from fleet.operations.crashpoints import committing
-from fleet.operations.moving import Fate, Move, take_leave
+from fleet.operations.moving import Fate, Move, arrive, take_leave
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to, may_use_source
 from fleet.registry import applications, clusters, projects, queue, repositories
@@ -155,9 +155,8 @@ class _Desk:
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
-            steps = await take_leave(
-                tx, actor, Move(held, document, cluster, project), fate, self._now
-            )
+            move = Move(held, document, cluster, project)
+            steps = await take_leave(tx, actor, move, fate, self._now)
             changed = await applications.replace_document(
                 tx,
                 actor,
@@ -167,6 +166,7 @@ class _Desk:
                 cluster_id=cluster.id,
                 repository_ids=ids,
             )
+            steps += await arrive(tx, actor, move, self._now)
             action = "configured" if changed else "unchanged"
         else:
             await applications.create_application(

@@ -160,7 +160,8 @@ def _heal(situation: AutoSituation, now: datetime) -> SyncDecision:
         )
     due = heal_at(situation.heal_count, situation.last_healed_at, now)
     if due > now:
-        reason = f"drift came back {situation.heal_count} times; self-heal waits"
+        times = "once" if situation.heal_count == 1 else f"{situation.heal_count} times"
+        reason = f"drift came back {times}; self-heal waits"
         return SyncDecision(start=False, reason=reason, not_before=due, backs_off=True)
     return _start(Trigger.SELF_HEAL, "live drifted from what was synced", attempt=1)
 

@@ -10,12 +10,15 @@ from datetime import datetime
 
 import orjson
 
-from fleet.model.ids import ApplicationId
+from fleet.errors import Refused
+from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.operations import OperationPhase
 from fleet.model.scope import Actor
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.applications import ApplicationRef, remove_application
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.statements import text
+from fleet.registry.syncs import end_operations
 
 #: Objects that one entry of the audit log names.
 MOST_NAMED = 1000
@@ -62,6 +65,39 @@ async def leave_behind(
     after = {"application": name, "cluster": app.cluster}
     await record_change(tx, actor, "leave", "Application", app.name, after=after)
     return name, id
+
+
+async def take_back(
+    tx: Tx, actor: Actor, app: ApplicationRef, cluster: ClusterId, now: datetime
+) -> int:
+    """An application that comes back has again what it left in a cluster; returns how many
+    objects that are.
+
+    Raises:
+        Refused: they are being pruned by now.
+    """
+    query = text(
+        "select a.id, a.name, o.phase from applications a left join operations o"
+        " on o.id = a.operation_id and o.created_at = a.operation_created_at"
+        " where a.cluster_id = :cluster and a.deleting ->> 'tracks' = cast(:id as text)"
+        " for update of a"
+    )
+    count = 0
+    for row in (await tx.execute(query, {"cluster": cluster, "id": str(app.id)})).all():
+        if row.phase not in (None, str(OperationPhase.PENDING)):
+            raise Refused(
+                f"Application/{app.name}: what it left there is being pruned by {row.name}",
+                hint=f"Wait until that is gone: fleet app wait {row.name} --delete",
+                object=f"Application/{app.name}",
+            )
+        moved = await tx.execute(
+            text("update resources set application_id = :new where application_id = :old"),
+            {"new": app.id, "old": row.id},
+        )
+        count += moved.rowcount
+        await end_operations(tx, ApplicationId(row.id), f"{app.name} came back", now)
+        await remove_application(tx, actor, ApplicationId(row.id), now)
+    return count
 
 
 async def note_released(tx: Tx, actor: Actor, app: ApplicationRef, objects: Sequence[str]) -> None:

@@ -128,6 +128,7 @@ class RefreshBody(Body):
 
 class RenameBody(Body):
     name: str
+    dry_run: bool = False
 
 
 class DiffBody(ElsewhereBody):
@@ -232,7 +233,11 @@ async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -
 @router.post("/applications/{name}/rename", summary="Call an application something else")
 async def post_rename(caller: Calling, name: str, body: RenameBody) -> dict[str, Any]:
     await found(caller, "update", name)
-    await renaming.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
+    steps = await renaming.rename_application(
+        caller.runtime, caller.actor, caller.scope, name, body.name, dry_run=body.dry_run
+    )
+    if body.dry_run:
+        return {"name": body.name, "dryRun": True, "steps": list(steps)}
     return await shown(caller, body.name)
 
 

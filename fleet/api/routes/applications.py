@@ -186,7 +186,9 @@ async def _put(caller: Caller, put: Put) -> Response:
 async def delete_application(
     caller: Calling,
     name: str,
-    cascade: bool = True,
+    cascade: Annotated[
+        bool | None, Query(description="Delete its objects, too; by default as finalizers say.")
+    ] = None,
     propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "",
     force_forget: Annotated[
         bool, Query(alias="forceForget", description="Leave its objects, whatever is at work.")

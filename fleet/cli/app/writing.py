@@ -147,15 +147,20 @@ def put_back(
     show_done(answer["application"], "application", name, said, output)
 
 
-@app.command(examples=("fleet app rename web web-eu",))
+@app.command(examples=("fleet app rename web web-eu", "fleet app rename web web-eu --dry-run"))
 @click.argument("name")
 @click.argument("new_name", metavar="NEW-NAME")
+@click.option("--dry-run", is_flag=True, help="Say what would become of it.")
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
-def rename(invocation: Invocation, name: str, new_name: str, output: str) -> None:
+def rename(invocation: Invocation, name: str, new_name: str, dry_run: bool, output: str) -> None:
     """Give an application another name. Nothing in the cluster changes; history stays.
 
     A Helm release that is named after the application keeps its name: helm.releaseName is
     written into the application."""
-    made = invocation.api.post("applications", name, "rename", body={"name": new_name})
-    show_done(made, "application", new_name, f"renamed from {name}", output)
+    body = {"name": new_name, **given(dryRun=dry_run or None)}
+    made = invocation.api.post("applications", name, "rename", body=body)
+    said = f"renamed from {name}"
+    if dry_run:
+        said += f" (dry run): {'; '.join(made['steps'])}"
+    show_done(made, "application", new_name, said, output)

@@ -496,13 +496,15 @@ class TestActions:
     async def test_a_deletion_takes_its_objects_along_or_not(
         self, deployed: World, operator: Api
     ) -> None:
-        await operator.refused("DELETE", "applications/web", code=503, type="NoWorker")
+        await operator.refused(
+            "DELETE", "applications/web", code=503, type="NoWorker", cascade=True
+        )
         await deployed.pretend_worker()
         await operator.refused(
             "DELETE", "applications/web", code=422, type="SpecInvalid", propagationPolicy="none"
         )
         asked = await operator.ask(
-            "DELETE", "applications/web", code=202, propagationPolicy="background"
+            "DELETE", "applications/web", code=202, cascade=True, propagationPolicy="background"
         )
         assert asked["operation"]["kind"] == "delete"
         await deployed.pass_()

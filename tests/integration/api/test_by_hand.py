@@ -53,6 +53,17 @@ class TestObjects:
         entries = await operator.get("audit/changes", limit=1)
         assert entries["items"][0]["action"] == "delete-resource"
 
+    async def test_the_project_has_its_say(self, deployed: World, operator: Api) -> None:
+        forbidden = [{"group": "", "kind": "ConfigMap"}]
+        await deployed.put_project("default", namespaceResourceBlacklist=forbidden)
+        one = {"kind": "ConfigMap", "name": "a"}
+        patch = {**one, "patch": {"data": {"colour": "red"}}}
+        for action, body in (("delete", one), ("patch", patch)):
+            await operator.refused("POST", f"{PATH}/{action}", body, code=403, type="Forbidden")
+        live = deployed.read("a")
+        assert live is not None
+        assert live["data"] == {"colour": "blue"}
+
     async def test_several_are_meant_only_by_saying_all(
         self, deployed: World, operator: Api
     ) -> None:

@@ -94,6 +94,13 @@ class TestSuperseding:
         assert (await stuck.operations("web"))[-1]["phase"] == "Succeeded"
         assert (await stuck.app("web"))["sync_status"] == "Synced"
 
+    async def test_a_dry_run_ends_nothing(self, stuck: World) -> None:
+        await stuck.pretend_worker()
+        with pytest.raises(Refused, match="at work"):
+            await rollback_application(
+                stuck.runtime, ADMIN, EVERYTHING, "web", 0, prune=False, dry_run=True
+            )
+
     async def test_nor_does_a_deletion(self, stuck: World) -> None:
         await delete(stuck, propagation="background")
         for _ in range(4):
@@ -103,6 +110,18 @@ class TestSuperseding:
         assert await stuck.rows("select 1 from applications") == []
         phases = [(it["kind"], it["phase"]) for it in (await stuck.operations("web"))[-2:]]
         assert phases == [("sync", "Failed"), ("delete", "Succeeded")]
+
+    async def test_nor_does_a_sync_of_a_newer_commit(self, stuck: World) -> None:
+        await stuck.add_app("web", auto=False, upsert=True)
+        sha = stuck.commit(web=(config_map("a", colour="red"),))
+        await stuck.poll()
+        await stuck.sync("web")
+        for _ in range(2):
+            await stuck.pass_()
+            stuck.clock.forward(1)
+        old, new = (await stuck.operations("web"))[-2:]
+        assert (old["phase"], old["message"]) == ("Failed", "superseded by a sync by admin")
+        assert (new["phase"], new["revision"]) == ("Succeeded", sha)
 
     async def test_a_sync_that_somebody_asks_for_is_told_what_runs(self, stuck: World) -> None:
         await stuck.pretend_worker()
@@ -141,6 +160,19 @@ async def test_what_objects_own_goes_as_the_finalizer_says_unless_told(
     if live is not None:
         kept = {"foreground": "foregroundDeletion", "orphan": "orphan"}[propagation]
         assert live["metadata"]["finalizers"] == [kept]
+
+
+@pytest.mark.parametrize(("finalizers", "goes"), [((), False), ((RESOURCES_FINALIZER,), True)])
+async def test_without_a_word_the_finalizer_says_whether_objects_go(
+    bare: World, finalizers: tuple[str, ...], goes: bool
+) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+    await finalized(bare, *finalizers)
+    await bare.pretend_worker()
+    await delete_application(bare.runtime, ADMIN, EVERYTHING, "web")
+    await bare.pass_()
+    assert bare.is_going("a") is goes
 
 
 class TestAnUnreachableCluster:

@@ -218,3 +218,18 @@ class TestElsewhere:
         with pytest.raises(SpecInvalid, match="no source 3"):
             await self.to(twice, Deviation({2: "main"}))
         assert colour(twice) == "green"
+
+
+async def test_drift_that_comes_back_says_until_when_it_stays(twice: World) -> None:
+    twice.edit("a", colour="pink")
+    await twice.pass_(look=True)
+    assert colour(twice) == "green"
+    twice.edit("a", colour="pink")
+    await twice.pass_(look=True)
+    assert colour(twice) == "pink"
+    due = (await twice.app("web"))["due_at"]
+    told = (await conditions(twice))["SelfHealBackoff"]
+    assert told == f"drift came back once; self-heal waits, until {due:%Y-%m-%dT%H:%M:%SZ}"
+    twice.clock.forward(2)
+    await twice.pass_()
+    assert (colour(twice), await conditions(twice)) == ("green", {})

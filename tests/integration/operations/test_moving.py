@@ -143,6 +143,25 @@ class TestAnotherCluster:
         (entry,) = await two.rows("select after from audit_log where action = 'release'")
         assert entry["after"]["count"] == 2
 
+    async def test_whoever_comes_back_has_again_what_was_left(self, two: World) -> None:
+        before = two.read("a")
+        await put(two, dest_name="other", fate=Fate.PRUNE)
+        back = await put(two, fate=Fate.PRUNE)
+        assert "2 objects that it left there are its own again" in back.warnings
+        assert await leaver(two) is None
+        assert await two.poll() is None
+        await self.settled(two)
+        assert two.read("a") == before
+        assert (await two.app("web"))["sync_status"] == "Synced"
+
+    async def test_nobody_comes_back_to_what_is_being_pruned(self, two: World) -> None:
+        await put(two, dest_name="other", fate=Fate.PRUNE)
+        assert await two.poll() is None
+        await two.pass_("other")
+        await self.settled(two)
+        with pytest.raises(Refused, match="is being pruned by web-moved-"):
+            await put(two, fate=Fate.PRUNE)
+
     async def test_what_is_in_the_new_cluster_already_is_adopted(self, two: World) -> None:
         two.create_namespace("other")
         path = f"/api/v1/namespaces/{two.namespace}/configmaps"
@@ -221,6 +240,9 @@ async def test_another_name_keeps_every_object(bare: World) -> None:
     await put(bare)
     await bare.deliver(web=(config_map("a"),))
     before = bare.read("a")
+    shown = await rename_application(bare.runtime, ADMIN, EVERYTHING, "web", "shop", dry_run=True)
+    assert shown == ("no object changes: they carry its identity, not its name",)
+    assert (await bare.app("web"))["name"] == "web"
     await rename_application(bare.runtime, ADMIN, EVERYTHING, "web", "shop")
     assert await bare.poll() is None
     await bare.pass_(look=True)
