@@ -32,6 +32,7 @@ from fleet.registry.applications import ApplicationRef
 from fleet.registry.desired import Pending
 from fleet.registry.history import OperationRequest
 from fleet.registry.manifests import ManifestSet
+from fleet.render.manifests import check_count, flatten
 
 #: The revision of manifests that came from somebody's own machine.
 LOCAL = "local"
@@ -106,7 +107,7 @@ async def _wanted(
     runtime: Runtime, entry: Pending, spec: ApplicationSpec, deviation: Deviation
 ) -> _Wanted:
     if deviation.manifests is not None:
-        stored = Evaluation(runtime).store(deviation.manifests)
+        stored = Evaluation(runtime).store(_checked(deviation.manifests))
         return _Wanted(stored, LOCAL, (), f"manifests of {LOCAL} files")
     rendered = await render_at(runtime, entry.id, deviation.revisions)
     asked = [
@@ -124,6 +125,22 @@ async def _wanted(
     )
     what = f"revision {', '.join(deviation.revisions.values())}"
     return _Wanted(rendered.stored, rendered.revisions[0], sources, what)
+
+
+def _checked(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """What somebody sent, held to what a render is held to.
+
+    Raises:
+        SpecInvalid: one is no Kubernetes object.
+        RenderError: too many, or one that is too large.
+    """
+    found = [
+        object
+        for index, value in enumerate(manifests)
+        for object in flatten(value, Place(field=f"manifests[{index}]"))
+    ]
+    check_count(found)
+    return found
 
 
 async def _request(

@@ -86,7 +86,8 @@ class ElsewhereBody(Body):
         Raises:
             SpecInvalid: revisions and positions do not pair up.
         """
-        if len(self.revisions) != len(set(self.source_positions)):
+        count = len(self.source_positions)
+        if len(self.revisions) != count or len(set(self.source_positions)) != count:
             raise SpecInvalid(
                 "each revision needs a source position of its own", place=Place(field="revisions")
             )

@@ -467,6 +467,9 @@ class TestActions:
             ({"revision": "nope"}, 404),
             ({"revisions": ["main"]}, 422),
             ({"revisions": ["main"], "sourcePositions": [2]}, 422),
+            ({"revisions": ["main", "main"], "sourcePositions": [1, 1]}, 422),
+            ({"revisions": ["main"], "sourcePositions": [1, 1]}, 422),
+            ({"manifests": [{"kind": 1}]}, 422),
             ({"revision": "main", "manifests": []}, 422),
         ):
             answer = await operator.send("POST", "applications/web/sync", wrong)
