@@ -22,8 +22,6 @@ from fleet.model.retries import Retry
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-IN_CLUSTER_NAME = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +96,37 @@ class DirectorySource:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginParameter:
+    """Exactly what its author gave of ``string``, ``array`` and ``map``; None is not given."""
+
+    name: str
+    string: str | None = None
+    array: tuple[str, ...] | None = None
+    map: tuple[tuple[str, str], ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As in the Application, and as ``ARGOCD_APP_PARAMETERS`` tells it to the plugin."""
+        given = {
+            "string": self.string,
+            "array": None if self.array is None else list(self.array),
+            "map": None if self.map is None else dict(self.map),
+        }
+        return {"name": self.name, **{k: v for k, v in given.items() if v is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """``name`` is empty where the plugin is to be discovered."""
+
+    name: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[PluginParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One element of ``source`` or ``sources[]``. At most one tool block is set; a
-    ``plugin`` block is kept in the document and refused at render."""
+    """One element of ``source`` or ``sources[]``. At most one tool block is set, but for
+    ``kustomize`` beside ``helm``: it is what happens to Helm's output then."""
 
     repo_url: str
     path: str = ""
@@ -112,7 +138,7 @@ class Source:
     helm: HelmSource | None = None
     kustomize: KustomizeSource | None = None
     directory: DirectorySource | None = None
-    plugin: bool = False
+    plugin: PluginSource | None = None
 
     @property
     def follows(self) -> str:
@@ -274,6 +300,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)
@@ -323,3 +350,4 @@ class Application:
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
     holds: Holds = NOTHING_HELD
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

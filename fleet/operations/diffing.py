@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import apply, get_object, meta_of, writers
-from fleet.diff import compare, mask_object, remove_ignored, unified
+from fleet.diff import compare, mask_object, remove_ignored, unified, without_mutations
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -25,24 +25,27 @@ from fleet.errors import (
     SpecInvalid,
 )
 from fleet.model.applications import Application, LiveResource
-from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.clusters import ApiKind, Cluster, Discovery, is_itself
 from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
-from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
+from fleet.model.objects import GroupKind, Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
+from fleet.operations.ignoring import rules_about, rules_for, spelling_rules
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
-from fleet.operations.views import scope_of
+from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
+    includes_mutations,
     kinds_brought,
     prepare,
     read_application_options,
+    without_itself,
 )
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
@@ -134,7 +137,10 @@ async def diff_application(
         namespace=app.summary.namespace,
         discovery_scope=scope_of(site.discovery),
         sync_options=app.document.spec.sync_policy.options,
+        policy=policy_for(runtime, site.cluster),
     )
+    if is_itself(site.cluster.name, site.cluster.server):
+        prepared = without_itself(prepared, app.summary.name)
     pruned = _pruned(app, prepared)
     answers = await asyncio.gather(
         *(_compared(site, object, prepared) for object in prepared.objects),
@@ -215,7 +221,8 @@ async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
         # the application was visible, so what it is deployed to may be asked about it
         cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
         project = await projects.get_project(tx, scope, app.summary.project)
-    link = await runtime.connections.link(cluster_id, cluster.name, connection)
+    shared = await runtime.connections.link(cluster_id, cluster.name, connection)
+    link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
     return Site(runtime, app, cluster, project.spec, link, discovery)
@@ -236,7 +243,7 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
     kind = kind_at(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
-            return _shown(site, None, wanted.manifest, None)
+            return await _shown(site, None, wanted.manifest, None)
         raise KindUnknown(
             f"{wanted.ref}: the cluster does not serve {wanted.ref.group_kind} in version"
             f" {wanted.version}",
@@ -251,9 +258,13 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
         )
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
-            return _shown(site, None, wanted.manifest, None)
+            return await _shown(site, None, wanted.manifest, None)
         raise
-    return _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
+    after = predicted.object
+    own = annotations_of(wanted.manifest)
+    if live is not None and not includes_mutations(site.app.document.annotations, own):
+        after = without_mutations(live, after)
+    return await _shown(site, live, after, meta_of(kind, live) if live else None)
 
 
 def _awaits_namespace(
@@ -275,22 +286,31 @@ async def _prune(site: Site, row: LiveResource) -> Shown | None:
     if kind is None:
         return None  # with its kind the object went, too
     live = await get_object(site.link.client, kind, row.ref.namespace, row.ref.name)
-    return None if live is None else _shown(site, live, None, None)
+    return None if live is None else await _shown(site, live, None, None)
 
 
-def _shown(
+async def _shown(
     site: Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
 ) -> Shown | None:
-    rules = site.app.document.spec.ignore_differences
+    rules = rules_for(site.runtime, site.app.document.spec)
     fields = meta.managed_fields if meta else []
+    spellings = spelling_rules(site.runtime.resources, live or {}, predicted or {})
     sides = [
-        side and remove_ignored(side, rules, managed_fields=fields) for side in (live, predicted)
+        side
+        and remove_ignored(
+            side,
+            await rules_about(site.runtime.jq, rules, side) + spelling,
+            managed_fields=fields,
+        )
+        for side, spelling in zip((live, predicted), spellings, strict=True)
     ]
     diff = compare(
         *sides,
         salt=secrets.token_bytes(16),
         sensitive_annotations=site.runtime.settings.sensitive_annotations,
         writers=writers(fields) if meta else {},
+        keep_status=meta is not None
+        and policy_for(site.runtime, site.cluster).keeps_status(meta.ref.group_kind),
     )
     if not diff.is_different:
         return None

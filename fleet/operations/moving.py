@@ -45,16 +45,22 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Move:
-    """Where an application goes, and from where."""
+    """Where an application goes, and from where. ``cluster`` and ``project`` are None while they
+    are awaited."""
 
     held: ApplicationRef
     document: ApplicationDocument
-    cluster: Cluster
-    project: Project
+    cluster: Cluster | None
+    project: Project | None
+
+    @property
+    def there(self) -> str:
+        wanted = self.document.spec.destination
+        return self.cluster.name if self.cluster else wanted.name or wanted.server
 
     @property
     def changes_cluster(self) -> bool:
-        return self.held.cluster_id not in (None, self.cluster.id)
+        return self.held.cluster_id not in (None, self.cluster.id if self.cluster else None)
 
     @property
     def changes_namespace(self) -> bool:
@@ -62,7 +68,7 @@ class Move:
 
     @property
     def changes_project(self) -> bool:
-        return self.held.project != self.project.name
+        return self.held.project != self.document.spec.project
 
     @property
     def changes_anything(self) -> bool:
@@ -94,7 +100,7 @@ async def take_leave(
     steps: list[str] = []
     if move.changes_project:
         _require_allowed(move, left)
-        steps.append(f"from now on project {move.project.name} decides about its objects")
+        steps.append(f"from now on project {move.document.spec.project} decides about its objects")
     if move.changes_cluster:
         steps += await _leave_cluster(tx, actor, move, left, fate, now)
     elif move.changes_namespace:
@@ -109,15 +115,15 @@ async def arrive(tx: Tx, actor: Actor, move: Move, now: datetime) -> tuple[str, 
     Raises:
         Refused: it is being pruned by now.
     """
-    if not move.changes_cluster:
+    if not move.changes_cluster or move.cluster is None:
         return ()
     back = await leaving.take_back(tx, actor, move.held, move.cluster.id, now)
     return (f"{back} objects that it left there are its own again",) if back else ()
 
 
 def _require_allowed(move: Move, left: Sequence[LiveResource]) -> None:
-    if move.changes_cluster:
-        return  # they are not the new project's to allow
+    if move.changes_cluster or move.project is None or move.cluster is None:
+        return  # they are not the new project's to allow, or it is not there to say
     gate = gate_of(move.project.spec, move.cluster)
     refused = [
         f"{row.ref}: {decision.reason}"
@@ -156,7 +162,7 @@ async def _leave_cluster(
     fate: Fate | None,
     now: datetime,
 ) -> list[str]:
-    held, old, new = move.held, move.held.cluster, move.cluster.name
+    held, old, new = move.held, move.held.cluster, move.there
     document = (await holds.hold_application(tx, held.id)).document
     if fate is None and not deletes_its_objects(finalizers_of(document)):
         raise Refused(

@@ -7,18 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound, Refused
-from fleet.model.applications import (
-    IN_CLUSTER_NAME,
-    ApplicationDocument,
-    Destination,
-    Source,
-)
-from fleet.model.clusters import Cluster
-from fleet.model.ids import ProjectId, RepositoryId
-from fleet.model.projects import Project
+from fleet.model.applications import ApplicationDocument, Destination, Source
+from fleet.model.clusters import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster, is_itself
+from fleet.model.ids import ApplicationId, ProjectId, RepositoryId
+from fleet.model.projects import Project, is_awaited
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
 from fleet.operations.crashpoints import committing
+from fleet.operations.itself.telling import tell_of
 from fleet.operations.moving import Fate, Move, arrive, take_leave
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to, may_use_source
@@ -51,11 +47,13 @@ async def put_application(
     generation: int | None = None,
     fate: Fate | None = None,
     dry_run: bool = False,
+    early: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
 
     Args:
         upsert: whether one of this name may exist already.
+        early: its project and its cluster may come later; until then it waits, and says so.
         generation: the one that the change was made from; another by now is refused.
         fate: of its objects in a cluster that it leaves; None as its finalizer says.
         dry_run: say what would become of it, and change nothing.
@@ -68,10 +66,13 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = _Desk(tx, actor, scope, runtime.now())
+        desk = Desk(tx, actor, scope, runtime.now())
         async with rehearsed(tx, undo=dry_run):
-            put = await desk.put(document, upsert=upsert, generation=generation, fate=fate)
+            put = await desk.put(
+                document, upsert=upsert, generation=generation, early=early, fate=fate
+            )
             await desk.wake()
+    await tell_of(runtime.db, () if dry_run else desk.children)
     return put
 
 
@@ -83,6 +84,7 @@ async def put_applications(
     *,
     upsert: bool,
     dry_run: bool = False,
+    early: bool = False,
 ) -> list[Put | FleetError]:
     """``put_application`` for many: one answer each, in order; none stops the others.
 
@@ -91,6 +93,7 @@ async def put_applications(
 
     Args:
         upsert: whether applications of these names may exist already.
+        early: as ``put_application``.
         dry_run: say what would become of each, and change nothing.
     """
     answers: list[Put | FleetError] = []
@@ -98,10 +101,14 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = _Desk(tx, actor, scope, runtime.now())
-                found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
+                desk = Desk(tx, actor, scope, runtime.now())
+                found = [
+                    await desk.try_to_put(one, upsert=upsert, undo=dry_run, early=early)
+                    for one in chunk
+                ]
                 if not dry_run:
                     await desk.wake()
+            await tell_of(runtime.db, () if dry_run else desk.children)
         except FleetError as error:
             # the transaction as a whole: what was answered inside it is void
             found = [error] * len(chunk)
@@ -109,7 +116,7 @@ async def put_applications(
     return answers
 
 
-class _Desk:
+class Desk:
     """Puts applications in one transaction, and asks for what they share once."""
 
     def __init__(self, tx: Tx, actor: Actor, scope: Scope, now: datetime) -> None:
@@ -120,16 +127,19 @@ class _Desk:
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
         self._clusters: dict[Destination, Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
-        self._touched: set[RepositoryId] = set()
+        #: changed, and another application has them in Git
+        self.children: list[ApplicationId] = []
+        #: repositories to poll
+        self.touched: set[RepositoryId] = set()
 
     async def try_to_put(
-        self, document: ApplicationDocument, *, upsert: bool, undo: bool
+        self, document: ApplicationDocument, *, upsert: bool, undo: bool, early: bool = False
     ) -> Put | FleetError:
         """``put`` by itself: refused, it leaves nothing behind in the transaction."""
         known = dict(self._repositories)
         try:
             async with rehearsed(self._tx, undo=undo):
-                put = await self.put(document, upsert=upsert)
+                put = await self.put(document, upsert=upsert, early=early)
         except FleetError as error:
             self._repositories = known  # a row that it made is gone again
             return error
@@ -143,13 +153,16 @@ class _Desk:
         *,
         upsert: bool,
         generation: int | None = None,
+        early: bool = False,
         fate: Fate | None = None,
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
         steps: tuple[str, ...] = ()
-        project, project_id = await self._project(spec.project)
-        cluster = await self._cluster(spec.destination)
-        _check_project(document, project, cluster)
+        project, project_id = await self._project(spec.project, early=early)
+        cluster = await self._cluster(spec.destination, early=early)
+        missing = _missing(document, project, cluster)
+        if project is not None:
+            _check_project(document, project, cluster)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
@@ -163,40 +176,61 @@ class _Desk:
                 held.id,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
             steps += await arrive(tx, actor, move, self._now)
             action = "configured" if changed else "unchanged"
+            self.children += [held.id] if changed and held.is_child else []
         else:
             await applications.create_application(
                 tx,
                 actor,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
             action = "created"
         if action != "unchanged":
-            self._touched.update(ids)
-        return Put(document.name, action, (*document.warnings, *steps))
+            self.touched.update(ids)
+        if missing and cluster is None:
+            # no pass will ever look at it, until there is a cluster
+            await applications.note_missing(tx, document.name, missing)
+        return Put(document.name, action, (*document.warnings, *missing, *steps))
 
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
-        await queue.wake(self._tx, "poll", [str(id) for id in self._touched])
+        await queue.wake(self._tx, "poll", [str(id) for id in self.touched])
 
-    async def _project(self, name: str) -> tuple[Project, ProjectId]:
-        if name not in self._projects:
+    async def _project(self, name: str, *, early: bool) -> tuple[Project | None, ProjectId]:
+        """The project; None while it is awaited."""
+        if name in self._projects:
+            return self._projects[name]
+        try:
             project = await projects.get_project(self._tx, self._scope, name)
-            id = await projects.project_id(self._tx, self._scope, name)
-            self._projects[name] = project, id
-        return self._projects[name]
+            if is_awaited(project.document):
+                raise NotFound(f"AppProject/{name} does not exist", object=f"AppProject/{name}")
+        except NotFound:
+            id = await projects.ensure_awaited(self._tx, self._actor, name) if early else None
+            # one that is there and may not be seen is none to wait for
+            if id is None or not is_awaited(await projects.document_of(self._tx, id)):
+                raise
+            return None, id
+        id = await projects.project_id(self._tx, self._scope, name)
+        self._projects[name] = project, id
+        return project, id
 
-    async def _cluster(self, wanted: Destination) -> Cluster:
+    async def _cluster(self, wanted: Destination, *, early: bool) -> Cluster | None:
+        """The cluster; None where it may come later."""
         place = replace(wanted, namespace="")
         if place not in self._clusters:
-            self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+            try:
+                self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+            except NotFound:
+                if not early:
+                    raise
+                return None
         return self._clusters[place]
 
     async def _repository(self, source: Source) -> RepositoryId:
@@ -217,6 +251,8 @@ def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
 
 
 async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    if is_itself(wanted.name, wanted.server):
+        return await _itself(tx, scope, wanted)
     if wanted.name:
         return await clusters.get_cluster(tx, scope, wanted.name)
     found = await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
@@ -229,21 +265,46 @@ async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
     return found
 
 
-def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:
+async def _itself(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    """The cluster that is called as Argo CD calls its own, by its name or by its address; made
+    where nobody registered one, for what Fleet itself holds."""
+    named = await clusters.find_by_name(tx, scope, IN_CLUSTER_NAME)
+    there = await clusters.find_by_server(tx, scope, IN_CLUSTER_SERVER)
+    found = (named or there) if wanted.name else (there or named)
+    return found or await clusters.ensure_itself(tx)
+
+
+def _missing(
+    document: ApplicationDocument, project: Project | None, cluster: Cluster | None
+) -> tuple[str, ...]:
+    """What the document names and what is not there yet."""
+    wanted = document.spec.destination
+    found = []
+    if project is None:
+        found.append(f"AppProject/{document.spec.project} does not exist yet")
+    if cluster is None:
+        found.append(f"cluster {wanted.name or wanted.server} is not registered yet")
+    return tuple(found)
+
+
+def _check_project(
+    document: ApplicationDocument, project: Project, cluster: Cluster | None
+) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
-    decisions.append(
-        may_deploy_to(
-            project.spec,
-            server=cluster.server,
-            cluster_name=cluster.name,
-            namespace=document.spec.destination.namespace,
+    if cluster is not None:  # else each object is asked about once there is one
+        decisions.append(
+            may_deploy_to(
+                project.spec,
+                server=cluster.server,
+                cluster_name=cluster.name,
+                namespace=document.spec.destination.namespace,
+            )
         )
-    )
     for decision in decisions:
         if not decision:
             raise Forbidden(f"{about}: {decision.reason}", object=about)
-    if cluster.project and cluster.project != project.name:
+    if cluster and cluster.project and cluster.project != project.name:
         raise Forbidden(
             f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
         )

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
-from fleet.model.clusters import Cluster, Discovery
+from fleet.model.clusters import Cluster, Discovery, is_itself
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, Prepared, prepare
+from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare, without_itself
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -31,6 +32,8 @@ class View:
         owners: of objects that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        ignored: what may differ in each of the objects that are wanted.
+        policy: which kinds are left out.
     """
 
     app: DirtyApplication
@@ -42,6 +45,8 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    ignored: Ignored = NOTHING
+    policy: KindPolicy = KindPolicy()
 
     @property
     def is_skipped(self) -> bool:
@@ -70,6 +75,11 @@ def scope_of(discovery: Discovery) -> DiscoveryScope:
     return served
 
 
+def policy_for(runtime: Runtime, cluster: Cluster) -> KindPolicy:
+    """What the settings say about kinds on the cluster."""
+    return KindPolicy(runtime.resources, (cluster.server, cluster.name))
+
+
 async def gather(
     runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
 ) -> list[View]:
@@ -79,14 +89,26 @@ async def gather(
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
-    async with runtime.db.reading() as tx:
+    # one moment for an operation and what it did; else a question of its own, without BEGIN
+    moment = runtime.db.reading if running else runtime.db.asking
+    async with moment() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
-        now = runtime.now()
-        views = [_view(_held(app, now), operations, resources[app.id]) for app in apps]
+        now, policy = runtime.now(), policy_for(runtime, cluster)
+        views = [_view(_held(app, now), operations, resources[app.id], policy) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
-        return await _with_owners(tx, cluster.id, views)
+        views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
+        views = await _with_owners(tx, cluster.id, views)
+    return [await _with_ignored(runtime, view) for view in views]
+
+
+async def _with_ignored(runtime: Runtime, view: View) -> View:
+    rules = rules_for(runtime, view.spec)
+    if not rules or view.prepared is None:
+        return view
+    wanted = (object.manifest for object in view.prepared.objects)
+    ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
+    return replace(view, ignored=ignored)
 
 
 def _held(app: DirtyApplication, now: datetime) -> DirtyApplication:
@@ -112,6 +134,7 @@ def _view(
     app: DirtyApplication,
     operations: Mapping[OperationId, Operation],
     resources: Iterable[work.ResourceRow],
+    policy: KindPolicy,
 ) -> View:
     entries = tuple(resources)
     return View(
@@ -122,6 +145,7 @@ def _view(
         rows={entry.live.ref: entry.live for entry in entries},
         seen={entry.live.ref: entry.seen for entry in entries if entry.stale},
         operation=operations.get(app.operation_id) if app.operation_id else None,
+        policy=policy,
     )
 
 
@@ -129,6 +153,7 @@ def _prepared(
     runtime: Runtime,
     view: View,
     sets: Mapping[str, tuple[Manifest, ...]],
+    cluster: Cluster,
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
@@ -141,7 +166,10 @@ def _prepared(
         namespace=view.app.namespace,
         discovery_scope=scope_of(discovery),
         sync_options=view.spec.sync_policy.options,
+        policy=view.policy,
     )
+    if is_itself(cluster.name, cluster.server):
+        prepared = without_itself(prepared, view.app.name)
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
     return replace(view, prepared=prepared, hooks=prepared.hooks)

@@ -10,13 +10,14 @@ from fleet.cluster import Gate
 from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.ids import ApplicationId
-from fleet.model.objects import ObjectRef
+from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.allowing import gate_of
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
+from fleet.operations.ignoring import rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
 from fleet.operations.windowing import check_windows
@@ -51,14 +52,16 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
     return Workplace(
         runtime=place.runtime,
         cluster_id=place.cluster.id,
-        link=place.link,
+        link=place.link.on_behalf(view.app.id),
         discovery=place.discovery,
         application_id=_tracked(view),
         gate=_gate(place, view, carries_out),
         propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
-        ignored=view.spec.ignore_differences,
+        ignored=rules_for(place.runtime, view.spec),
+        policy=view.policy,
+        annotations=annotations_of(view.app.document),
         sync_options=_sync_options(view),
         awaits_end=view.app.deleting is not None,
     )

@@ -34,6 +34,7 @@ from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import Condition
 from fleet.model.scope import Scope
 from fleet.model.selectors import Selector
@@ -118,6 +119,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         APPLICATIONS.c.health_since,
         APPLICATIONS.c.refresh,
         APPLICATIONS.c.urgency,
+        APPLICATIONS.c.orphans,
     )
     row = (await tx.execute(query.where(APPLICATIONS.c.name == name))).one_or_none()
     if row is None:
@@ -142,6 +144,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
         holds=holds_from_json(row.holds).at(fresh.now),
+        orphans=tuple(ObjectRef.from_key(key) for key in row.orphans),
     )
 
 

@@ -23,6 +23,7 @@ from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.sightings import UNLISTED
 from fleet.registry.statements import text
+from fleet.registry.together import Together, Writes, together
 
 
 async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
@@ -31,12 +32,17 @@ async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
     Raises:
         LeaseLost: a pass with a higher epoch has written since.
     """
-    done = await tx.execute(
+    async with together(tx) as said:
+        fence_all(said, cluster, epoch)
+
+
+def fence_all(said: Together, cluster: ClusterId, epoch: int) -> None:
+    """``fence`` for what is said together, as the first of it."""
+    said.demand(
         text("update clusters set pass_epoch = :epoch where id = :id and pass_epoch <= :epoch"),
         {"epoch": epoch, "id": cluster},
+        LeaseLost("a newer pass over this cluster has begun; this one stops"),
     )
-    if done.rowcount == 0:
-        raise LeaseLost("a newer pass over this cluster has begun; this one stops")
 
 
 async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
@@ -48,12 +54,20 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
-    """Kinds that have objects in an inventory on the cluster, each with a version."""
+async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; and
+    whether somebody wants to know of orphans, or did."""
     rows = await tx.execute(
-        text("select managed_kinds from clusters where id = :id"), {"id": cluster}
+        text(
+            "select managed_kinds, exists(select from applications a"
+            "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            " from clusters c where id = :id"
+        ),
+        {"id": cluster},
     )
-    return kinds_of(rows.scalar_one_or_none() or [])
+    row = rows.one_or_none()
+    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
@@ -65,7 +79,7 @@ def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
     return tuple(found)
 
 
-async def note_kinds(tx: Tx, cluster: ClusterId) -> None:
+async def note_kinds(tx: Writes, cluster: ClusterId) -> None:
     """Write down which kinds are managed, if that changed; inventories say which."""
     await tx.execute(
         text(
@@ -115,6 +129,9 @@ class DirtyApplication:
     synced_revision: str
     deleting: dict[str, Any] | None
     holds: Holds
+    judged_key: str  # what its standing is about
+    is_child: bool  # another application has it in Git
+    orphans: tuple[str, ...] = ()
 
 
 _DIRTY = """
@@ -124,8 +141,10 @@ _DIRTY = """
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting, a.holds
+      a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
+      a.holds
     from applications a join projects p on p.id = a.project_id
+      left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
 """
@@ -172,6 +191,9 @@ def _dirty_of(row: Any) -> DirtyApplication:
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
         holds=holds_from_json(row["holds"]),
+        judged_key=row["judged_key"],
+        is_child=row["is_child"],
+        orphans=tuple(row["orphans"]),
     )
 
 
@@ -223,6 +245,7 @@ def _resource_of(row: Any) -> ResourceRow:
         message=row["message"],
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
+        ignore_extraneous=row["ignore_extraneous"],
     )
     return ResourceRow(live, row["seen_version"])
 
@@ -272,6 +295,7 @@ _RESOURCE_COLUMNS = (
     ("requires_pruning", "boolean"),
     ("message", "text"),
     ("drift", "jsonb"),
+    ("ignore_extraneous", "boolean"),
 )
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
 
@@ -295,7 +319,7 @@ _UPSERT_RESOURCES = _resource_upsert()
 
 
 async def put_resources(
-    tx: Tx, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
+    tx: Writes, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
 ) -> None:
     """Insert or replace rows; what a watch has seen meanwhile (``seen_version``) stays."""
     if not entries:
@@ -331,10 +355,11 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
         "message": entry.message,
         "drift": list(entry.drift),
         "images": list(entry.images),
+        "ignore_extraneous": entry.ignore_extraneous,
     }
 
 
-async def remove_resources(tx: Tx, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
+async def remove_resources(tx: Writes, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
     """Forget objects: pruned, or no longer wanted and never there."""
     if not entries:
         return

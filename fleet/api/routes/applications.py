@@ -16,6 +16,7 @@ from fleet.api.shapes import (
     history_shape,
     operation_shape,
     page,
+    ref_shape,
     resource_shape,
     summary_shape,
     time_text,
@@ -38,11 +39,15 @@ from fleet.registry.applications import ApplicationFilter, ApplicationRef, Fresh
 from fleet.registry.database import Tx
 
 router = guarded_router("applications")
+ORPHANED = Query(description="Objects in its namespace that belong to no application, instead.")
 
 
 class CreateBody(Body):
+    """``validate`` false: what it names, a project and a cluster, may come later."""
+
     document: Document
     upsert: bool = False
+    checked: Annotated[bool, Field(alias="validate")] = True
 
 
 class ReplaceBody(Body):
@@ -135,7 +140,12 @@ async def post_application(
     for action in ("create", "update") if may_exist else ("create",):
         await caller.require(action, "applications", document.name, document.spec.project)
     put = await putting.put_application(
-        caller.runtime, caller.actor, caller.scope, document, upsert=may_exist
+        caller.runtime,
+        caller.actor,
+        caller.scope,
+        document,
+        upsert=may_exist,
+        early=not body.checked,
     )
     return await _put(caller, put)
 
@@ -212,11 +222,15 @@ async def delete_application(
 
 
 @router.get("/applications/{name}/resources", summary="Its objects, with sync and health")
-async def get_resources(caller: Calling, name: str) -> dict[str, Any]:
+async def get_resources(
+    caller: Calling, name: str, orphaned: Annotated[bool, ORPHANED] = False
+) -> dict[str, Any]:
     """One page: the objects of one application are compared, and answered, together."""
     await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
         app = await whole(tx, caller, name)
+    if orphaned:
+        return page(map(ref_shape, app.orphans), "")
     return page(map(resource_shape, app.resources), "")
 
 
