@@ -36,6 +36,7 @@ from fleet.cluster.ownership import (
     readable_path,
     writers,
 )
+from fleet.cluster.patching import patch_object
 from fleet.cluster.reading import (
     get_metadata,
     get_object,
@@ -96,6 +97,7 @@ __all__ = [
     "open_client",
     "owned_fields",
     "ownership",
+    "patch_object",
     "paths_owned",
     "pod_logs",
     "probe",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import get_object, meta_of, writers
@@ -90,7 +90,7 @@ class Manifests:
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
     """An application where it is: its cluster, what that serves, what the project allows."""
 
     runtime: Runtime
@@ -113,13 +113,14 @@ async def diff_application(
     scope: Scope,
     name: str,
     *,
-    revision: str = "",
+    revisions: Mapping[int, str] | None = None,
     given: Sequence[Manifest] | None = None,
 ) -> ApplicationDiff:
     """What a sync would change now.
 
     Args:
-        revision: render at this one instead of taking what is wanted now.
+        revisions: render at these, by the source's position from 0, instead of taking what is
+            wanted now.
         given: compare these instead, as rendered on somebody's own machine.
 
     Raises:
@@ -127,11 +128,11 @@ async def diff_application(
         Refused: it has no cluster, or nothing could be rendered yet.
         ClusterError: the cluster did not answer.
     """
-    if revision and given is not None:
+    if revisions and given is not None:
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
-    app = await _application(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, given)
-    site = await _site(runtime, scope, app)
+    app = await application_of(runtime, scope, name)
+    wanted = await _wanted(runtime, app, revisions or {}, given)
+    site = await site_of(runtime, scope, app)
     prepared = prepare(
         wanted.items,
         application_id=app.summary.id,
@@ -180,20 +181,23 @@ def _sorted_out(
     return tuple(shown), tuple(failures)
 
 
-async def _application(runtime: Runtime, scope: Scope, name: str) -> Application:
+async def application_of(runtime: Runtime, scope: Scope, name: str) -> Application:
     fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
     async with runtime.db.reading() as tx:
         return await get_application(tx, scope, name, fresh=fresh)
 
 
 async def _wanted(
-    runtime: Runtime, app: Application, revision: str, given: Sequence[Manifest] | None
+    runtime: Runtime,
+    app: Application,
+    revisions: Mapping[int, str],
+    given: Sequence[Manifest] | None,
 ) -> Manifests:
     """What to compare with, not masked yet."""
     if given is not None:
         return Manifests(tuple(given), ())
-    if revision:
-        rendered = await render_at(runtime, app.summary.id, revision)
+    if revisions:
+        rendered = await render_at(runtime, app.summary.id, revisions)
         return Manifests(rendered.manifests, rendered.revisions)
     if not app.manifests_sha256:
         conditions = "; ".join(c.message for c in app.summary.conditions)
@@ -208,7 +212,7 @@ async def _wanted(
     return Manifests(objects, app.revisions)
 
 
-async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
+async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
     cluster_id = app.summary.cluster_id
     if cluster_id is None:
         raise Refused(
@@ -224,7 +228,7 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
     link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
-    return _Site(runtime, app, cluster, project.spec, link, discovery)
+    return Site(runtime, app, cluster, project.spec, link, discovery)
 
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
@@ -233,13 +237,13 @@ def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
     return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
 
 
-def _kind(site: _Site, ref: ObjectRef, version: str) -> ApiKind | None:
+def kind_at(site: Site, ref: ObjectRef, version: str) -> ApiKind | None:
     found = site.discovery.find(ref.group_kind, version)
     return found if found is None or not version or found.version == version else None
 
 
-async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
-    kind = _kind(site, wanted.ref, wanted.version)
+async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
+    kind = kind_at(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
             return await _shown(site, None, wanted.manifest, None)
@@ -267,7 +271,7 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
 
 
 def _awaits_namespace(
-    site: _Site, wanted: DesiredObject, prepared: Prepared, refused: ObjectRejected
+    site: Site, wanted: DesiredObject, prepared: Prepared, refused: ObjectRejected
 ) -> bool:
     """The dry run only failed because the sync would make the namespace first."""
     options = read_application_options(site.app.document.spec.sync_policy.options)
@@ -280,8 +284,8 @@ def _awaits_namespace(
     return refused.reason == "NotFound" and bool(namespace) and (own or listed)
 
 
-async def _prune(site: _Site, row: LiveResource) -> Shown | None:
-    kind = _kind(site, row.ref, row.version)
+async def _prune(site: Site, row: LiveResource) -> Shown | None:
+    kind = kind_at(site, row.ref, row.version)
     if kind is None:
         return None  # with its kind the object went, too
     live = await get_object(site.link.client, kind, row.ref.namespace, row.ref.name)
@@ -289,7 +293,7 @@ async def _prune(site: _Site, row: LiveResource) -> Shown | None:
 
 
 async def _shown(
-    site: _Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
+    site: Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
 ) -> Shown | None:
     rules = rules_for(site.runtime, site.app.document.spec)
     fields = meta.managed_fields if meta else []
@@ -325,8 +329,8 @@ async def wanted_manifests(
     Raises:
         NotFound, Refused, SourceError, RenderError: as ``diff_application``.
     """
-    app = await _application(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, None)
+    app = await application_of(runtime, scope, name)
+    wanted = await _wanted(runtime, app, {0: revision} if revision else {}, None)
     return Manifests(_masked(runtime, wanted.items), wanted.revisions)
 
 
@@ -336,9 +340,9 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
     Raises:
         ClusterError: an object could not be read: an incomplete answer is none.
     """
-    app = await _application(runtime, scope, name)
-    site = await _site(runtime, scope, app)
-    kinds = [(row.ref, _kind(site, row.ref, row.version)) for row in app.resources]
+    app = await application_of(runtime, scope, name)
+    site = await site_of(runtime, scope, app)
+    kinds = [(row.ref, kind_at(site, row.ref, row.version)) for row in app.resources]
     found = await asyncio.gather(
         *(
             get_object(site.link.client, kind, ref.namespace, ref.name)

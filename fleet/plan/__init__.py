@@ -42,6 +42,7 @@ from fleet.plan.options import (
     read_outliving_options,
 )
 from fleet.plan.order import apply_key, wave_of
+from fleet.plan.pausing import held_back, paused_triggers
 from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
@@ -72,6 +73,7 @@ __all__ = [
     "ending_tasks",
     "heal_at",
     "heal_delay",
+    "held_back",
     "hook_policies",
     "ignores_extraneous",
     "includes_mutations",
@@ -82,6 +84,7 @@ __all__ = [
     "next_attempt",
     "next_tasks",
     "outliving_options",
+    "paused_triggers",
     "prepare",
     "read_application_options",
     "read_hook",

@@ -12,7 +12,8 @@ The rules, in the order in which they are asked:
 5. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
    deleted; never while the render or a list was incomplete; never everything at once
    without ``allowEmpty``. Prunes follow all applies, in the reverse order.
-6. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
+6. What goes to another namespace is pruned where it was once all that was applied is well.
+7. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
    pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
 
 A plan does not depend on the order of its inputs.
@@ -131,7 +132,7 @@ def build_plan(situation: Situation) -> Plan:
     namespace = _namespace_task(
         situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
     )
-    prune_last = situation.application_options.prune_last
+    prune_last = situation.application_options.prune_last or _moves(situation, prunes)
     last = [*hooks[SyncPhase.POST_SYNC], *(task for task in prunes if prune_last or task.last)]
     applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
@@ -276,6 +277,17 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
             is_last = not reason and situation.options_of(resource.ref).prune_last
             (kept if reason else prunes).append(replace(task, last=True) if is_last else task)
     return _in_prune_order(prunes), kept
+
+
+def _moves(situation: Situation, prunes: Iterable[Task]) -> bool:
+    """Whether an object goes to another namespace: what it was stays until what it is now is
+    well."""
+    wanted = {(o.ref.group, o.ref.kind, o.ref.name) for o in situation.desired if o.namespaced}
+    return any(
+        (task.ref.group, task.ref.kind, task.ref.name) in wanted
+        for task in prunes
+        if task.ref.namespace
+    )
 
 
 def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:

@@ -1,6 +1,27 @@
 """``fleet app``: what runs where, from which source. Its verbs register themselves."""
 
-from fleet.cli.app import diffing, syncing, viewing, waiting, writing
+from fleet.cli.app import (
+    by_hand,
+    deleting,
+    diffing,
+    holding,
+    sources,
+    syncing,
+    viewing,
+    waiting,
+    writing,
+)
 from fleet.cli.app.group import app
 
-__all__ = ["app", "diffing", "syncing", "viewing", "waiting", "writing"]
+__all__ = [
+    "app",
+    "by_hand",
+    "deleting",
+    "diffing",
+    "holding",
+    "sources",
+    "syncing",
+    "viewing",
+    "waiting",
+    "writing",
+]
