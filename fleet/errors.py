@@ -32,6 +32,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  └─ ObjectRejected             the API server refused one object                       3 · 422
 │     ├─ FieldConflict           another manager owns fields that we would set           3 · 409
 │     ├─ ImmutableField          the field cannot change on a live object                3 · 422
+│     ├─ FieldUnknown            the kind's schema has no such field                     3 · 422
 │     └─ AdmissionDenied         an admission webhook or policy said no                  3 · 422
 ├─ RegistryError                 PostgreSQL did not do what it was asked                 3 · 500
 │  ├─ RegistryUnavailable        down, full, restarting; transient                       4 · 503
@@ -298,6 +299,20 @@ class FieldConflict(ObjectRejected):
 
 class ImmutableField(ObjectRejected):
     pass
+
+
+class FieldUnknown(ObjectRejected):
+    """The kind's schema does not have some of the fields of an object.
+
+    Args:
+        fields: their paths, as the server spells them; () when it named none.
+    """
+
+    def __init__(
+        self, message: str, *, fields: tuple[str, ...] = (), hint: str = "", object: str = ""
+    ) -> None:
+        super().__init__(message, reason="Invalid", hint=hint, object=object)
+        self.fields = fields
 
 
 class AdmissionDenied(ObjectRejected):

@@ -18,6 +18,7 @@ from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
 from fleet.cluster.metadata import meta_of
+from fleet.cluster.migrating import APPLIERS, by_hand, foreign_entries, migrated
 from fleet.cluster.onboarding import (
     create_service_account,
     remove_service_account,
@@ -43,6 +44,7 @@ from fleet.cluster.reading import (
     list_objects,
     pod_logs,
 )
+from fleet.cluster.replacing import create, put_managed_fields, replace
 from fleet.cluster.transport import ClusterClient, open_client
 from fleet.cluster.watching import watch
 from fleet.cluster.writing import (
@@ -55,6 +57,7 @@ from fleet.cluster.writing import (
 )
 
 __all__ = [
+    "APPLIERS",
     "NAMESPACE",
     "WELL_KNOWN_EXEC",
     "Answer",
@@ -67,11 +70,13 @@ __all__ = [
     "apply",
     "argocd_config",
     "aws_token_arguments",
+    "by_hand",
     "checked_connection",
     "cluster_uid",
     "connection_from_argocd",
     "connection_of",
     "contexts_of",
+    "create",
     "create_service_account",
     "current_context",
     "delete",
@@ -81,12 +86,14 @@ __all__ = [
     "facts",
     "field_paths",
     "fields_hash",
+    "foreign_entries",
     "get_metadata",
     "get_object",
     "list_metadata",
     "list_objects",
     "lost_fields",
     "meta_of",
+    "migrated",
     "open_client",
     "owned_fields",
     "ownership",
@@ -94,8 +101,10 @@ __all__ = [
     "paths_owned",
     "pod_logs",
     "probe",
+    "put_managed_fields",
     "readable_path",
     "remove_service_account",
+    "replace",
     "request_token",
     "rotate",
     "watch",

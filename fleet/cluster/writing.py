@@ -61,7 +61,7 @@ async def apply(
             not serve it (any more).
         ClusterError: as ``ClusterClient.send``; then it is unknown whether it was done.
     """
-    namespace, name, body = _addressed(kind, manifest)
+    namespace, name, body = addressed(kind, manifest)
     verb = "dry-run" if dry_run else "apply"
     gate(kind, namespace, name, verb)
     call = call_about(
@@ -240,7 +240,7 @@ def _ours(live: LiveMeta, labels: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in labels.items() if f".metadata.labels.{k}" in paths}
 
 
-def _addressed(kind: ApiKind, manifest: Manifest) -> tuple[str, str, bytes]:
+def addressed(kind: ApiKind, manifest: Manifest) -> tuple[str, str, bytes]:
     """Namespace, name and body of what is sent, in agreement with one another."""
     meta = metadata_of(manifest)
     name, namespace = meta.get("name"), meta.get("namespace") or ""

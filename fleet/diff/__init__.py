@@ -26,12 +26,15 @@ from fleet.diff.merging import applied_to, managed_fields
 from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
-from fleet.diff.projection import projection, projection_sha256
+from fleet.diff.projection import NAMED, projection, projection_sha256
 from fleet.diff.respect import graft, respecting
 from fleet.diff.show import side_by_side, unified
+from fleet.diff.threeway import named_fields, three_way
+from fleet.diff.undeclared import without_fields
 from fleet.diff.yaml_text import printable
 
 __all__ = [
+    "NAMED",
     "Reason",
     "Verdict",
     "applied_sha256",
@@ -45,6 +48,7 @@ __all__ = [
     "managed_fields",
     "mask_object",
     "matches",
+    "named_fields",
     "normalize",
     "pointers_of",
     "printable",
@@ -57,7 +61,9 @@ __all__ = [
     "sha256_of_all",
     "side_by_side",
     "sorted_manifests",
+    "three_way",
     "unified",
+    "without_fields",
     "without_husks",
     "without_mutations",
 ]

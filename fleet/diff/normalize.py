@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.model.objects import INSTANCE_LABEL, TRACKING_ANNOTATION, Manifest
+from fleet.model.objects import (
+    INSTANCE_LABEL,
+    MADE_FOR_ANNOTATION,
+    TRACKING_ANNOTATION,
+    Manifest,
+)
 
 #: What ``kubectl apply`` keeps for its own three-way merge: the whole object once more.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -23,7 +28,7 @@ _SERVER_FIELDS = frozenset(
     }
 )
 _OWN_MARKS = {
-    "annotations": frozenset({TRACKING_ANNOTATION, LAST_APPLIED}),
+    "annotations": frozenset({TRACKING_ANNOTATION, MADE_FOR_ANNOTATION, LAST_APPLIED}),
     "labels": frozenset({INSTANCE_LABEL}),
 }
 

@@ -19,6 +19,9 @@ from fleet.model.objects import Manifest, metadata_of
 
 Fields = Mapping[str, Any]
 
+#: In a field set that a manifest names, not the cluster: who owns what does not matter to it.
+NAMED = "named"
+
 
 def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
     """The part of ``obj`` that the set owns; fields that are not in ``obj`` are left out.
@@ -27,7 +30,8 @@ def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
     ``resources: {}`` in a manifest is owned like an atomic mapping, yet what another
     manager puts into it is not ours: the ``managedFields`` of ``obj`` tell the two apart.
     """
-    fields = _shared(owned_fields, _sets_of_managers(obj), 0)
+    others = [] if NAMED in owned_fields else _sets_of_managers(obj)
+    fields = _shared(owned_fields, others, 0)
     found = _owned(obj, fields, 0) if fields else {}
     return found if isinstance(found, dict) else {}
 

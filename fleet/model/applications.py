@@ -21,6 +21,8 @@ from fleet.model.retries import Retry
 
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
+#: When somebody agreed to deletions that wait for that (RFC 3339).
+DELETION_APPROVED_ANNOTATION = "argocd.argoproj.io/deletion-approved"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
 
 
@@ -300,6 +302,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    sync_options: str = ""  # what it says about its own end, as its annotation does
     ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 

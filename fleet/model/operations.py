@@ -101,6 +101,7 @@ class Task:
     force: bool = False  # take fields from other managers (heal of what we owned, or asked)
     warning: bool = False  # of a SKIP: the object stays out of sync
     phase: SyncPhase = SyncPhase.SYNC
+    last: bool = False  # of a PRUNE: once all that was applied is Healthy
 
     @property
     def key(self) -> TaskKey:
@@ -117,11 +118,13 @@ class Plan:
 
     ``refused`` holds the reason why nothing at all may be done; then ``tasks`` is empty.
     ``prune_last``: prunes wait until everything that was applied is Healthy.
+    ``approved``: somebody agreed to the deletions that wait for that.
     """
 
     tasks: tuple[Task, ...]
     refused: str = ""
     prune_last: bool = False
+    approved: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -180,6 +183,7 @@ class SyncOptions:
     retry: Retry | None = None  # None: as the application says
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
     break_glass: str = ""  # why sync windows do not hold for it; "": they do
+    approved: bool = False  # to the deletions that wait for somebody who agrees
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,6 @@ from fleet.registry.history import OperationRequest
 
 RefreshMode = Literal["normal", "hard"]
 
-_REMAKE = (
-    "An object that cannot be changed in place is made anew by a sync once it is deleted:"
-    " `kubectl delete`, then `fleet app sync`."
-)
-
 
 async def sync_application(
     runtime: Runtime, actor: Actor, scope: Scope, name: str, options: SyncOptions
@@ -64,7 +59,7 @@ async def sync_application(
         Refused: an operation runs already, or nothing could be rendered yet.
         NoWorker: no worker is alive that would do it.
     """
-    refuse_idle(options.sync_options)
+    refuse_unknown(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
@@ -294,24 +289,19 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
         await wake(tx, app)
 
 
-def refuse_idle(given: Sequence[str]) -> None:
-    """An application may carry options that do nothing yet, and says so; who asks for one
-    sync with them expects them to be acted upon."""
+def refuse_unknown(given: Sequence[str]) -> None:
+    """An application may carry options that do nothing, and says so; who asks for one sync with
+    them expects them to be acted upon."""
     read = read_application_options(given)
-    if read.idle:
-        raise SpecInvalid(
-            f"{', '.join(read.idle)}: not acted on yet",
-            place=Place(field="syncOptions"),
-            hint=_REMAKE if {"Replace=true", "Force=true"} & set(read.idle) else "",
-        )
     if read.unknown:
         raise SpecInvalid(
-            f"{', '.join(read.unknown)}: no such sync option",
+            f"{', '.join(read.unknown)}: no such sync option, or no such value of it",
             place=Place(field="syncOptions"),
             hint=f"Known are {', '.join(sorted(SYNC_OPTION_VALUES))}.",
         )
 
 
 async def wake(tx: Tx, app: ApplicationRef) -> None:
+    """Have a pass over the application's cluster made, once this commits."""
     if app.cluster_id is not None:
         await queue.wake(tx, "reconcile", [str(app.cluster_id)])

@@ -11,12 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from fleet.cluster import (
     NAMESPACE,
     Gate,
-    apply,
     delete,
     drop_finalizer,
     ensure_namespace,
@@ -24,33 +22,20 @@ from fleet.cluster import (
     get_object,
     meta_of,
     owned_fields,
-    ownership,
-    paths_owned,
-    readable_path,
 )
-from fleet.diff import (
-    applied_sha256,
-    matches,
-    projection_sha256,
-    remove_ignored_fields,
-    respecting,
-)
+from fleet.diff import matches, respecting
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
-    FieldConflict,
     FleetError,
     KindUnknown,
     LeaseLost,
     ObjectRejected,
     WindowClosed,
 )
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
-from fleet.model.health import SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
-from fleet.model.live import LiveMeta
 from fleet.model.objects import (
     HOOK_FINALIZER,
     TRACKING_ANNOTATION,
@@ -60,16 +45,17 @@ from fleet.model.objects import (
     Tracking,
 )
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
+from fleet.operations.applied import action_of, applied_row
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
-from fleet.operations.ignoring import rules_about, spelling_rules
-from fleet.operations.images import images_of
+from fleet.operations.errands import Errand, Held
+from fleet.operations.ignoring import rules_about
 from fleet.operations.runtime import Runtime
+from fleet.operations.sending import send
 from fleet.plan import (
     Consent,
     DesiredObject,
     KindPolicy,
-    ignores_extraneous,
     kinds_brought,
     read_object_options,
 )
@@ -109,6 +95,37 @@ class Workplace:
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
+    #: somebody agreed to deletions that wait for that
+    approved: bool = False
+    #: names the try of the operation that is carried out; "" for a look
+    run: str = ""
+
+    def errand(
+        self,
+        wanted: DesiredObject,
+        row: LiveResource | None,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Errand:
+        """The object with how it is to be written.
+
+        Raises:
+            KindUnknown: the cluster does not serve it.
+        """
+        return Errand(
+            client=self.link.client,
+            kind=kind_of(self, wanted.ref, wanted.version),
+            wanted=wanted,
+            options=read_object_options(wanted.manifest, self.sync_options),
+            gate=self.gate,
+            row=row,
+            force=force,
+            dry_run=dry_run,
+            run=self.run,
+            ignored=self.ignored,
+            jq=self.runtime.jq,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +192,17 @@ async def carry_out(
     return side_by_side(
         await asyncio.gather(
             *(
-                _one(place, task, desired.get(task.ref), rows.get(task.ref), dry_run=dry_run)
+                _one(place, task, _wanted(desired, task.ref), rows.get(task.ref), dry_run=dry_run)
                 for task in tasks
             ),
             return_exceptions=True,
         )
     )
+
+
+def _wanted(desired: Mapping[ObjectRef, DesiredObject], ref: ObjectRef) -> DesiredObject | None:
+    """What is wanted, also if its kind turned out to have no namespaces after the plan was made."""
+    return desired.get(ref) or desired.get(replace(ref, namespace=""))
 
 
 def side_by_side(answers: Sequence[Result | BaseException]) -> Batch:
@@ -224,15 +246,16 @@ async def _one(
     except FleetError as error:
         if isinstance(error, ObjectRejected) and error.reason == LATER:
             return Result(task, Outcome(task.ref, None, task.wave, error.message), row)
-        if (
-            dry_run is not None
-            and wanted is not None
-            and dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
-        ):
+        if dry_run and wanted and _comes_later(dry_run, wanted, error):
             return Result(task, Outcome(task.ref, Action.CREATED, task.wave, UNCHECKED), row)
         message = f"{error.message} {error.hint}".strip()
         failed = Outcome(task.ref, Action.FAILED, task.wave, message, error.type, task.phase)
         return Result(task, failed, row)
+
+
+def _comes_later(dry_run: DryRun, wanted: DesiredObject, error: FleetError) -> bool:
+    is_expected = isinstance(error, KindUnknown) and wanted.options.skip_missing_kind
+    return is_expected or dry_run.brings_what_lacks(wanted.ref, wanted.version, error)
 
 
 def kind_of(place: Workplace, ref: ObjectRef, version: str) -> ApiKind:
@@ -284,27 +307,34 @@ async def _apply(
     dry_run: bool,
 ) -> Result:
     kind = kind_of(place, wanted.ref, wanted.version)
-    client = place.link.client
-    manifest = await _to_send(place, kind, wanted)
+    to_send = replace(wanted, manifest=await _to_send(place, kind, wanted))
+    errand = place.errand(to_send, row, force=task.force, dry_run=dry_run)
     with writing("apply"):
-        try:
-            applied = await apply(
-                client, kind, manifest, force=task.force, gate=place.gate, dry_run=dry_run
-            )
-        except FieldConflict as conflict:
-            if not _was_ours(conflict, row):
-                raise
-            # every field in dispute was ours before: that is drift, and this sync takes it back
-            applied = await apply(
-                client, kind, manifest, force=True, gate=place.gate, dry_run=dry_run
-            )
-    after = await _applied_row(place, kind, wanted, applied.object)
-    action = Action.CREATED if applied.created else _action(row, after)
-    outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
+        sent = await send(errand)
+    if isinstance(sent, Held):
+        return await _held(place, task, errand, sent)
+    after = await applied_row(place.runtime, errand, wanted.manifest, sent.live)
+    action = Action.CREATED if sent.created else action_of(row, after)
+    told = f"dry run: {sent.told}".removesuffix(": ") if dry_run else sent.told
+    outcome = Outcome(task.ref, action, task.wave, told)
     if dry_run:
-        return Result(task, outcome, row, applied.object)
+        return Result(task, outcome, row, sent.live)
     place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
-    return Result(task, outcome, after, applied.object)
+    return Result(task, outcome, after, sent.live)
+
+
+async def _held(place: Workplace, task: Task, errand: Errand, held: Held) -> Result:
+    """Of an object that was not written: it has to be tried again, or is let be."""
+    if held.now:
+        return Result(task, Outcome(task.ref, None, task.wave, held.why), errand.row)
+    skipped = Outcome(task.ref, Action.SKIPPED, task.wave, held.why)
+    row = errand.row
+    if errand.dry_run or held.live is None or (row is not None and row.applied_sha256):
+        return Result(task, skipped, row)
+    # somebody else's, and it stays theirs: it is not to be pruned one day
+    found = await applied_row(place.runtime, errand, errand.wanted.manifest, held.live)
+    theirs = replace(found, owned="", owned_fields=None, applied_sha256="", in_inventory=False)
+    return Result(task, skipped, theirs)
 
 
 async def _to_send(place: Workplace, kind: ApiKind, wanted: DesiredObject) -> Manifest:
@@ -323,73 +353,6 @@ async def _to_send(place: Workplace, kind: ApiKind, wanted: DesiredObject) -> Ma
         live_rules=await rules_about(place.runtime.jq, rules, live),
         owned=owned_fields(meta_of(kind, live)) or {},
     )
-
-
-def _action(row: LiveResource | None, after: LiveResource) -> Action:
-    """What an apply did to an object that was there before.
-
-    Nothing new in it, and a manifest that was not recorded as applied: then it was applied
-    by whoever was killed before writing that down.
-    """
-    held = row is not None and (row.uid, row.resource_version, row.applied_sha256) == (
-        after.uid,
-        after.resource_version,
-        after.applied_sha256,
-    )
-    return Action.UNCHANGED if held else Action.CONFIGURED
-
-
-def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
-    if row is None or not row.owned_fields or not conflict.conflicts:
-        return False
-    fields = {readable_path(path) for _, path in conflict.conflicts}
-    return paths_owned(row.owned_fields, conflict.conflicts) >= fields
-
-
-async def _applied_row(
-    place: Workplace, kind: ApiKind, wanted: DesiredObject, live: Manifest
-) -> LiveResource:
-    """The row of an object that was just applied, from the server's own answer.
-
-    What it owns is all that was applied: that decides who has to give way later. The hashes
-    of contents leave out what may differ.
-    """
-    meta = meta_of(kind, live)
-    fields = owned_fields(meta)
-    jq, rules = place.runtime.jq, place.ignored
-    counted = await rules_about(jq, rules, live)
-    counted += spelling_rules(place.runtime.resources, live, wanted.manifest)[0]
-    return LiveResource(
-        ref=wanted.ref,
-        version=wanted.version,
-        sync=SyncStatus.SYNCED,
-        health=assess(live) if counts_for_application(live) else None,
-        wave=wanted.wave,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        owned=ownership(meta).owned,
-        owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, counted),
-        applied_sha256=applied_sha256(
-            wanted.manifest, await rules_about(jq, rules, wanted.manifest)
-        ),
-        in_inventory=True,
-        images=images_of(live),
-        ignore_extraneous=ignores_extraneous(meta.annotations),
-    )
-
-
-def value_sha256(
-    meta: LiveMeta,
-    live: Manifest,
-    owned: Mapping[str, Any] | None,
-    ignored: Sequence[IgnoreDifference],
-) -> str:
-    """Hash of the live values of the fields in ``owned`` that count."""
-    counted = remove_ignored_fields(
-        owned or {}, ignored, meta.ref, managed_fields=meta.managed_fields, obj=live
-    )
-    return projection_sha256(live, counted)
 
 
 async def _prune(
@@ -455,6 +418,6 @@ def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:
     """Why its sync options keep a live object that Git does not hold; "" when it may go."""
     options = read_object_options({"metadata": {"annotations": annotations}}, place.sync_options)
     consent = options.delete if place.awaits_end else options.prune
-    if consent is Consent.GIVEN:
+    if consent is Consent.GIVEN or (consent is Consent.CONFIRM and place.approved):
         return ""
     return f"{KEPT} {'Delete' if place.awaits_end else 'Prune'}={consent.value}"

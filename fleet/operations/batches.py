@@ -46,6 +46,7 @@ from fleet.operations.judging import (
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
+from fleet.operations.outliving import awaiting_approval, is_approved
 from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
@@ -209,6 +210,9 @@ class Pass:
         if operation is not None and again_at is not None and again_at <= now:
             one.operation = await self._planned(one, next_try(operation), now)
             return
+        if operation is not None and (held := awaiting_approval(one.view, operation, now)):
+            one.operation = held
+            return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if waits := await not_yet(self.runtime, one.view):
                 one.operation = operation.with_phase(operation.phase, waits[0])
@@ -242,8 +246,9 @@ class Pass:
         rows = standing_rows(view)
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
+        approved = is_approved(view, None, now)
         is_known = not (view.is_apart or owes_hooks(view))
-        if is_yes and is_known and not would_act(view, self.cluster):
+        if is_yes and is_known and not would_act(view, self.cluster, approved=approved):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
@@ -266,6 +271,7 @@ class Pass:
             namespace_ready=await self._has_namespace(view, operation.options),
             # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
+            approved=is_approved(view, operation, now),
         )
         self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
         stored = operation.options.manifests_sha256

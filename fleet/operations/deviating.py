@@ -18,7 +18,7 @@ from fleet.model.holds import Pin
 from fleet.model.objects import Manifest
 from fleet.model.operations import Operation, OperationKind, SyncOptions, Trigger
 from fleet.model.scope import EVERYTHING, Actor, Scope
-from fleet.operations.applications import note_broken_glass, refuse_idle, wake
+from fleet.operations.applications import note_broken_glass, refuse_unknown, wake
 from fleet.operations.crashpoints import committing
 from fleet.operations.evaluating import Evaluation
 from fleet.operations.holding import OPEN_END, Terms, pin_application, stay_of
@@ -82,7 +82,7 @@ async def sync_to(
         Refused: an operation runs already, or auto-sync would undo a part of it at once.
         NoWorker: no worker is alive that would do it.
     """
-    refuse_idle(options.sync_options)
+    refuse_unknown(options.sync_options)
     if deviation.revisions and deviation.manifests is not None:
         raise SpecInvalid("give revisions or manifests, not both", place=Place(field="revisions"))
     async with runtime.db.reading() as tx:

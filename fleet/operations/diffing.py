@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.cluster import apply, get_object, meta_of, writers
+from fleet.cluster import get_object, meta_of, writers
 from fleet.diff import compare, mask_object, remove_ignored, unified, without_mutations
 from fleet.errors import (
     ClusterAuthFailed,
@@ -33,14 +33,17 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
+from fleet.operations.errands import Errand
 from fleet.operations.ignoring import rules_about, rules_for, spelling_rules
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
+from fleet.operations.sending import predict
 from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
+    Ssa,
     includes_mutations,
     kinds_brought,
     prepare,
@@ -230,7 +233,7 @@ async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
     """What was applied and is no longer wanted."""
-    wanted = {object.ref for object in prepared.objects}
+    wanted = {object.ref for object in prepared.objects} | prepared.ignored
     return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
 
 
@@ -252,15 +255,15 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
         )
     client = site.link.client
     live = await get_object(client, kind, wanted.ref.namespace, wanted.ref.name)
+    if live is not None and wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        return None
     try:
-        predicted = await apply(
-            client, kind, wanted.manifest, force=True, dry_run=True, gate=site.gate
-        )
+        predicted = await predict(Errand(client, kind, wanted, wanted.options, site.gate))
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
             return await _shown(site, None, wanted.manifest, None)
         raise
-    after = predicted.object
+    after = predicted
     own = annotations_of(wanted.manifest)
     if live is not None and not includes_mutations(site.app.document.annotations, own):
         after = without_mutations(live, after)

@@ -34,16 +34,16 @@ from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.operations.allowing import gate_of
 from fleet.operations.applying import KEPT
+from fleet.operations.outliving import known_to_stay, outliving, why_left
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
     AutoSituation,
-    Consent,
     DesiredObject,
     LastSync,
-    ObjectOptions,
     RunningSync,
     Situation,
+    Ssa,
     SyncDecision,
     Verdict,
     build_deletion,
@@ -87,7 +87,8 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
         same = _is_as_applied(view, wanted, view.rows.get(ref))
         rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""), same=same)
     for ref, row in view.rows.items():
-        if ref in desired or not row.in_inventory:
+        is_ignored = view.prepared is not None and ref in view.prepared.ignored
+        if ref in desired or not row.in_inventory or is_ignored:
             continue
         if row.hook or (view.prepared is not None and ref in view.prepared.set_apart):
             if row.uid or view.operation is not None:
@@ -105,7 +106,7 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
 def _extra_row(row: LiveResource) -> LiveResource:
     """Of an object that has left Git. One that says so itself makes no difference."""
     sync = SyncStatus.SYNCED if row.ignore_extraneous else SyncStatus.OUT_OF_SYNC
-    message = "is no longer in Git"
+    message = why_left(row)
     if row.ignore_extraneous:
         message += ", which its compare option IgnoreExtraneous leaves out of the comparison"
     if row.message.startswith(KEPT):
@@ -123,6 +124,8 @@ def _hook_row(row: LiveResource) -> LiveResource:
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
     if row is None or not row.applied_sha256:
         return False
+    if wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        return True
     return is_as_applied(row.applied_sha256, wanted.manifest, view.ignored.of(wanted.ref))
 
 
@@ -265,11 +268,13 @@ def plan_for(
     automated: bool,
     namespace_ready: bool,
     run: str = "",
+    approved: bool = False,
 ) -> Plan:
     """The plan of a sync or rollback; of a deletion when the application is being deleted.
 
     Args:
         run: names this run of its hooks; "" runs none.
+        approved: somebody agreed to the deletions that wait for that.
     """
     rows = standing_rows(view)
     gate = gate_of(view.project, cluster)
@@ -281,6 +286,7 @@ def plan_for(
             owners=view.owners,
             hooks=view.hooks,
             run=run,
+            approved=approved,
         )
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
@@ -294,6 +300,7 @@ def plan_for(
         # what may differ would be overwritten
         return Plan((), refused="; ".join(view.ignored.errors[:5]))
     policy = view.spec.sync_policy
+    written = (*policy.options, *options.sync_options)
     return build_plan(
         Situation(
             desired=view.prepared.objects,
@@ -304,22 +311,19 @@ def plan_for(
             allow_empty=bool(policy.automated and policy.automated.allow_empty),
             verdicts=verdicts_of(view, rows, everything=not automated),
             owners=view.owners,
-            application_options=read_application_options((*policy.options, *options.sync_options)),
-            object_options=_known_to_stay(rows) if automated else {},
+            application_options=read_application_options(written),
+            object_options={
+                **outliving(rows, written),
+                **(known_to_stay(rows) if automated and not approved else {}),
+            },
             hooks=view.hooks,
             run=run,
             set_apart=frozenset(view.prepared.set_apart),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
+            approved=approved,
         )
     )
-
-
-def _known_to_stay(rows: Mapping[ObjectRef, LiveResource]) -> dict[ObjectRef, ObjectOptions]:
-    """Objects that left Git and were found with a sync option that keeps them. Whoever asks
-    for a sync has them asked again; Fleet by itself does when they change."""
-    keeping = ObjectOptions(prune=Consent.REFUSED)
-    return {ref: keeping for ref, row in rows.items() if row.message.startswith(KEPT)}
 
 
 def automated_options(view: View) -> SyncOptions:
@@ -333,13 +337,20 @@ def _prunes(view: View) -> bool:
     return bool(automated and automated.prune) and Switch.PRUNE not in view.app.holds.paused
 
 
-def would_act(view: View, cluster: Cluster) -> bool:
+def would_act(view: View, cluster: Cluster, *, approved: bool) -> bool:
     """Whether a sync that begins by itself would send anything, or fail to.
 
     What belongs to another application, is kept by a sync option or may not be pruned stays
     out of sync for ever: syncs that only skip it would follow each other without end.
     """
-    plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
+    plan = plan_for(
+        view,
+        cluster,
+        automated_options(view),
+        automated=True,
+        namespace_ready=True,
+        approved=approved,
+    )
     idle = (Step.SKIP, Step.AWAIT)
     return bool(plan.refused) or any(task.step not in idle for task in plan.tasks)
 

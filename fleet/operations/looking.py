@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fleet.cluster import (
-    apply,
+    by_hand,
+    field_paths,
     fields_hash,
+    foreign_entries,
     get_object,
     lost_fields,
     meta_of,
@@ -27,6 +29,7 @@ from fleet.cluster import (
     writers,
 )
 from fleet.diff import (
+    NAMED,
     Reason,
     compare,
     is_as_applied,
@@ -44,22 +47,24 @@ from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest, ObjectRef, annotations_of, metadata_of
+from fleet.operations.applied import value_sha256
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
     kept_by_option,
     unknown_kind,
-    value_sha256,
 )
 from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject, ignores_extraneous, includes_mutations
+from fleet.operations.sending import predict
+from fleet.plan import DesiredObject, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
 FIELDS_KEPT = 50
 MISSING = Health(HealthStatus.MISSING)
+BY_HAND = "fields were written by hand (fleet.dev/ssa=Override)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,10 @@ async def _live(
         managed = meta.managed_fields
         return remove_ignored_fields(fields, rules, meta.ref, managed_fields=managed, obj=body)
 
-    before, now = counted(base.owned_fields), counted(owned_fields(meta))
+    # what a manifest named is ours as long as Git wants it, whoever wrote it last
+    is_named = base.owned_fields is not None and NAMED in base.owned_fields
+    held = base.owned_fields if is_named else owned_fields(meta)
+    before, now = counted(base.owned_fields), counted(held)
     if rules and base.owned_fields and before is not None and now is not None:
         now = without_husks(now, base.owned_fields, before)
     return _Live(meta, body, rules, before, now)
@@ -254,9 +262,14 @@ async def _seen(
     if wanted is None:
         message = kept_by_option(place, live.meta.annotations) or verdict.message
         return replace(seen, sync=verdict.status, message=message, drift=())
+    if wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        there = replace(seen, uid=live.meta.uid)
+        return replace(there, sync=SyncStatus.SYNCED, message="", drift=())
+    if not drifted and (added := _added_by_hand(live, wanted)):
+        return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=BY_HAND, drift=added)
     if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
-    fields = await _fields(place, kind, live, wanted)
+    fields = await _fields(place, live, wanted)
     if fields == [] and verdict.reason is Reason.NOT_APPLIED:
         # what is there is what an apply would make of it: taken over without a write
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=())
@@ -269,6 +282,17 @@ async def _seen(
     return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=verdict.message, drift=tuple(fields))
 
 
+def _added_by_hand(live: _Live, wanted: DesiredObject) -> tuple[dict[str, Any], ...]:
+    """Fields that people wrote beside ours, where they are to go."""
+    if wanted.options.ssa is not Ssa.OVERRIDE:
+        return ()
+    return tuple(
+        {"path": path, "type": "owner", "manager": str(entry.get("manager", ""))}
+        for entry in foreign_entries(live.meta.managed_fields, by_hand)
+        for path in sorted(field_paths(entry.get("fieldsV1")))
+    )[:FIELDS_KEPT]
+
+
 def _desired_sha256(
     wanted: DesiredObject, base: LiveResource, rules: Sequence[IgnoreDifference]
 ) -> str:
@@ -279,19 +303,17 @@ def _desired_sha256(
 
 
 async def _fields(
-    place: Workplace, kind: ApiKind, live: _Live, wanted: DesiredObject
+    place: Workplace, live: _Live, wanted: DesiredObject
 ) -> list[dict[str, Any]] | None:
     """What an apply would change, masked, with who wrote the live values; None when the
     server would refuse it."""
     try:
-        predicted = await apply(
-            place.link.client, kind, wanted.manifest, force=True, dry_run=True, gate=place.gate
-        )
+        predicted = await predict(place.errand(wanted, None))
     except INTERRUPTIONS:
         raise
     except FleetError:
         return None
-    after = predicted.object
+    after = predicted
     if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
         after = without_mutations(live.body, after)
     rules = await rules_about(place.runtime.jq, place.ignored, after)

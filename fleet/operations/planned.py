@@ -15,7 +15,7 @@ from fleet.model.operations import SyncOptions
 from fleet.model.planned import PlannedResult, PlannedSync
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
-from fleet.operations.applications import refuse_idle, request_sync
+from fleet.operations.applications import refuse_unknown, request_sync
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.policy import may
@@ -38,7 +38,7 @@ async def plan_sync(
         NotFound: no such project.
         SpecInvalid: a sync option that this version does not act on.
     """
-    refuse_idle(options.sync_options)
+    refuse_unknown(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         id = await projects.project_id(tx, scope, project)
         made = await planned.create_planned(tx, actor, id, project, at, options)

@@ -129,8 +129,13 @@ class Progress:
         """Of the objects that the running operation applied, and of its hooks."""
         if self.operation is None:
             return {}
-        applied = {outcome.ref for outcome in self.operation.outcomes}
-        return {ref: self.rows[ref].health for ref in applied if ref in self.rows}
+        found = {}
+        for ref in {outcome.ref for outcome in self.operation.outcomes}:
+            # of a kind that turned out to have no namespaces, the object is without one
+            row = self.rows.get(ref) or self.rows.get(replace(ref, namespace=""))
+            if row is not None:
+                found[ref] = row.health
+        return found
 
     def wait(self, until: datetime) -> None:
         self.due_at = until if self.due_at is None else min(self.due_at, until)
@@ -156,10 +161,9 @@ class Progress:
             self.note([result.outcome])
             if self.operation.options.dry_run:
                 continue
-            if result.resource is None:
-                self.rows.pop(result.task.ref, None)
-            else:
-                self.rows[result.task.ref] = result.resource
+            self.rows.pop(result.task.ref, None)
+            if result.resource is not None:
+                self.rows[result.resource.ref] = result.resource
 
     def note(self, found: Iterable[Outcome]) -> None:
         """Add outcomes to the operation; a later one of a task replaces the earlier."""

@@ -30,7 +30,7 @@ from fleet.model.objects import (
 from fleet.model.operations import Condition, SyncPhase
 from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook, HookMarks, read_hook
-from fleet.plan.options import ObjectOptions, read_object_options
+from fleet.plan.options import ObjectOptions, Ssa, read_object_options
 from fleet.plan.order import apply_key, wave_of
 
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -55,6 +55,7 @@ _SERVER_WRITTEN = frozenset(
 )
 _NOT_APPLIED = frozenset({"metadata", "status"})
 _NAMED_IN_A_MESSAGE = 5
+_SHOWN = 60  # characters of an option that nobody knows
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,13 @@ class Problem:
 class Prepared:
     """``objects`` in the order in which they are applied, refs unique. ``hooks`` in the order
     in which they run inside a phase. ``set_apart`` are hooks, run or not: neither applied nor
-    pruned. ``conditions`` are warnings, one per type and cause."""
+    pruned; ``ignored`` as if they were not ours. ``conditions`` are warnings, one per type and
+    cause."""
 
     objects: tuple[DesiredObject, ...]
     hooks: tuple[DesiredHook, ...] = ()
     set_apart: tuple[ObjectRef, ...] = ()
+    ignored: frozenset[ObjectRef] = frozenset()
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
@@ -110,6 +113,7 @@ class _Found:
     seen: Counter[ObjectRef] = field(default_factory=Counter)
     hooks: dict[tuple[SyncPhase, ObjectRef, int], DesiredHook] = field(default_factory=dict)
     set_apart: set[ObjectRef] = field(default_factory=set)
+    ignored: set[ObjectRef] = field(default_factory=set)
     repeated: Counter[ObjectRef] = field(default_factory=Counter)
     generated: Counter[tuple[SyncPhase, ObjectRef]] = field(default_factory=Counter)
     hook_warnings: list[str] = field(default_factory=list)
@@ -155,6 +159,7 @@ def prepare(
             )
         ),
         set_apart=tuple(sorted(found.set_apart)),
+        ignored=frozenset(found.ignored),
         problems=(*found.problems, *_collisions(found)),
         conditions=tuple(_conditions(found)),
     )
@@ -169,12 +174,23 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     if marks is not None:
         _collect_hook(manifest, marks, target, found)
         return
+    options = read_object_options(manifest, target.options)
+    if options.ssa is Ssa.IGNORE:
+        # whether its kind has namespaces may be unknown: it is meant either way
+        found.ignored |= {
+            _placed(ref, namespaced=namespaced, namespace=target.namespace)
+            for namespaced in (True, False)
+        }
+        return
     problem = _problem(manifest, ref)
     if problem:
         found.problems.append(Problem(ref, problem, "RenderError"))
         return
     version = group_version_of(manifest)[1]
     namespaced = target.scope(ref.group_kind, version)
+    if namespaced is None and options.skip_missing_kind:
+        # it is there when its turn comes, or is waited for; most kinds have namespaces
+        namespaced = bool(ref.namespace or target.namespace)
     if namespaced is None:
         found.problems.append(_unserved(ref, version))
         return
@@ -192,7 +208,7 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         manifest=_marked(_without_aggregated(manifest), placed, target),
         namespaced=namespaced,
         wave=wave.number,
-        options=read_object_options(manifest, target.options),
+        options=options,
     )
 
 
@@ -379,9 +395,11 @@ def _conditions(found: _Found) -> Iterable[Condition]:
 
 
 def _option_conditions(objects: Sequence[DesiredObject]) -> Iterable[Condition]:
-    idle = sorted({option for object in objects for option in object.options.idle})
-    if idle:
-        message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
+    unknown = sorted({option for object in objects for option in object.options.unknown})
+    if unknown:
+        more = "" if len(unknown) <= _NAMED_IN_A_MESSAGE else " …"
+        named = ", ".join(option[:_SHOWN] for option in unknown[:_NAMED_IN_A_MESSAGE])
+        message = f"sync options that Fleet does not know are kept and do nothing: {named}{more}"
         yield Condition("SyncOptionWarning", message)
 
 

@@ -3,8 +3,9 @@
 The rules, in the order in which they are asked:
 
 1. The project refuses one object that would be applied: nothing is done, all reasons told.
-2. Only what differs is applied, wave by wave and kind by kind; the namespace comes first
-   when ``CreateNamespace=true`` asks for it.
+2. Only what differs is applied, wave by wave and kind by kind, and what every sync makes
+   anew (``Force=true,Replace=true``); the namespace comes first when ``CreateNamespace=true``
+   asks for it.
 3. An object that another application owns is left alone, applied or pruned.
 4. Hooks run in their phase, before, among or after what is applied and pruned: all of them
    whatever differs, and none when only chosen objects are synced.
@@ -21,7 +22,7 @@ A plan does not depend on the order of its inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -32,7 +33,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Plan, Step, SyncOptions, SyncPhase, Task
 from fleet.plan.desired import CRD, DesiredObject
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook
-from fleet.plan.options import Consent, ObjectOptions
+from fleet.plan.options import Consent, Method, ObjectOptions, read_application_options
 from fleet.plan.order import apply_key
 
 #: (object, is it namespaced, "apply" | "delete" | "create-namespace") → may the project.
@@ -53,6 +54,8 @@ PROTECTED_KINDS = frozenset(
     }
 )
 
+#: Begins the reason of an object that left Git and that somebody has to let go.
+WAITS = "waits for a confirmation"
 _REASONS_SHOWN = 20
 
 
@@ -85,6 +88,7 @@ class Situation:
         set_apart: rendered as hooks: not applied, and not prunable either.
         namespace: of the destination.
         namespace_ready: it exists, with the metadata that was asked for.
+        approved: somebody agreed to the deletions that wait for that.
     """
 
     desired: tuple[DesiredObject, ...]
@@ -102,6 +106,7 @@ class Situation:
     set_apart: frozenset[ObjectRef] = frozenset()
     namespace: str = ""
     namespace_ready: bool = True
+    approved: bool = False
 
     def is_selected(self, ref: ObjectRef) -> bool:
         """A selection without a namespace means that object in any namespace."""
@@ -128,7 +133,7 @@ def build_plan(situation: Situation) -> Plan:
         situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
     )
     prune_last = situation.application_options.prune_last or _moves(situation, prunes)
-    last = [*hooks[SyncPhase.POST_SYNC], *(prunes if prune_last else ())]
+    last = [*hooks[SyncPhase.POST_SYNC], *(task for task in prunes if prune_last or task.last)]
     applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
     if refusal:
@@ -145,6 +150,7 @@ def build_plan(situation: Situation) -> Plan:
             *skips,
         ),
         prune_last=prune_last,
+        approved=situation.approved,
     )
 
 
@@ -155,6 +161,7 @@ def build_deletion(
     owners: Mapping[ObjectRef, str],
     hooks: Sequence[DesiredHook] = (),
     run: str = "",
+    approved: bool = False,
 ) -> Plan:
     """The plan that deletes an application's objects with it: all of the inventory in reverse
     order, but what belongs to another application. ``Delete=false`` is asked of the live
@@ -173,7 +180,7 @@ def build_deletion(
         reason = reason or ("" if decision else decision.reason)
         (kept if reason else prunes).append(_prune(resource, reason))
     skips = sorted(kept, key=lambda task: task.ref)
-    return Plan((*before, *_in_prune_order(prunes), *after, *skips))
+    return Plan((*before, *_in_prune_order(prunes), *after, *skips), approved=approved)
 
 
 def crds_before(plan: Plan) -> tuple[ObjectRef, ...]:
@@ -194,10 +201,19 @@ def _applies(
         verdict = situation.verdicts.get(object.ref, Verdict.OUT_OF_SYNC)
         if owner:
             foreign.append(Task(object.ref, Step.SKIP, object.wave, owner, warning=True))
-        elif verdict is not Verdict.SYNCED:
+        elif verdict is not Verdict.SYNCED or _is_written_anyway(situation, object):
             force = situation.options.force_conflicts or verdict is Verdict.TAKEN
             applies.append(Task(object.ref, Step.APPLY, object.wave, force=force))
     return _in_apply_order(applies), foreign
+
+
+def _is_written_anyway(situation: Situation, object: DesiredObject) -> bool:
+    """Of an object that is as wanted: this sync was asked to write all of them in another way,
+    or it is one that every sync makes anew."""
+    if situation.run and object.options.is_made_anew and not object.options.out_of_sync_only:
+        return True
+    asked = read_application_options(situation.options.sync_options)
+    return asked.method is Method.REPLACE and not asked.out_of_sync_only
 
 
 def _awaited(
@@ -257,7 +273,9 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
         is_hook = resource.hook or resource.ref in situation.set_apart
         if resource.in_inventory and resource.ref not in desired and not is_hook:
             reason = _why_not_pruned(situation, resource.ref)
-            (kept if reason else prunes).append(_prune(resource, reason))
+            task = _prune(resource, reason)
+            is_last = not reason and situation.options_of(resource.ref).prune_last
+            (kept if reason else prunes).append(replace(task, last=True) if is_last else task)
     return _in_prune_order(prunes), kept
 
 
@@ -281,7 +299,8 @@ def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
         return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
     if not situation.complete:
         return "is not pruned, because the render or a list of live objects was incomplete"
-    if refusal := _without_consent(situation.options_of(ref).prune):
+    consent = situation.options_of(ref).prune
+    if refusal := _without_consent(consent, approved=situation.approved):
         return refusal
     decision = situation.gate(ref, bool(ref.namespace), DELETE)
     return "" if decision else decision.reason
@@ -292,14 +311,14 @@ def _foreign(ref: ObjectRef, owners: Mapping[ObjectRef, str]) -> str:
     return f"belongs to application {owner}, too (SharedResourceWarning)" if owner else ""
 
 
-def _without_consent(consent: Consent) -> str:
+def _without_consent(consent: Consent, *, approved: bool) -> str:
     match consent:
         case Consent.GIVEN:
             return ""
         case Consent.REFUSED:
             return "is kept by its sync option Prune=false"
         case Consent.CONFIRM:
-            return "waits for a confirmation (Prune=confirm)"
+            return "" if approved else f"{WAITS} (Prune=confirm)"
 
 
 def _prune(resource: LiveResource, reason: str) -> Task:
@@ -311,7 +330,9 @@ def _prune(resource: LiveResource, reason: str) -> Task:
 
 def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
     backwards = sorted(prunes, key=lambda task: apply_key(task.wave, task.ref), reverse=True)
-    return sorted(backwards, key=lambda task: (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    return sorted(
+        backwards, key=lambda task: (task.last, (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    )
 
 
 def _namespace_task(situation: Situation, tasks: Sequence[Task]) -> tuple[Task, ...]:

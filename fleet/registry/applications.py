@@ -383,6 +383,22 @@ async def mark_deleting(
     await record_change(tx, actor, "delete", "Application", before.name, after=wanted)
 
 
+async def approve_deletion(tx: Tx, actor: Actor, id: ApplicationId, now: datetime) -> None:
+    """Note that somebody agreed to what the deletion that runs waits for."""
+    before = await _held(tx, id)
+    approval = {"approved": True, "approvedBy": actor.name, "approvedAt": now.isoformat()}
+    await tx.execute(
+        update(APPLICATIONS)
+        .where(APPLICATIONS.c.id == id)
+        .values(
+            deleting=APPLICATIONS.c.deleting.op("||")(approval),
+            urgency=Urgency.PERSON,
+            dirty_at=func.clock_timestamp(),
+        )
+    )
+    await record_change(tx, actor, "confirm-deletion", "Application", before.name, after=approval)
+
+
 async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datetime) -> None:
     """The end of a deletion: its rows go, its history stays."""
     before = await _held(tx, id)

@@ -25,14 +25,17 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     return {
         "refused": plan.refused,
         "pruneLast": plan.prune_last,
+        **({"approved": True} if plan.approved else {}),
         "tasks": [_task_to_json(task) for task in plan.tasks],
     }
 
 
 def _task_to_json(task: Task) -> list[Any]:
-    """The phase stands last and only where it says something: plans without hooks are read by
-    the version before, and its plans are read here."""
+    """What stands behind the first six only does where it says something: plans without it are
+    read by the version before, and its plans are read here."""
     stored = [task.ref.key, str(task.step), task.wave, task.reason, task.force, task.warning]
+    if task.last:
+        return [*stored, str(task.phase), task.last]
     return stored if task.phase is SyncPhase.SYNC else [*stored, str(task.phase)]
 
 
@@ -46,12 +49,14 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
                 reason,
                 force,
                 warning,
-                SyncPhase(*phase) if phase else SyncPhase.SYNC,
+                SyncPhase(rest[0]) if rest else SyncPhase.SYNC,
+                last=len(rest) > 1 and bool(rest[1]),
             )
-            for key, step, wave, reason, force, warning, *phase in stored["tasks"]
+            for key, step, wave, reason, force, warning, *rest in stored["tasks"]
         ),
         refused=stored["refused"],
         prune_last=bool(stored.get("pruneLast")),
+        approved=bool(stored.get("approved")),
     )
 
 
@@ -99,6 +104,7 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "retry": _retry_to_json(options.retry),
         "manifests": options.manifests_sha256,
         "breakGlass": options.break_glass,
+        **({"approved": True} if options.approved else {}),
     }
 
 
@@ -112,6 +118,7 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         retry=_retry_from_json(stored.get("retry")),
         manifests_sha256=str(stored.get("manifests", "")),
         break_glass=str(stored.get("breakGlass", "")),
+        approved=bool(stored.get("approved")),
     )
 
 

@@ -416,6 +416,8 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # Prune, Delete and PruneLast of its own, for when it has left Git
+    sync_options: Mapped[str] = empty_text()
     # once it has left Git, it makes no difference
     ignore_extraneous: Mapped[bool] = mapped_column(server_default=text("false"))
 

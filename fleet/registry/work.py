@@ -245,6 +245,7 @@ def _resource_of(row: Any) -> ResourceRow:
         message=row["message"],
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
+        sync_options=row["sync_options"],
         ignore_extraneous=row["ignore_extraneous"],
     )
     return ResourceRow(live, row["seen_version"])
@@ -295,6 +296,7 @@ _RESOURCE_COLUMNS = (
     ("requires_pruning", "boolean"),
     ("message", "text"),
     ("drift", "jsonb"),
+    ("sync_options", "text"),
     ("ignore_extraneous", "boolean"),
 )
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
@@ -354,6 +356,7 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
         "requires_pruning": entry.requires_pruning,
         "message": entry.message,
         "drift": list(entry.drift),
+        "sync_options": entry.sync_options,
         "images": list(entry.images),
         "ignore_extraneous": entry.ignore_extraneous,
     }

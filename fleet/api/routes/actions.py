@@ -20,7 +20,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
 from fleet.model.retries import Retry
 from fleet.operations import applications as operations
-from fleet.operations import renaming
+from fleet.operations import confirming, renaming
 from fleet.operations.deviating import Deviation, sync_to
 from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
 from fleet.operations.holding import Terms
@@ -229,6 +229,13 @@ async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -
     await found(caller, "sync", name)
     await operations.terminate_application(caller.runtime, caller.actor, caller.scope, name)
     return {"name": name}
+
+
+@router.post("/applications/{name}/confirm-deletion", summary="Agree to deletions that wait for it")
+async def post_confirm_deletion(caller: Calling, name: str, _: Nothing | None = None) -> Response:
+    await found(caller, "update", name)
+    operation = await confirming.confirm_deletion(caller.runtime, caller.actor, caller.scope, name)
+    return accepted({"name": name} if operation is None else operation_shape(operation))
 
 
 @router.post("/applications/{name}/rename", summary="Call an application something else")

@@ -58,8 +58,14 @@ _SYNC_OPTIONS = (
         metavar="NAME=VALUE",
         help="For this sync; repeatable.",
     ),
-    click.option("--replace", is_flag=True, help="Sync option Replace=true. Not yet: refused."),
-    click.option("--force", is_flag=True, help="Sync option Force=true. Not yet: refused."),
+    click.option(
+        "--replace", is_flag=True, help="Put whole objects in place of those that are there."
+    ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Delete and make anew what cannot be changed in place; with --replace, everything.",
+    ),
     click.option("--server-side", is_flag=True, help="What is done anyway."),
     click.option(
         "--apply-out-of-sync-only", "only_different", is_flag=True, help="What is done anyway."
@@ -242,6 +248,31 @@ def refresh(
                 show(answer, name, "refresh requested")
             else:
                 show(refreshed(invocation, name, hard=hard), name, "refreshed")
+
+
+@app.command("confirm-deletion", examples=("fleet app confirm-deletion web -y",))
+@click.argument("name")
+@click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
+@click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
+@yes_option()
+@output_option("table", "json", "yaml", "name")
+@click.pass_context
+def confirm_deletion(
+    ctx: click.Context, name: str, detached: bool, timeout: int, yes: bool, output: str
+) -> None:
+    """Agree to deletions that wait for it: Prune=confirm, Delete=confirm.
+
+    Objects that left Git are deleted by a sync of just these; the deletion of an application
+    that waits goes on.
+    """
+    invocation = ctx.ensure_object(Invocation)
+    confirm(f"Delete what waits for a confirmation in {name}?", yes=yes)
+    answer = invocation.api.post("applications", name, "confirm-deletion")
+    if "phase" not in answer:
+        show_done(answer, "application", name, "deletion confirmed", output)
+        return
+    how = Following(wait=not detached, timeout=timeout, output=output)
+    conclude(ctx, carry_out(invocation, [answer], how), output)
 
 
 @app.command("terminate-op", examples=("fleet app terminate-op web -y",))
