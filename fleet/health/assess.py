@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from fleet.health.conditions import by_conditions
 from fleet.health.jobs import cron_job, job, workflow
+from fleet.health.operators import rule_of
 from fleet.health.platform import (
     api_service,
     application,
@@ -65,7 +66,9 @@ def assess(obj: Manifest) -> Health | None:
     """
     if _is_going(obj):
         return progressing("Pending deletion")
-    return _RULES.get(group_kind_of(obj), by_conditions)(obj)
+    kind = group_kind_of(obj)
+    rule = _RULES.get(kind) or rule_of(kind) or by_conditions
+    return rule(obj)
 
 
 def _is_going(obj: Manifest) -> bool:
