@@ -22,6 +22,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  ├─ RenderTimeout              the tool ran past its limit and was killed              3 · 422
 │  ├─ InputsMissing              names charts or bases that are to be fetched first      3 · 422
 │  └─ ToolMissing                helm or kubectl is not there; says how to get it        3 · 500
+├─ ScriptFailed                  a script or expression of somebody's could not be run    3 · 422
 ├─ ClusterError                  a cluster did not do what it was asked                  3 · 502
 │  ├─ ClusterUnreachable         refused, timed out, 5xx, TLS; transient                 4 · 502
 │  │  └─ ClusterBusy             429; carries retry_after_seconds; transient             4 · 503
@@ -220,6 +221,10 @@ class InputsMissing(RenderError):
 
 class ToolMissing(RenderError):
     http_status = 500
+
+
+class ScriptFailed(FleetError):
+    http_status = 422
 
 
 class ClusterError(FleetError):
