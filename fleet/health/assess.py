@@ -64,14 +64,15 @@ def assess(obj: Manifest) -> Health | None:
     No rule depends on the time: an unchanged object keeps its verdict and its message, so
     that nothing is written for it.
     """
-    if _is_going(obj):
+    if is_going(obj):
         return progressing("Pending deletion")
     kind = group_kind_of(obj)
     rule = _RULES.get(kind) or rule_of(kind) or by_conditions
     return rule(obj)
 
 
-def _is_going(obj: Manifest) -> bool:
+def is_going(obj: Manifest) -> bool:
+    """Whether it is being deleted, and not a hook that is cleaned up."""
     if not text(obj, "metadata", "deletionTimestamp"):
         return False
     finalizers = at(obj, "metadata", "finalizers")

@@ -8,6 +8,12 @@ from typing import TypeAlias
 from fleet.errors import Place, SpecInvalid
 from fleet.model.application_spec import parse_application
 from fleet.model.applications import ApplicationDocument
+from fleet.model.argo_config import (
+    CONFIG_NAME,
+    ArgoConfig,
+    config_name_of,
+    parse_argocd_config,
+)
 from fleet.model.argo_secrets import (
     SECRET_TYPE_LABEL,
     ClusterSecret,
@@ -26,20 +32,21 @@ from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
-    ApplicationDocument | Project | ClusterSecret | RepositorySecret | RepoCredsSecret
+    ApplicationDocument | Project | ArgoConfig | ClusterSecret | RepositorySecret | RepoCredsSecret
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     (ARGO_API_VERSION, "Application", ""): parse_application,
     (ARGO_API_VERSION, "AppProject", ""): parse_project,
+    ("v1", "ConfigMap", CONFIG_NAME): parse_argocd_config,
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
 }
 
 _HINT = (
-    "Fleet reads Application and AppProject (argoproj.io/v1alpha1), and Secrets (v1) labelled "
-    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+    f"Fleet reads Application and AppProject (argoproj.io/v1alpha1), the ConfigMap {CONFIG_NAME}"
+    f" (v1), and Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
 )
 
 
@@ -56,14 +63,17 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
     secret_type = secret_type_of(doc) if kind == "Secret" else ""
-    reader = _READERS.get((api_version, kind, secret_type))
+    name = config_name_of(doc) if kind == "ConfigMap" else ""
+    reader = _READERS.get((api_version, kind, secret_type or name))
     if reader is None:
         what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
+        what += f" {name}" if name else ""
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
     return reader(doc, file=file, line=line)
 
 
 __all__ = [
+    "ArgoConfig",
     "ClusterSecret",
     "Document",
     "RepoCredsSecret",

@@ -38,10 +38,10 @@ from fleet.errors import (
     ObjectRejected,
     WindowClosed,
 )
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
-from fleet.model.health import SyncStatus
+from fleet.model.customizations import NONE, Customizations
+from fleet.model.health import Health, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import (
@@ -53,6 +53,7 @@ from fleet.model.objects import (
     Tracking,
 )
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
+from fleet.operations.assessing import counted_health_of
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
 from fleet.operations.images import images_of
@@ -89,6 +90,8 @@ class Workplace:
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
     awaits_end: bool = False
+    #: how people judge kinds by scripts of their own
+    customized: Customizations = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,8 @@ async def _apply(
             applied = await apply(
                 client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
             )
-    after = applied_row(kind, wanted, applied.object, place.ignored)
+    health = await counted_health_of(place.runtime.scripts, place.customized, applied.object)
+    after = applied_row(kind, wanted, applied.object, health, place.ignored)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
@@ -306,7 +310,11 @@ def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
 
 
 def applied_row(
-    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
+    kind: ApiKind,
+    wanted: DesiredObject,
+    live: Manifest,
+    health: Health | None,
+    ignored: Sequence[IgnoreDifference],
 ) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
@@ -319,7 +327,7 @@ def applied_row(
         ref=wanted.ref,
         version=wanted.version,
         sync=SyncStatus.SYNCED,
-        health=assess(live) if counts_for_application(live) else None,
+        health=health,
         wave=wanted.wave,
         uid=meta.uid,
         resource_version=meta.resource_version,

@@ -12,12 +12,14 @@ from typing import Any, TypeAlias
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
 from fleet.model.applications import ApplicationDocument
+from fleet.model.argo_config import ArgoConfig
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
+from fleet.operations.customizing import put_argocd_config
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
@@ -30,10 +32,11 @@ from fleet.source import parse_url
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = ArgoConfig | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
+    ArgoConfig,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -173,6 +176,8 @@ class _Apply:
 
     async def _put(self, document: _Other) -> Put:
         match document:
+            case ArgoConfig():
+                return await self._config(document)
             case Project():
                 return await self._project(document)
             case ClusterSecret():
@@ -190,6 +195,10 @@ class _Apply:
         if known and not self.upsert:
             raise AlreadyExists(f"{name} is registered already", object=name)
         return Put(name, "configured" if known else "created", warnings)
+
+    async def _config(self, found: ArgoConfig) -> Put:
+        await self._may("settings", found.name, "")
+        return await put_argocd_config(self.runtime, self.actor, found, dry_run=self.dry_run)
 
     async def _project(self, project: Project) -> Put:
         await self._may("projects", project.name, project.name)
@@ -256,6 +265,8 @@ class _Apply:
 def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
+        case ArgoConfig():
+            return "ConfigMap", document.name
         case Project():
             return "AppProject", document.name
         case ClusterSecret():

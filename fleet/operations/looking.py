@@ -37,7 +37,6 @@ from fleet.diff import (
     sha256_of,
 )
 from fleet.errors import FleetError, KindUnknown
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
@@ -50,6 +49,7 @@ from fleet.operations.applying import (
     unknown_kind,
     value_sha256,
 )
+from fleet.operations.assessing import counted_health_of, health_of
 from fleet.operations.hooks import hook_row
 from fleet.operations.images import images_of
 from fleet.plan import DesiredObject
@@ -124,15 +124,18 @@ async def _look(
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
     if row is not None and row.hook and wanted is None:
-        return _look_at_hook(kind, ref, live, row)
+        return await _look_at_hook(place, kind, ref, live, row)
     seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
     is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
     return Look(ref, seen, is_known=is_known)
 
 
-def _look_at_hook(kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource) -> Look:
+async def _look_at_hook(
+    place: Workplace, kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource
+) -> Look:
     """One of the same name that is not the one that we made is as good as none."""
-    seen = hook_row(kind, ref, live, row.wave)
+    health = await health_of(place.runtime.scripts, place.customized, live)
+    seen = hook_row(kind, ref, live, row.wave, health)
     is_known = bool(row.uid) and row.uid == seen.uid
     return Look(ref, None if row.uid and not is_known else seen, is_known=is_known)
 
@@ -223,7 +226,7 @@ async def _seen(
     )
     seen = replace(
         base,
-        health=assess(body) if counts_for_application(body) else None,
+        health=await counted_health_of(place.runtime.scripts, place.customized, body),
         resource_version=live.meta.resource_version,
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),

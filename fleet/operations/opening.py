@@ -94,7 +94,11 @@ async def open_runtime(
             await projects.ensure_default(tx)
             me = await instance.instance_id(tx)
             await instance.put_default_interval(tx, settings.reconcile_interval_seconds)
-        yield _runtime(settings, db, ring, me, connections)
+        runtime = _runtime(settings, db, ring, me, connections)
+        try:
+            yield runtime
+        finally:
+            await runtime.scripts.close()
     finally:
         await connections.close()
         await db.close()

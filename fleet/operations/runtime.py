@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from fleet.expressions.scripts import Scripts
+from fleet.model.customizations import Customizations
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef
 from fleet.model.selectors import Selector
@@ -68,6 +70,9 @@ class Runtime:
     bases: Bases
     tools: Tools
     renderer: Renderer
+    scripts: Scripts = field(default_factory=Scripts)
+    #: by generation; one is in use, and another while it changes
+    customizations: Recent[int, Customizations] = field(default_factory=lambda: Recent(2))
     now: Callable[[], datetime] = utc_now
     #: of the clusters that this process is a worker for; of all of them where it is empty
     selector: Selector = Selector()

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
 from fleet.model.clusters import Cluster, Discovery
+from fleet.model.customizations import NONE, Customizations
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.customizing import customizations_at
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.plan import DesiredHook, Prepared, prepare
@@ -30,6 +32,7 @@ class View:
         owners: of objects that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        customized: how people judge kinds by scripts of their own.
     """
 
     app: DirtyApplication
@@ -41,6 +44,7 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    customized: Customizations = NONE
 
     @property
     def is_skipped(self) -> bool:
@@ -72,12 +76,16 @@ async def gather(
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
+    customized = await customizations_at(runtime, max((app.customized for app in apps), default=0))
     async with runtime.db.reading() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
         views = [_view(app, operations, resources[app.id]) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
+        views = [
+            replace(_prepared(runtime, view, sets, discovery), customized=customized)
+            for view in views
+        ]
         return await _with_owners(tx, cluster.id, views)
 
 

@@ -59,6 +59,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         ignored=view.spec.ignore_differences,
         sync_options=_sync_options(view),
         awaits_end=view.app.deleting is not None,
+        customized=view.customized,
     )
 
 

@@ -35,6 +35,7 @@ OBJECT_KINDS = frozenset(
         "repocreds",
         "repositories",
         "secrets",
+        "settings",
         "sql",
     }
 )

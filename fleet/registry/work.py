@@ -113,6 +113,8 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    #: generation of ``argocd-cm``; 0: there is none
+    customized: int = 0
 
 
 _DIRTY = """
@@ -122,7 +124,8 @@ _DIRTY = """
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting
+      a.synced_revision, a.deleting,
+      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized
     from applications a join projects p on p.id = a.project_id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
@@ -169,6 +172,7 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        customized=row["customized"],
     )
 
 

@@ -53,7 +53,7 @@ def version(number: int) -> dict[str, Any]:
         ("return {}", {}),
         ("return {1, 2, {a = true}}", [1, 2, {"a": True}]),
         ("return {[1] = 'a', [3] = 'c'}", {"1": "a", "3": "c"}),
-        ("for _, n in ipairs(obj.spec.names) do if n == 'a' then goto on end ::on:: end return 1", 1),
+        ("for _, n in ipairs({1}) do if n == 1 then goto on end ::on:: end return 1", 1),
         ("local ok = pcall(error, 'x') return ok", False),
         ("return string.format('%s-%d', 'a', 3)", "a-3"),
         ("return os.date('!%Y', 0)", "1970"),
