@@ -21,6 +21,7 @@ from fleet.api.routes import (
     operations,
     projects,
     repositories,
+    resource_actions,
     system,
 )
 from fleet.errors import FleetError
@@ -55,6 +56,7 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         projects,
         applications,
         actions,
+        resource_actions,
         documents,
         operations,
         accounts,

@@ -33,6 +33,7 @@ from fleet.cluster.ownership import (
     readable_path,
     writers,
 )
+from fleet.cluster.patching import create, merge
 from fleet.cluster.reading import (
     get_metadata,
     get_object,
@@ -64,6 +65,7 @@ __all__ = [
     "connection_from_argocd",
     "connection_of",
     "contexts_of",
+    "create",
     "create_service_account",
     "current_context",
     "delete",
@@ -78,6 +80,7 @@ __all__ = [
     "list_metadata",
     "list_objects",
     "lost_fields",
+    "merge",
     "meta_of",
     "open_client",
     "owned_fields",

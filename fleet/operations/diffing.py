@@ -84,7 +84,7 @@ class Manifests:
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
     """An application where it is: its cluster, what that serves, what the project allows."""
 
     runtime: Runtime
@@ -123,9 +123,9 @@ async def diff_application(
     """
     if revision and given is not None:
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
-    app = await _application(runtime, scope, name)
+    app = await application_of(runtime, scope, name)
     wanted = await _wanted(runtime, app, revision, given)
-    site = await _site(runtime, scope, app)
+    site = await site_of(runtime, scope, app)
     prepared = prepare(
         wanted.items,
         application_id=app.summary.id,
@@ -171,7 +171,7 @@ def _sorted_out(
     return tuple(shown), tuple(failures)
 
 
-async def _application(runtime: Runtime, scope: Scope, name: str) -> Application:
+async def application_of(runtime: Runtime, scope: Scope, name: str) -> Application:
     fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
     async with runtime.db.reading() as tx:
         return await get_application(tx, scope, name, fresh=fresh)
@@ -199,7 +199,7 @@ async def _wanted(
     return Manifests(objects, app.revisions)
 
 
-async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
+async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
     cluster_id = app.summary.cluster_id
     if cluster_id is None:
         raise Refused(
@@ -214,7 +214,7 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
     link = await runtime.connections.link(cluster_id, cluster.name, connection)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
-    return _Site(runtime, app, cluster, project.spec, link, discovery)
+    return Site(runtime, app, cluster, project.spec, link, discovery)
 
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
@@ -223,12 +223,12 @@ def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
     return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
 
 
-def _kind(site: _Site, ref: ObjectRef, version: str) -> ApiKind | None:
+def _kind(site: Site, ref: ObjectRef, version: str) -> ApiKind | None:
     found = site.discovery.find(ref.group_kind, version)
     return found if found is None or not version or found.version == version else None
 
 
-async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
+async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
     kind = _kind(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
@@ -253,7 +253,7 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
 
 
 def _awaits_namespace(
-    site: _Site, wanted: DesiredObject, prepared: Prepared, refused: ObjectRejected
+    site: Site, wanted: DesiredObject, prepared: Prepared, refused: ObjectRejected
 ) -> bool:
     """The dry run only failed because the sync would make the namespace first."""
     options = read_application_options(site.app.document.spec.sync_policy.options)
@@ -266,7 +266,7 @@ def _awaits_namespace(
     return refused.reason == "NotFound" and bool(namespace) and (own or listed)
 
 
-async def _prune(site: _Site, row: LiveResource) -> Shown | None:
+async def _prune(site: Site, row: LiveResource) -> Shown | None:
     kind = _kind(site, row.ref, row.version)
     if kind is None:
         return None  # with its kind the object went, too
@@ -275,7 +275,7 @@ async def _prune(site: _Site, row: LiveResource) -> Shown | None:
 
 
 def _shown(
-    site: _Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
+    site: Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
 ) -> Shown | None:
     rules = site.app.document.spec.ignore_differences
     fields = meta.managed_fields if meta else []
@@ -302,7 +302,7 @@ async def wanted_manifests(
     Raises:
         NotFound, Refused, SourceError, RenderError: as ``diff_application``.
     """
-    app = await _application(runtime, scope, name)
+    app = await application_of(runtime, scope, name)
     wanted = await _wanted(runtime, app, revision, None)
     return Manifests(_masked(runtime, wanted.items), wanted.revisions)
 
@@ -313,8 +313,8 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
     Raises:
         ClusterError: an object could not be read: an incomplete answer is none.
     """
-    app = await _application(runtime, scope, name)
-    site = await _site(runtime, scope, app)
+    app = await application_of(runtime, scope, name)
+    site = await site_of(runtime, scope, app)
     kinds = [(row.ref, _kind(site, row.ref, row.version)) for row in app.resources]
     found = await asyncio.gather(
         *(
