@@ -7,8 +7,9 @@ passes the project's gate; what was asked is in the audit log before anything is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from fleet.actions import (
     Change,
@@ -44,6 +45,10 @@ from fleet.registry import queue, sightings
 from fleet.registry.audit import record_change
 
 _SHOWN = 5  # objects in a message
+#: What an object fails with, and every other one would, too.
+_OF_ALL = (ClusterUnreachable, ClusterAuthFailed)
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,49 +208,74 @@ async def run_action(
     app = await application_of(runtime, scope, name)
     site = await site_of(runtime, scope, app)
     custom = await _customized(runtime)
-    after = {"action": action, "parameters": dict(parameters), "objects": [ref.key for ref in refs]}
-    async with runtime.db.transaction() as tx:
-        await record_change(tx, actor, "action", "Application", name, after=after)
-    answers = await asyncio.gather(
-        *(_run(site, custom, ref, action, parameters) for ref in refs), return_exceptions=True
-    )
-    done = [_done(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
+    planned = await _all(refs, (_plan(site, custom, ref, action, parameters) for ref in refs))
+    written = [entry.ref.key for entry in planned if isinstance(entry, _Planned) and entry.changes]
+    if written:
+        after = {"action": action, "parameters": dict(parameters), "objects": written}
+        async with runtime.db.transaction() as tx:
+            await record_change(tx, actor, "action", "Application", name, after=after)
+    done = await _all(refs, (_send(site, entry) for entry in planned))
     await _have_looked_at(runtime, app, done)
     if len(done) == 1 and done[0].error is not None:
         raise done[0].error
     return tuple(done)
 
 
-def _done(ref: ObjectRef, answer: Done | BaseException) -> Done:
-    if isinstance(answer, Done):
-        return answer
-    if isinstance(answer, FleetError) and not isinstance(
-        answer, ClusterUnreachable | ClusterAuthFailed
-    ):
-        return Done(ref, error=answer)
-    raise answer
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """What an action changes of an object as it was read."""
+
+    ref: ObjectRef
+    kind: ApiKind
+    live: Manifest
+    changes: tuple[Change, ...]
 
 
-async def _run(
+async def _all(
+    refs: Sequence[ObjectRef], work: Iterable[Coroutine[Any, Any, _Result]]
+) -> list[_Result | Done]:
+    """Side by side; what fails for an object is its result.
+
+    Raises:
+        ClusterUnreachable, ClusterAuthFailed: then it fails for all of them.
+    """
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    found: list[_Result | Done] = []
+    for ref, answer in zip(refs, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            found.append(answer)
+        elif isinstance(answer, FleetError) and not isinstance(answer, _OF_ALL):
+            found.append(Done(ref, error=answer))
+        else:
+            raise answer
+    return found
+
+
+async def _plan(
     site: Site,
     custom: Customizations,
     ref: ObjectRef,
     action: str,
     parameters: Mapping[str, str],
-) -> Done:
+) -> _Planned:
     kind, live = await _live(site, ref)
     if live is None:
         raise NotFound(f"{ref}: it is gone", object=str(ref))
     changes = await _changes(site, custom, ref, live, action, parameters)
-    created = []
-    patched = False
-    for change in changes:
+    return _Planned(ref, kind, live, changes)
+
+
+async def _send(site: Site, planned: _Planned | Done) -> Done:
+    if isinstance(planned, Done):
+        return planned
+    live, created, patched = planned.live, [], False
+    for change in planned.changes:
         if isinstance(change, Creation):
             created.append(await _create(site, change))
             continue
         live = await merge(
             site.link.client,
-            kind,
+            planned.kind,
             live,
             change.body,
             gate=site.gate,
@@ -253,7 +283,7 @@ async def _run(
             is_exact=change.is_exact,
         )
         patched = True
-    return Done(ref, patched, tuple(created))
+    return Done(planned.ref, patched, tuple(created))
 
 
 async def _changes(
