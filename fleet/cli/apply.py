@@ -40,7 +40,7 @@ from fleet.errors import FleetError, SpecInvalid
 def apply(
     ctx: click.Context, names: tuple[str, ...], recursive: bool, dry_run: bool, output: str
 ) -> None:
-    """Create or change Applications, AppProjects, and cluster and repository Secrets.
+    """Create or change Applications, AppProjects, cluster and repository Secrets, argocd-cm.
 
     The documents are Argo CD's. Order does not matter. One that fails keeps none of the others
     back; the exit code is 2 then if all that failed are wrong in themselves, else 3.

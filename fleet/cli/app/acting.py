@@ -12,8 +12,9 @@ from fleet.cli.app.objects import reference
 from fleet.cli.command import Group
 from fleet.cli.failures import tell_error
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import Function, Pairs, mapping_of, output_option
-from fleet.cli.output import Column, Item, Table, show_items, to_json, to_yaml
+from fleet.cli.options import Function, Pairs, mapping_of, output_option, watch_option
+from fleet.cli.output import Column, Item, Table, to_json, to_yaml
+from fleet.cli.watching import show_list
 from fleet.errors import FleetError
 
 ACTIONS = Table(
@@ -30,6 +31,7 @@ ACTIONS = Table(
     ),
     lambda it: str(it["action"]),
     "Nothing can be done to these objects but to sync them.",
+    key=lambda it: f"{reference(it)} {it['action']}",
 )
 
 _SELECTION = (
@@ -60,6 +62,7 @@ def actions() -> None:
 )
 @click.argument("name")
 @_selection
+@watch_option()
 @output_option()
 @click.pass_obj
 def list_(
@@ -69,14 +72,19 @@ def list_(
     kind: str,
     namespace: str,
     resource_name: str,
+    watch: bool,
     output: str,
 ) -> None:
     """List what may be done to each object now."""
     query = {"kind": kind, "namespace": namespace, "resourceName": resource_name}
     if group is not None:
         query["group"] = group
-    found = invocation.api.get("applications", name, "actions", query=query)["items"]
-    show_items([row for entry in found for row in _rows(entry)], ACTIONS, output)
+
+    def ask() -> list[Item]:
+        found = invocation.api.get("applications", name, "actions", query=query)["items"]
+        return [row for entry in found for row in _rows(entry)]
+
+    show_list(invocation, ask, ACTIONS, output, watch=watch)
 
 
 def _rows(entry: Mapping[str, Any]) -> list[Item]:
