@@ -108,7 +108,8 @@ def _made(
     if owned:
         owner = {"apiVersion": request.obj.get("apiVersion"), "kind": request.obj.get("kind")}
         owner |= {"name": source.get("name"), "uid": source.get("uid")}
-        metadata["ownerReferences"] = [{**owner, "controller": True, "blockOwnerDeletion": True}]
+        # without blockOwnerDeletion, which takes rights over the owner's finalizers
+        metadata["ownerReferences"] = [{**owner, "controller": True}]
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 

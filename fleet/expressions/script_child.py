@@ -48,6 +48,12 @@ local lent = {
 }
 string.dump = nil
 table.unpack = unpack
+local modules = {
+    bit = bit, math = math, os = lent.os, string = string, table = table,
+}
+function lent.require(name)
+    return modules[name] or error("module '" .. tostring(name) .. "' is not lent to scripts", 2)
+end
 lent._G = lent
 return function(source, obj, parameters)
     lent.obj = obj

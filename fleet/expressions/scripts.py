@@ -31,6 +31,7 @@ Language = Literal["lua", "cel"]
 
 #: Answers that are remembered; the oldest go first.
 _KEPT = 50_000
+_KEPT_BYTES = 4 << 10  # of one; larger ones are asked for again
 _MODULES: Mapping[Language, str] = {"lua": "lupa", "cel": "cel_expr_python"}
 
 
@@ -77,16 +78,22 @@ class Scripts:
         self._seats = {language: _Seat(language) for language in _MODULES}
         self.asked = 0  #: questions that a child was asked
 
-    async def lua(
-        self, script: str, obj: Manifest, parameters: Mapping[str, str] | None = None
-    ) -> Told:
-        """What a Lua script returns for an object.
+    async def lua(self, script: str, obj: Manifest) -> Told:
+        """What a Lua script says of an object; of an unchanged one what it said before.
 
         Raises:
             ScriptFailed: no child can be started.
         """
-        question = {"script": script, "object": obj, "parameters": dict(parameters or {})}
-        return await self._ask("lua", question, script, obj, is_kept=not parameters)
+        return await self._ask("lua", {"script": script, "object": obj}, script, obj)
+
+    async def run(self, script: str, obj: Manifest, parameters: Mapping[str, str]) -> Told:
+        """What a Lua script makes of an object, now.
+
+        Raises:
+            ScriptFailed: no child can be started.
+        """
+        question = {"script": script, "object": obj, "parameters": dict(parameters)}
+        return await self._ask("lua", question, script, obj, is_kept=False)
 
     async def cel(self, expressions: Mapping[str, str], obj: Manifest) -> Told:
         """What each expression says of an object, by name: true, false, a text, or None where
@@ -128,7 +135,7 @@ class Scripts:
         seat = self._seats[language]
         async with seat.lock:
             told = await self._through_child(seat, name, line)
-        if is_kept and version and told.is_settled:
+        if is_kept and version and told.is_settled and _is_small(told):
             self._known[key] = told
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
@@ -205,6 +212,10 @@ class Scripts:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
         await child.communicate()
+
+
+def _is_small(told: Told) -> bool:
+    return len(orjson.dumps(told.value)) <= _KEPT_BYTES
 
 
 def _why_stopped(code: int | None, limits: Limits) -> str:

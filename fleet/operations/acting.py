@@ -296,7 +296,7 @@ async def _changes(
 ) -> tuple[Change, ...]:
     scripts = custom.actions_of(ref.group_kind)
     if scripts is not None and action in scripts.definitions:
-        told = await site.runtime.scripts.lua(scripts.definitions[action], live, parameters)
+        told = await site.runtime.scripts.run(scripts.definitions[action], live, parameters)
         return changes_from_script(_value(told, ref, f"action {action}"), live)
     if scripts is None or scripts.merge_builtin:
         for spec in builtin_actions(ref.group_kind):

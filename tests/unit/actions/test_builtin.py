@@ -152,7 +152,6 @@ OWNER = {
     "name": "web",
     "uid": "u1",
     "controller": True,
-    "blockOwnerDeletion": True,
 }
 
 
