@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleet.actions.offers import Change, Creation, Offer, Parameter, Patch
-from fleet.errors import ScriptFailed
+from fleet.errors import ExpressionFailed
 from fleet.model.objects import Manifest, group_kind_of, metadata_of, ref_of
 
 #: What only the API server writes, and what says which object it is.
@@ -32,12 +32,12 @@ def offers_from_script(value: Any, defined: Iterable[str]) -> tuple[Offer, ...]:
     """Of what discovery returned: name → settings, or nothing but the defined ones.
 
     Raises:
-        ScriptFailed: it returned something else.
+        ExpressionFailed: it returned something else.
     """
     if value in ([], {}, None):
         return ()
     if not isinstance(value, Mapping):
-        raise ScriptFailed("discovery of actions returned no table of them")
+        raise ExpressionFailed("discovery of actions returned no table of them")
     names = frozenset(defined)
     return tuple(
         _offer(name, settings if isinstance(settings, Mapping) else {})
@@ -65,18 +65,18 @@ def changes_from_script(value: Any, obj: Manifest) -> tuple[Change, ...]:
     """Of what an action's script returned.
 
     Raises:
-        ScriptFailed: it returned no object, or would change another one.
+        ExpressionFailed: it returned no object, or would change another one.
     """
     if isinstance(value, Mapping):
         value = [{"operation": "patch", "resource": value}]
     if not isinstance(value, list) or not value:
-        raise ScriptFailed("the action's script returned no object")
+        raise ExpressionFailed("the action's script returned no object")
     found: list[Change] = []
     for entry in value:
         operation = entry.get("operation") if isinstance(entry, Mapping) else None
         resource = entry.get("resource") if isinstance(entry, Mapping) else None
         if not isinstance(resource, Mapping) or operation not in ("create", "patch"):
-            raise ScriptFailed("the action's script returned no list of operations")
+            raise ExpressionFailed("the action's script returned no list of operations")
         if operation == "create":
             found.append(Creation(_created(resource, obj)))
         else:
@@ -95,7 +95,7 @@ def _patches(resource: Mapping[str, Any], obj: Manifest) -> list[Patch]:
     same = group_kind_of(resource) == group_kind_of(obj)
     meant, own = ref_of(resource), ref_of(obj)
     if not same or meant.name != own.name or (meant.namespace or own.namespace) != own.namespace:
-        raise ScriptFailed(f"the action's script would change {meant}, and is of {own}")
+        raise ExpressionFailed(f"the action's script would change {meant}, and is of {own}")
     before, after = _comparable(obj), _comparable(restored(dict(resource), obj))
     statuses = before.pop("status", None), after.pop("status", None)
     found = []
@@ -114,8 +114,8 @@ def _comparable(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 def restored(value: Any, before: Any) -> Any:
     """What went through Lua, which has one kind of table, no null and no long integers."""
-    if value in ({}, []) and isinstance(before, Mapping | list):
-        return type(before)()
+    if value == {} and isinstance(before, list):
+        return []
     if isinstance(value, Mapping) and isinstance(before, Mapping):
         nulls = {key: None for key, item in before.items() if item is None and key not in value}
         return nulls | {key: restored(item, before.get(key)) for key, item in value.items()}

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import orjson
 
-from fleet.errors import ScriptFailed
+from fleet.errors import ExpressionFailed
 from fleet.model.objects import Manifest, metadata_of
 
 Language = Literal["lua", "cel"]
@@ -82,7 +82,7 @@ class Scripts:
         """What a Lua script says of an object; of an unchanged one what it said before.
 
         Raises:
-            ScriptFailed: no child can be started.
+            ExpressionFailed: no child can be started.
         """
         return await self._ask("lua", {"script": script, "object": obj}, script, obj)
 
@@ -90,7 +90,7 @@ class Scripts:
         """What a Lua script makes of an object, now.
 
         Raises:
-            ScriptFailed: no child can be started.
+            ExpressionFailed: no child can be started.
         """
         question = {"script": script, "object": obj, "parameters": dict(parameters)}
         return await self._ask("lua", question, script, obj, is_kept=False)
@@ -100,7 +100,7 @@ class Scripts:
         it reads a field that is not there.
 
         Raises:
-            ScriptFailed: no child can be started.
+            ExpressionFailed: no child can be started.
         """
         question = {"expressions": dict(expressions), "object": obj}
         return await self._ask("cel", question, orjson.dumps(expressions).decode(), obj)
@@ -201,7 +201,7 @@ class Scripts:
                 limit=limits.answer_bytes + (1 << 16),
             )
         except OSError as error:
-            raise ScriptFailed(f"scripts cannot be run now: {error.strerror}") from error
+            raise ExpressionFailed(f"scripts cannot be run now: {error.strerror}") from error
         return seat.process
 
     async def _end(self, seat: _Seat) -> None:

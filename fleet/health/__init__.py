@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fleet.health.aggregate import aggregate, counts_for_application
 from fleet.health.assess import assess, is_going
+from fleet.health.children import of_child
 from fleet.health.scripted import from_expressions, from_script
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "from_expressions",
     "from_script",
     "is_going",
+    "of_child",
 ]

@@ -28,25 +28,34 @@ from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
+from fleet.model.plugins import Plugin, parse_plugin
 from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
-    ApplicationDocument | Project | ArgoConfig | ClusterSecret | RepositorySecret | RepoCredsSecret
+    ApplicationDocument
+    | ArgoConfig
+    | Plugin
+    | Project
+    | ClusterSecret
+    | RepositorySecret
+    | RepoCredsSecret
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     (ARGO_API_VERSION, "Application", ""): parse_application,
     (ARGO_API_VERSION, "AppProject", ""): parse_project,
     ("v1", "ConfigMap", CONFIG_NAME): parse_argocd_config,
+    (ARGO_API_VERSION, "ConfigManagementPlugin", ""): parse_plugin,
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
 }
 
 _HINT = (
-    f"Fleet reads Application and AppProject (argoproj.io/v1alpha1), the ConfigMap {CONFIG_NAME}"
-    f" (v1), and Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+    "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), the"
+    f" ConfigMap {CONFIG_NAME} (v1), and Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster,"
+    " repository or repo-creds."
 )
 
 
@@ -83,6 +92,7 @@ __all__ = [
     "parse_application",
     "parse_cluster_secret",
     "parse_document",
+    "parse_plugin",
     "parse_project",
     "parse_repo_creds_secret",
     "parse_repository_secret",

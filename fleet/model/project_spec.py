@@ -12,6 +12,7 @@ import re
 from fleet.errors import SpecInvalid
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
 from fleet.model.objects import Manifest
+from fleet.model.orphans import read_orphan_rules
 from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
 from fleet.model.reading import Fields
 from fleet.model.window_spec import read_windows
@@ -58,6 +59,7 @@ def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
         namespace_deny=_kind_rules(fields, "namespaceResourceBlacklist", named=False),
         windows=windows,
         windows_fault=fault,
+        orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
         raise fields.invalid(
@@ -119,7 +121,6 @@ def _check_kept(fields: Fields) -> None:
     for account in fields.children("destinationServiceAccounts"):
         _check_service_account(account)
     fields.texts("sourceNamespaces")
-    fields.child("orphanedResources")
     fields.flag("permitOnlyProjectScopedClusters")
     fields.children("signatureKeys")
     fields.child("sourceIntegrity")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.objects import Manifest
+from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
 
 
@@ -46,6 +47,7 @@ class ProjectSpec:
     namespace_deny: tuple[KindRule, ...] = ()
     windows: tuple[SyncWindow, ...] = ()
     windows_fault: str = ""
+    orphans: OrphanRules | None = None
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from fleet.cluster import create, get_object, merge
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
+    ExpressionFailed,
     FleetError,
     NotFound,
     Place,
-    ScriptFailed,
     SpecInvalid,
 )
 from fleet.expressions.scripts import Told
@@ -128,7 +128,7 @@ async def list_actions(
     Raises:
         NotFound: no such application.
         ClusterError: its cluster did not answer.
-        ScriptFailed: a script that should tell does not.
+        ExpressionFailed: a script that should tell does not.
     """
     app = await application_of(runtime, scope, name)
     site = await site_of(runtime, scope, app)
@@ -176,9 +176,9 @@ async def _scripted(
 
 
 def _value(told: Told, ref: ObjectRef, what: str) -> object:
-    """Raises ScriptFailed where there is none."""
+    """Raises ExpressionFailed where there is none."""
     if told.error:
-        raise ScriptFailed(f"{ref}: {what}: {told.error}", object=str(ref))
+        raise ExpressionFailed(f"{ref}: {what}: {told.error}", object=str(ref))
     return told.value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.errors import ScriptFailed
+from fleet.errors import ExpressionFailed
 from fleet.expressions.scripts import Scripts, Told
 from fleet.health import assess, counts_for_application, from_expressions, from_script, is_going
 from fleet.model.customizations import Customizations, HealthScript
@@ -45,5 +45,5 @@ async def _told(scripts: Scripts, script: HealthScript, live: Manifest) -> Told:
         if script.expressions is not None:
             return await scripts.cel(script.expressions.asked, live)
         return await scripts.lua(script.lua, live)
-    except ScriptFailed as error:
+    except ExpressionFailed as error:
         return Told(error=error.message)

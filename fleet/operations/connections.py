@@ -7,14 +7,22 @@ kind turns out unknown, when the version changed, and every ten minutes.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from fleet import metrics
-from fleet.cluster import ClusterClient, Limits, discover, open_client
-from fleet.model.clusters import Connection, Discovery
-from fleet.model.ids import ClusterId
+from fleet.cluster import (
+    ClusterClient,
+    Limits,
+    OverlaidClient,
+    OwnKinds,
+    discover,
+    open_client,
+)
+from fleet.model.clusters import Connection, Discovery, is_itself
+from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import GroupKind
+from fleet.registry.connections import auth_of
 
 #: Kinds appear and vanish rarely, and an unknown kind asks at once.
 DISCOVERY_SECONDS = 600.0
@@ -54,6 +62,11 @@ class Link:
                 self.found_at = monotonic()
             return self.found
 
+    def on_behalf(self, application: ApplicationId) -> Link:
+        """The link as one application uses it: whose children are whose is asked there."""
+        client = self.client.bound(str(application))
+        return self if client is self.client else replace(self, client=client)
+
     async def has_dropped(self, kind: GroupKind) -> bool:
         """Whether a kind is gone for certain, and every object of it with it; asks again.
 
@@ -72,9 +85,11 @@ class Connections:
     Args:
         call_seconds: longest that one call may take.
         allowed_exec: basenames of the credential plugins that may run.
+        own: answers for what Fleet itself holds, on the cluster that is called so.
     """
 
-    def __init__(self, *, call_seconds: float, allowed_exec: frozenset[str]) -> None:
+    def __init__(self, *, call_seconds: float, allowed_exec: frozenset[str], own: OwnKinds) -> None:
+        self._own = own
         self._limits = Limits(call_seconds=call_seconds)
         self._allowed_exec = allowed_exec
         self._links: dict[ClusterId, Link] = {}
@@ -92,6 +107,16 @@ class Connections:
 
     def open(self, name: str, connection: Connection) -> ClusterClient:
         """A client of its own, for one use; the caller closes it."""
+        if is_itself(name, connection.server):
+            return OverlaidClient(
+                connection,
+                self._own,
+                alone=not auth_of(connection),
+                name=name,
+                allowed_exec=self._allowed_exec,
+                limits=self._limits,
+                on_request=_count,
+            )
         return open_client(
             connection,
             name=name,

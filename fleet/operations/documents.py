@@ -16,11 +16,14 @@ from fleet.model.argo_config import ArgoConfig
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
+from fleet.model.plugins import KIND as PLUGIN
+from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
 from fleet.operations.customizing import put_argocd_config
 from fleet.operations.onboarding import add_cluster
+from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
@@ -32,11 +35,14 @@ from fleet.source import parse_url
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = ArgoConfig | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = (
+    ArgoConfig | Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+)
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
     ArgoConfig,
+    Plugin,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -178,6 +184,8 @@ class _Apply:
         match document:
             case ArgoConfig():
                 return await self._config(document)
+            case Plugin():
+                return await self._plugin(document)
             case Project():
                 return await self._project(document)
             case ClusterSecret():
@@ -199,6 +207,12 @@ class _Apply:
     async def _config(self, found: ArgoConfig) -> Put:
         await self._may("settings", found.name, "")
         return await put_argocd_config(self.runtime, self.actor, found, dry_run=self.dry_run)
+
+    async def _plugin(self, plugin: Plugin) -> Put:
+        await self._may("plugins", plugin.spec.name, "")
+        return await put_plugin(
+            self.runtime, self.actor, plugin, upsert=self.upsert, dry_run=self.dry_run
+        )
 
     async def _project(self, project: Project) -> Put:
         await self._may("projects", project.name, project.name)
@@ -267,6 +281,8 @@ def _identity(document: _Other) -> tuple[str, str]:
     match document:
         case ArgoConfig():
             return "ConfigMap", document.name
+        case Plugin():
+            return PLUGIN, document.spec.name
         case Project():
             return "AppProject", document.name
         case ClusterSecret():

@@ -8,6 +8,7 @@ allows is refused.
 
 from __future__ import annotations
 
+from fleet.policy.children import may_have_application, may_keep_document, may_write_project
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.projects import (
     may_create_namespace,
@@ -43,8 +44,11 @@ __all__ = [
     "may",
     "may_create_namespace",
     "may_deploy_to",
+    "may_have_application",
+    "may_keep_document",
     "may_manage",
     "may_use_source",
+    "may_write_project",
     "next_change",
     "next_flip",
     "next_opening",

@@ -3,7 +3,7 @@
 The version before does not look at the table, and judges as it did.
 
 Revision ID: 0014
-Revises: 0008
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0014"
-down_revision = "0008"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from fleet.errors import (
+    ExpressionFailed,
     FleetError,
     Forbidden,
     NotFound,
     ObjectRejected,
     Refused,
-    ScriptFailed,
     SpecInvalid,
 )
 from fleet.model.scope import EVERYTHING
@@ -194,10 +194,10 @@ async def test_scripts_of_an_argocd_cm_patch_and_create(operators: World) -> Non
 @pytest.mark.parametrize(
     ("action", "error", "message"),
     [
-        ("loop", ScriptFailed, "it was stopped after 1 s of processor time"),
-        ("other", ScriptFailed, "would change Widget/.*/b"),
+        ("loop", ExpressionFailed, "it was stopped after 1 s of processor time"),
+        ("other", ExpressionFailed, "would change Widget/.*/b"),
         ("secret", Forbidden, "Secret/kube-system/s"),
-        ("fails", ScriptFailed, "attempt to index field 'nothing'"),
+        ("fails", ExpressionFailed, "attempt to index field 'nothing'"),
         ("unknown", NotFound, "there is no action 'unknown'"),
     ],
 )

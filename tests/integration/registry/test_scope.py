@@ -109,7 +109,6 @@ WITHOUT_SCOPE = {
     "projects.ensure_default",
     "projects.mark_held",
     "projects.with_windows",
-    "queue.finished_jobs_purge",
     "queue.live_workers",
     "queue.requeue_stalled",
     "queue.wake",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fleet.actions import Creation, Offer, Parameter, Patch, changes_from_script, offers_from_script
 from fleet.actions.scripted import merge_patch, restored
-from fleet.errors import ScriptFailed
+from fleet.errors import ExpressionFailed
 
 LIVE: dict[str, Any] = {
     "apiVersion": "example.com/v1",
@@ -84,7 +84,7 @@ def test_changes(value: Any, expected: tuple[Any, ...]) -> None:
     ],
 )
 def test_what_is_no_change_is_told(value: Any, message: str) -> None:
-    with pytest.raises(ScriptFailed, match=message):
+    with pytest.raises(ExpressionFailed, match=message):
         changes_from_script(value, LIVE)
 
 
@@ -108,7 +108,7 @@ def test_offers(value: Any, expected: tuple[Offer, ...]) -> None:
 
 
 def test_a_discovery_that_is_none_is_told() -> None:
-    with pytest.raises(ScriptFailed, match="returned no table"):
+    with pytest.raises(ExpressionFailed, match="returned no table"):
         offers_from_script("go", ["go"])
 
 

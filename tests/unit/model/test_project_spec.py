@@ -10,6 +10,7 @@ import pytest
 
 from fleet.errors import SpecInvalid
 from fleet.model.cron import parse_cron
+from fleet.model.orphans import OrphanRules
 from fleet.model.parsing import parse_project
 from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
 from fleet.model.windows import SyncWindow, WindowKind
@@ -48,6 +49,7 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
         cluster_deny=(KindRule("*", "ClusterRole"),),
         namespace_allow=(KindRule("*", "*"),),
         namespace_deny=(KindRule("apps", "DaemonSet"),),
+        orphans=OrphanRules(),
     )
     assert json.dumps(parsed.document) == json.dumps(document)
     assert parsed.warnings == ()
