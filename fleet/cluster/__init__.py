@@ -11,6 +11,7 @@ secret in a message.
 from __future__ import annotations
 
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
+from fleet.cluster.argocd_config import argocd_config
 from fleet.cluster.calls import Answer, Call, Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
@@ -64,6 +65,7 @@ __all__ = [
     "OverlaidClient",
     "OwnKinds",
     "apply",
+    "argocd_config",
     "aws_token_arguments",
     "checked_connection",
     "cluster_uid",

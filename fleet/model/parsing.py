@@ -8,12 +8,6 @@ from typing import TypeAlias
 from fleet.errors import Place, SpecInvalid
 from fleet.model.application_spec import parse_application
 from fleet.model.applications import ApplicationDocument
-from fleet.model.argo_config import (
-    CONFIG_NAME,
-    ArgoConfig,
-    config_name_of,
-    parse_argocd_config,
-)
 from fleet.model.argo_secrets import (
     SECRET_TYPE_LABEL,
     ClusterSecret,
@@ -24,6 +18,7 @@ from fleet.model.argo_secrets import (
     parse_repository_secret,
     secret_type_of,
 )
+from fleet.model.argo_settings import ArgoSettings, is_settings, parse_settings
 from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
@@ -34,18 +29,17 @@ from fleet.model.projects import Project
 
 Document: TypeAlias = (
     ApplicationDocument
-    | ArgoConfig
     | Plugin
     | Project
     | ClusterSecret
     | RepositorySecret
     | RepoCredsSecret
+    | ArgoSettings
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     (ARGO_API_VERSION, "Application", ""): parse_application,
     (ARGO_API_VERSION, "AppProject", ""): parse_project,
-    ("v1", "ConfigMap", CONFIG_NAME): parse_argocd_config,
     (ARGO_API_VERSION, "ConfigManagementPlugin", ""): parse_plugin,
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
@@ -53,9 +47,9 @@ _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
 }
 
 _HINT = (
-    "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), the"
-    f" ConfigMap {CONFIG_NAME} (v1), and Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster,"
-    " repository or repo-creds."
+    "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), and"
+    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and keeps"
+    " ApplicationSets and the ConfigMaps and Secrets that are Argo CD's own."
 )
 
 
@@ -72,17 +66,17 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
     secret_type = secret_type_of(doc) if kind == "Secret" else ""
-    name = config_name_of(doc) if kind == "ConfigMap" else ""
-    reader = _READERS.get((api_version, kind, secret_type or name))
+    reader = _READERS.get((api_version, kind, secret_type))
+    if reader is None and is_settings(doc):
+        reader = parse_settings
     if reader is None:
         what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
-        what += f" {name}" if name else ""
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
     return reader(doc, file=file, line=line)
 
 
 __all__ = [
-    "ArgoConfig",
+    "ArgoSettings",
     "ClusterSecret",
     "Document",
     "RepoCredsSecret",

@@ -11,6 +11,7 @@ import re
 
 from fleet.errors import SpecInvalid
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
+from fleet.model.integrity import SignaturePolicy, read_policies
 from fleet.model.objects import Manifest
 from fleet.model.orphans import read_orphan_rules
 from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
@@ -22,7 +23,7 @@ _DESCRIPTION_LENGTH = 255  # characters, as in Argo CD's CRD
 _ROLE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?")
 
 #: Kept, and narrower than what Fleet does with it: the author has to know.
-_NOT_ENFORCED = ("permitOnlyProjectScopedClusters", "signatureKeys", "sourceIntegrity")
+_NOT_ENFORCED = ("permitOnlyProjectScopedClusters",)
 
 
 def parse_project(doc: Manifest, *, file: str = "", line: int = 0, stored: bool = False) -> Project:
@@ -59,6 +60,7 @@ def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
         namespace_deny=_kind_rules(fields, "namespaceResourceBlacklist", named=False),
         windows=windows,
         windows_fault=fault,
+        integrity=_integrity(fields, stored=stored),
         orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
@@ -80,6 +82,17 @@ def _windows(fields: Fields, *, stored: bool) -> tuple[tuple[SyncWindow, ...], s
         if not stored:
             raise
         return (), error.message
+
+
+def _integrity(fields: Fields, *, stored: bool) -> tuple[SignaturePolicy, ...]:
+    """What cannot be read of a stored document, an earlier version kept unread: nothing is
+    signed well enough for that."""
+    try:
+        return read_policies(fields)
+    except SpecInvalid:
+        if not stored:
+            raise
+        return (SignaturePolicy(("*",), "head", ()),)
 
 
 def _patterns(fields: Fields, key: str) -> tuple[str, ...]:
@@ -122,8 +135,6 @@ def _check_kept(fields: Fields) -> None:
         _check_service_account(account)
     fields.texts("sourceNamespaces")
     fields.flag("permitOnlyProjectScopedClusters")
-    fields.children("signatureKeys")
-    fields.child("sourceIntegrity")
     for key in (*_NOT_ENFORCED, "destinationServiceAccounts"):
         if fields.raw(key):
             fields.warn(key, "kept, but not enforced by this version of Fleet")

@@ -7,20 +7,21 @@ nobody changes it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fleet.errors import SpecInvalid
-from fleet.model.argo_config import CONFIG_NAME, ArgoConfig
+from fleet.model.argo_settings import SETTINGS
 from fleet.model.customizations import (
     NONE,
     Customizations,
     changed_patterns,
+    is_customization,
     matches,
     read_customizations,
 )
 from fleet.model.objects import Manifest
 from fleet.model.reading import Origin
 from fleet.model.scope import Actor
-from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.registry import config_maps, queue, sightings
 from fleet.registry.database import Tx, rehearsed
@@ -29,18 +30,21 @@ from fleet.render.yaml import load_one
 log = logging.getLogger(__name__)
 
 
-async def put_argocd_config(
-    runtime: Runtime, actor: Actor, config: ArgoConfig, *, dry_run: bool = False
-) -> Put:
-    """Keep it in place of the one there is, and have what it judges judged again.
+async def put_customizations(
+    runtime: Runtime, actor: Actor, entries: Mapping[str, str], *, dry_run: bool = False
+) -> bool:
+    """Keep those of an argocd-cm's keys that are acted upon, in place of those that there are,
+    and have what they judge judged again; whether anything changed.
 
     Raises:
         SpecInvalid: a value that cannot be read.
     """
-    warnings = list(config.warnings)
-    after = _read(config.data, warnings)
+    kept = {key: text for key, text in entries.items() if is_customization(key)}
+    after = _read(kept)
     async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
-        held = await config_maps.config_map(tx, CONFIG_NAME)
+        held = await config_maps.config_map(tx, SETTINGS)
+        if held is None and not kept:
+            return False
         patterns = changed_patterns(_of_document(held), after)
         kinds = [
             kind
@@ -49,8 +53,9 @@ async def put_argocd_config(
         ]
         clusters = await sightings.mark_kinds(tx, kinds)
         await queue.wake(tx, "reconcile", map(str, clusters))
-        action = await config_maps.put_config_map(tx, actor, CONFIG_NAME, config.document)
-    return Put(config.name, action, tuple(warnings))
+        document = {"metadata": {"name": SETTINGS}, "data": kept}
+        action = await config_maps.put_config_map(tx, actor, SETTINGS, document)
+    return action != "unchanged"
 
 
 async def customizations_at(runtime: Runtime, generation: int) -> Customizations:
@@ -66,7 +71,7 @@ async def customizations_at(runtime: Runtime, generation: int) -> Customizations
 
 
 async def current_customizations(tx: Tx) -> Customizations:
-    return _of_document(await config_maps.config_map(tx, CONFIG_NAME))
+    return _of_document(await config_maps.config_map(tx, SETTINGS))
 
 
 def _of_document(document: Manifest | None) -> Customizations:
@@ -74,14 +79,11 @@ def _of_document(document: Manifest | None) -> Customizations:
     if document is None:
         return NONE
     try:
-        return _read(document.get("data") or {}, [])
+        return _read(document.get("data") or {})
     except SpecInvalid as error:
-        log.warning("%s is not acted on: %s", CONFIG_NAME, error.message)
+        log.warning("%s is not acted on: %s", SETTINGS, error.message)
         return NONE
 
 
-def _read(data: dict[str, str], warnings: list[str]) -> Customizations:
-    origin = Origin(object=f"ConfigMap/{CONFIG_NAME}")
-    found = read_customizations(data, load_one, origin)
-    warnings += origin.warnings
-    return found
+def _read(data: Mapping[str, str]) -> Customizations:
+    return read_customizations(data, load_one, Origin(object=f"ConfigMap/{SETTINGS}"))

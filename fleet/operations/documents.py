@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
 from fleet.model.applications import ApplicationDocument
-from fleet.model.argo_config import ArgoConfig
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
+from fleet.model.argo_settings import ArgoSettings
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.plugins import KIND as PLUGIN
@@ -21,7 +21,7 @@ from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
-from fleet.operations.customizing import put_argocd_config
+from fleet.operations.importing import import_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
@@ -36,12 +36,12 @@ from fleet.source import parse_url
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
 _Other: TypeAlias = (
-    ArgoConfig | Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+    Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret | ArgoSettings
 )
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
-    ArgoConfig,
+    ArgoSettings,
     Plugin,
     Project,
     ClusterSecret,
@@ -63,7 +63,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of it: ``created``, ``configured``, ``unchanged`` or ``failed``."""
+    """What became of it: ``created``, ``configured``, ``unchanged``, ``kept`` (for later:
+    nothing is done with it yet) or ``failed``."""
 
     given: Given
     kind: str
@@ -171,6 +172,7 @@ class _Apply:
             [document for _, _, document in allowed],
             upsert=self.upsert,
             dry_run=self.dry_run,
+            early=True,
         )
         for (position, entry, document), answer in zip(allowed, answers, strict=True):
             if isinstance(answer, FleetError):
@@ -182,8 +184,6 @@ class _Apply:
 
     async def _put(self, document: _Other) -> Put:
         match document:
-            case ArgoConfig():
-                return await self._config(document)
             case Plugin():
                 return await self._plugin(document)
             case Project():
@@ -194,6 +194,12 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
+            case ArgoSettings():
+                return await self._settings(document)
+
+    async def _settings(self, found: ArgoSettings) -> Put:
+        await self._may("settings", found.name, "")
+        return await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -203,10 +209,6 @@ class _Apply:
         if known and not self.upsert:
             raise AlreadyExists(f"{name} is registered already", object=name)
         return Put(name, "configured" if known else "created", warnings)
-
-    async def _config(self, found: ArgoConfig) -> Put:
-        await self._may("settings", found.name, "")
-        return await put_argocd_config(self.runtime, self.actor, found, dry_run=self.dry_run)
 
     async def _plugin(self, plugin: Plugin) -> Put:
         await self._may("plugins", plugin.spec.name, "")
@@ -279,8 +281,6 @@ class _Apply:
 def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
-        case ArgoConfig():
-            return "ConfigMap", document.name
         case Plugin():
             return PLUGIN, document.spec.name
         case Project():
@@ -291,3 +291,5 @@ def _identity(document: _Other) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
+        case ArgoSettings():
+            return document.kind, document.name

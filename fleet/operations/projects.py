@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleet.errors import AlreadyExists
 from fleet.model.objects import Manifest
 from fleet.model.parsing import parse_project
-from fleet.model.projects import DEFAULT_PROJECT, Project
+from fleet.model.projects import DEFAULT_PROJECT, Project, is_awaited
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
@@ -49,7 +49,7 @@ async def put_project(
 
 async def _exists(tx: Tx, name: str) -> bool:
     page, _ = await projects.list_projects(tx, EVERYTHING, name, limit=1000)
-    return any(project.name == name for project in page)
+    return any(it.name == name and not is_awaited(it.document) for it in page)
 
 
 async def close_default(runtime: Runtime, actor: Actor, scope: Scope) -> tuple[Put, Manifest]:

@@ -87,7 +87,9 @@ async def gather(
         if app.operation_id is not None and app.operation_created_at is not None
     ]
     customized = await customizations_at(runtime, max((app.customized for app in apps), default=0))
-    async with runtime.db.reading() as tx:
+    # one moment for an operation and what it did; else a question of its own, without BEGIN
+    moment = runtime.db.reading if running else runtime.db.asking
+    async with moment() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
         policy = policy_for(runtime, cluster)
@@ -104,7 +106,8 @@ async def _with_ignored(runtime: Runtime, view: View) -> View:
     if not rules or view.prepared is None:
         return view
     wanted = (object.manifest for object in view.prepared.objects)
-    return replace(view, ignored=await ignored_in(runtime.jq, rules, wanted))
+    ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
+    return replace(view, ignored=ignored)
 
 
 def _view(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from fleet.policy.children import may_have_application, may_keep_document, may_write_project
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.projects import (
+    integrity_policy,
     may_create_namespace,
     may_deploy_to,
     may_manage,
@@ -36,6 +37,7 @@ __all__ = [
     "WindowVerdict",
     "assigned",
     "hold_on",
+    "integrity_policy",
     "is_glob",
     "is_open",
     "is_role",

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fleet.model.argo_config import parse_argocd_config
-from fleet.operations.customizing import put_argocd_config
+from fleet.model.argo_settings import parse_settings
+from fleet.operations.importing import import_settings
 from fleet.operations.putting import Put
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import ADMIN, Object, World, settings_for, until, world
@@ -86,7 +86,7 @@ async def configure(made: World, **data: str) -> Put:
         "metadata": {"name": "argocd-cm", "namespace": "argocd"},
         "data": {f"resource.customizations.{key}": text for key, text in data.items()},
     }
-    return await put_argocd_config(made.runtime, ADMIN, parse_argocd_config(document))
+    return await import_settings(made.runtime, ADMIN, parse_settings(document), dry_run=False)
 
 
 async def health(made: World, app: str, object: str = "") -> tuple[str, str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fleet.errors import SpecInvalid
-from fleet.model.argo_config import parse_argocd_config
 from fleet.model.customizations import (
     ActionScripts,
     Customizations,
@@ -139,23 +136,3 @@ def test_what_changed_is_told_by_pattern() -> None:
     after = Customizations({"b/B": HealthScript("2"), "c/C": HealthScript("1")}, {"d/D": POKE})
     assert changed_patterns(before, after) == ("a/A", "b/B", "c/C")
     assert changed_patterns(after, after) == ()
-
-
-def test_of_the_config_map_only_what_is_acted_on_is_kept() -> None:
-    document: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": {"a": "b"}},
-        "data": {"url": "https://argo.example", "resource.customizations.health.Pod": "return nil"},
-    }
-    found = parse_argocd_config(document)
-    assert found.document == {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm"},
-        "data": {"resource.customizations.health.Pod": "return nil"},
-    }
-    assert found.warnings == ("data.url: is not read, and not kept",)
-    assert parse_argocd_config({**document, "data": None}).data == {}
-    with pytest.raises(SpecInvalid, match="must be a text"):
-        parse_argocd_config({**document, "data": {"url": 7}})

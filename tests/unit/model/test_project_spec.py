@@ -59,13 +59,11 @@ def test_what_is_not_enforced_says_so() -> None:
     parsed = parse_project(
         project(
             permitOnlyProjectScopedClusters=True,
-            signatureKeys=[{"keyID": "1"}],
             roles=[{"name": "ci", "policies": ["p, a, b"]}],
         )
     )
     assert [warning.split(":")[0] for warning in parsed.warnings] == [
         "spec.permitOnlyProjectScopedClusters",
-        "spec.signatureKeys",
         "spec.roles",
     ]
 
