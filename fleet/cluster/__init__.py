@@ -10,6 +10,7 @@ secret in a message.
 
 from __future__ import annotations
 
+from fleet.cluster.acting import create, merge
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
 from fleet.cluster.argocd_config import argocd_config
 from fleet.cluster.calls import Answer, Call, Limits
@@ -35,7 +36,7 @@ from fleet.cluster.ownership import (
     readable_path,
     writers,
 )
-from fleet.cluster.patching import create, merge
+from fleet.cluster.patching import patch_object
 from fleet.cluster.reading import (
     get_metadata,
     get_object,
@@ -92,6 +93,7 @@ __all__ = [
     "open_client",
     "owned_fields",
     "ownership",
+    "patch_object",
     "paths_owned",
     "pod_logs",
     "probe",

@@ -1,111 +1,57 @@
-"""Writing what people ask for on the spot: a merge patch of one object, a new object.
-
-The same rules as in ``writing``: a ``gate`` has the last word, nothing is sent twice.
-"""
+"""Patches of live objects that people write by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import orjson
 
-from fleet.cluster.calls import MERGE, call_about
+from fleet.cluster.calls import JSON_PATCH, MERGE, STRATEGIC, call_about
 from fleet.cluster.failures import decoded
 from fleet.cluster.paths import path_of, with_query
 from fleet.cluster.transport import ClusterClient
 from fleet.cluster.writing import Gate
-from fleet.errors import ObjectRejected, Place, SpecInvalid
 from fleet.model.clusters import ApiKind
-from fleet.model.objects import Manifest, metadata_of
+from fleet.model.objects import Manifest
 
-#: Field manager of what actions write. Not ``fleet``: what a person changed on the spot is
-#: drift from Git, and is shown as theirs.
-ACTION_MANAGER = "fleet-action"
+#: What people call a kind of patch → its content type.
+PATCH_TYPES = {"json": JSON_PATCH, "merge": MERGE, "strategic": STRATEGIC}
+#: Who writes it, in ``managedFields``: not ``fleet``, which would take it back as its own.
+HAND = "fleet-patch"
 
 
-async def merge(
+async def patch_object(
     client: ClusterClient,
     kind: ApiKind,
-    live: Manifest,
-    patch: Mapping[str, Any],
+    namespace: str,
+    name: str,
+    patch: Any,
     *,
+    patch_type: str,
     gate: Gate,
-    subresource: str = "",
-    is_exact: bool = False,
 ) -> Manifest:
-    """Patch the very object that was looked at; returns it afterwards.
-
-    A kind without the subresource takes the patch as a whole.
+    """The object as it is after the patch.
 
     Args:
-        is_exact: only if nobody has written it since.
+        patch_type: one of ``PATCH_TYPES``.
 
     Raises:
-        ObjectRejected: with reason ``Conflict``, it is another object, or changed since.
-        ImmutableField, AdmissionDenied, ClusterError: as ``apply``.
+        ImmutableField, AdmissionDenied, ObjectRejected: the server refused it.
+        ClusterError: as ``ClusterClient.send``; then it is unknown whether it was done.
     """
-    metadata = metadata_of(live)
-    name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace", ""))
-    guard = {"uid": metadata.get("uid")}
-    if is_exact:
-        guard["resourceVersion"] = metadata.get("resourceVersion")
-    changed = patch.get("metadata")
-    body = {**patch, "metadata": {**(changed if isinstance(changed, Mapping) else {}), **guard}}
-    gate(kind, namespace, name, "apply")
+    gate(kind, namespace if kind.namespaced else "", name, "apply")
     call = call_about(
         "patch",
         kind,
         "PATCH",
-        with_query(path_of(kind, namespace, name, subresource), fieldManager=ACTION_MANAGER),
+        with_query(path_of(kind, namespace, name), fieldManager=HAND),
         namespace=namespace,
         name=name,
-        body=orjson.dumps(body),
-        content_type=MERGE,
-    )
-    try:
-        answer = await client.send(call)
-    except ObjectRejected as refused:
-        if not subresource or refused.reason != "NotFound":
-            raise
-        return await merge(client, kind, live, patch, gate=gate, is_exact=is_exact)
-    with decoded(call, client.name):
-        return msgspec.json.decode(answer.body, type=dict[str, Any])
-
-
-async def create(
-    client: ClusterClient, kind: ApiKind, manifest: Manifest, *, gate: Gate
-) -> Manifest:
-    """Make a new object; returns it.
-
-    Raises:
-        SpecInvalid: no name, or no namespace where one is needed.
-        ObjectRejected: with reason ``AlreadyExists``, one of its name is there.
-        AdmissionDenied, ClusterError: as ``apply``.
-    """
-    metadata = dict(metadata_of(manifest))
-    name, namespace = metadata.get("name"), metadata.get("namespace") or ""
-    if not isinstance(name, str) or not name:
-        raise SpecInvalid("a new object needs a name", place=Place(field="metadata.name"))
-    if kind.namespaced and not (isinstance(namespace, str) and namespace):
-        raise SpecInvalid(
-            f"{kind.kind}/{name}: a namespaced object needs a namespace",
-            place=Place(field="metadata.namespace"),
-        )
-    if not kind.namespaced:
-        namespace = ""
-        metadata.pop("namespace", None)
-    gate(kind, namespace, name, "apply")
-    call = call_about(
-        "create",
-        kind,
-        "POST",
-        with_query(path_of(kind, namespace), fieldManager=ACTION_MANAGER),
-        namespace=namespace,
-        name=name,
-        body=orjson.dumps({**manifest, "metadata": metadata}),
+        body=orjson.dumps(patch),
+        content_type=PATCH_TYPES[patch_type],
     )
     answer = await client.send(call)
     with decoded(call, client.name):
-        return msgspec.json.decode(answer.body, type=dict[str, Any])
+        stored: Manifest = msgspec.json.decode(answer.body, type=dict[str, Any])
+    return stored

@@ -1,4 +1,4 @@
-"""Writing: with ``patching`` the only functions that change anything on a cluster.
+"""Writing: with ``acting`` and ``patching`` the only functions that change anything on a cluster.
 
 Each takes a ``gate`` and calls it with exactly what is about to be sent, as late as can be:
 the one place where project, sync window and the epoch of the lease can say no. Nothing is
@@ -95,6 +95,7 @@ async def delete(
     gate: Gate,
     resource_version: str = "",
     propagation: str = "foreground",
+    grace_seconds: int | None = None,
 ) -> bool:
     """Delete the very object that was looked at; False when it is gone already.
 
@@ -105,11 +106,12 @@ async def delete(
         uid: of that object; one of the same name made since is left alone.
         resource_version: "" means in whatever state it is by now.
         propagation: foreground, background or orphan, in any case.
+        grace_seconds: that its processes get; None as the object says.
 
     Raises:
         ObjectRejected: with reason ``Conflict``, it is another object, or changed since.
     """
-    options = _delete_options(uid, resource_version, propagation)
+    options = _delete_options(uid, resource_version, propagation, grace_seconds)
     gate(kind, namespace if kind.namespaced else "", name, "delete")
     call = call_about(
         "delete",
@@ -164,18 +166,22 @@ async def drop_finalizer(
     return str(metadata_of(stored).get("resourceVersion", ""))
 
 
-def _delete_options(uid: str, resource_version: str, propagation: str) -> bytes:
+def _delete_options(
+    uid: str, resource_version: str, propagation: str, grace_seconds: int | None
+) -> bytes:
     if not uid:
         raise ValueError("delete needs the uid of the object")
     preconditions = {"uid": uid}
     if resource_version:
         preconditions["resourceVersion"] = resource_version
+    grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
     return orjson.dumps(
         {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": preconditions,
             "propagationPolicy": propagation.capitalize(),
+            **grace,
         }
     )
 

@@ -7,11 +7,13 @@ default: Argo CD's Application reference (``features.md`` §3.1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fleet.model.health import Health, SyncStatus
+from fleet.model.holds import NOTHING_HELD, Holds
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import Manifest, ObjectRef, annotations_of
 from fleet.model.operations import Condition, HistoryEntry, Operation
@@ -241,6 +243,21 @@ class ApplicationDocument:
     warnings: tuple[str, ...] = ()
 
 
+def finalizers_of(document: Manifest) -> tuple[str, ...]:
+    return tuple((document.get("metadata") or {}).get("finalizers") or ())
+
+
+def deletes_its_objects(finalizers: Iterable[str]) -> bool:
+    """Whether what an application applied is to go with it, says its finalizer."""
+    return not {RESOURCES_FINALIZER, BACKGROUND_FINALIZER}.isdisjoint(finalizers)
+
+
+def propagation_of(finalizers: Iterable[str]) -> str:
+    """How what an application's objects own goes when it is deleted and nobody says how: as its
+    finalizer says, else in the foreground, as with Argo CD."""
+    return "background" if BACKGROUND_FINALIZER in tuple(finalizers) else "foreground"
+
+
 def skips_reconciling(document: Manifest) -> bool:
     """Whether an Application says that nothing is to be compared or synced: somebody else
     does, or nobody should."""
@@ -332,4 +349,5 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    holds: Holds = NOTHING_HELD
     orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from fleet.errors import Place, Refused, SpecInvalid
+from fleet.errors import Place, SpecInvalid
+from fleet.model.applications import deletes_its_objects, finalizers_of, propagation_of
+from fleet.model.holds import Pin
 from fleet.model.operations import (
     Operation,
     OperationKind,
@@ -20,6 +22,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
+from fleet.operations.holding import OPEN_END, Terms, pin_application, stay_of
 from fleet.operations.itself.telling import tell
 from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
@@ -29,11 +32,13 @@ from fleet.policy import BREAK_GLASS
 from fleet.registry import (
     applications,
     children,
+    forgetting,
     history,
+    holds,
     projects,
     queue,
+    syncs,
 )
-from fleet.registry.application_views import Freshness, get_application
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
@@ -65,7 +70,7 @@ async def sync_application(
         await require_worker(tx, app.cluster_id)
         project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
         operation = await request_sync(tx, actor, app, project, options, runtime.now())
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
 
 
@@ -89,11 +94,11 @@ async def request_sync(
     check_request(app, project, options, now)
     request = OperationRequest(app.id, OperationKind.SYNC, Trigger.MANUAL, options)
     operation = await history.create_operation(tx, actor, request, now)
-    await _note_broken_glass(tx, actor, app, project, operation, now)
+    await note_broken_glass(tx, actor, app, project, operation, now)
     return operation
 
 
-async def _note_broken_glass(
+async def note_broken_glass(
     tx: Tx,
     actor: Actor,
     app: ApplicationRef,
@@ -122,30 +127,30 @@ async def rollback_application(
     number: int,
     *,
     prune: bool,
+    dry_run: bool = False,
     break_glass: str = "",
+    terms: Terms = OPEN_END,
 ) -> Operation:
-    """Apply the stored manifests of an earlier deployment, whatever Git holds by now.
+    """Apply the stored manifests of an earlier deployment, whatever Git holds by now. Where
+    auto-sync is on they stay what is wanted, on ``terms``.
 
     Raises:
         NotFound: no such application, or no deployment of this number.
+        SpecInvalid: ``terms`` are over already.
         WindowClosed: sync windows are against it.
-        Refused: auto-sync would undo it at once; or an operation runs already.
+        Refused: an operation runs already.
         NoWorker: no worker is alive that would do it.
     """
-    fresh = Freshness(runtime.now(), runtime.settings.reconcile_interval_seconds)
     async with committing(runtime.db, "request") as tx:
-        whole = await get_application(tx, scope, name, fresh=fresh)
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
-        if whole.summary.auto_sync:
-            raise Refused(
-                f"Application/{name}: auto-sync is on and would undo the rollback at once",
-                hint=f"Switch it off first: fleet app set {name} --sync-policy none",
-                object=f"Application/{name}",
-            )
         entry = await history.deployment_by_number(tx, scope, app.id, number)
         now, stored = runtime.now(), entry.manifests_sha256
-        options = SyncOptions(prune=prune, manifests_sha256=stored, break_glass=break_glass)
+        what = f"deployment {number}"
+        stay = stay_of(actor, terms, now, otherwise="rolled back")
+        options = SyncOptions(
+            prune=prune, dry_run=dry_run, manifests_sha256=stored, break_glass=break_glass
+        )
         project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
         check_request(app, project, options, now)
         operation = await history.create_operation(
@@ -162,8 +167,11 @@ async def rollback_application(
             ),
             now,
         )
-        await _note_broken_glass(tx, actor, app, project, operation, now)
-        await _wake(tx, app)
+        await note_broken_glass(tx, actor, app, project, operation, now)
+        if not dry_run:
+            pin = Pin(stay, what, stored, entry.revision, entry.sources)
+            await pin_application(tx, actor, app, pin, now)
+        await wake(tx, app)
     return operation
 
 
@@ -190,20 +198,25 @@ async def delete_application(
     scope: Scope,
     name: str,
     *,
-    cascade: bool,
-    propagation: str,
+    cascade: bool | None = None,
+    propagation: str = "",
 ) -> Operation | None:
     """Delete an application; with ``cascade`` everything that it applied goes first.
 
-    Returns the running deletion, or None when the application is gone already.
+    A sync that runs is ended. Returns the running deletion, or None when the application is gone
+    already.
+
+    Args:
+        cascade: None as its finalizers say: without one its objects stay.
+        propagation: foreground, background or orphan; "" as its finalizers say.
 
     Raises:
         NotFound: no such application.
-        Refused: an operation runs already.
+        Refused: it is being deleted already.
         SpecInvalid: no such propagation policy.
         NoWorker: with ``cascade``, no worker is alive that would do it.
     """
-    if propagation not in ("foreground", "background", "orphan"):
+    if propagation not in ("", "foreground", "background", "orphan"):
         raise SpecInvalid(
             f"{propagation!r} is no propagation policy",
             place=Place(field="propagationPolicy"),
@@ -226,16 +239,21 @@ async def _delete(
     scope: Scope,
     name: str,
     *,
-    cascade: bool,
+    cascade: bool | None,
     propagation: str,
     now: datetime,
 ) -> Operation | None:
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
-        if not cascade or app.cluster_id is None:
+        held = await holds.hold_application(tx, app.id)
+        finalizers = finalizers_of(held.document)
+        cascades = deletes_its_objects(finalizers) if cascade is None else cascade
+        if not cascades or app.cluster_id is None:
+            await syncs.end_operations(tx, app.id, f"deleted by {actor.name}", now)
             await applications.remove_application(tx, actor, app.id, now)
             return None
         await require_worker(tx, app.cluster_id)
+        propagation = propagation or propagation_of(finalizers)
         await applications.mark_deleting(
             tx, actor, app.id, cascade=True, propagation=propagation, now=now
         )
@@ -245,8 +263,22 @@ async def _delete(
             OperationRequest(app.id, OperationKind.DELETE, Trigger.DELETE, SyncOptions(prune=True)),
             now,
         )
-        await _wake(tx, app)
+        await wake(tx, app)
     return operation
+
+
+async def forget_application(runtime: Runtime, actor: Actor, scope: Scope, name: str) -> int:
+    """Forget an application whatever is at work on it; its objects stay where they are. For a
+    cluster that is gone for good, which a deletion would wait for.
+
+    Returns how many objects are left to themselves.
+
+    Raises:
+        NotFound: no such application.
+    """
+    async with committing(runtime.db, "request") as tx:
+        app = await applications.find_application(tx, scope, name)
+        return await forgetting.forget_application(tx, actor, app.id, runtime.now())
 
 
 async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, name: str) -> None:
@@ -259,7 +291,7 @@ async def terminate_application(runtime: Runtime, actor: Actor, scope: Scope, na
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await history.terminate_operation(tx, actor, app.id)
-        await _wake(tx, app)
+        await wake(tx, app)
 
 
 def refuse_idle(given: Sequence[str]) -> None:
@@ -280,6 +312,6 @@ def refuse_idle(given: Sequence[str]) -> None:
         )
 
 
-async def _wake(tx: Tx, app: ApplicationRef) -> None:
+async def wake(tx: Tx, app: ApplicationRef) -> None:
     if app.cluster_id is not None:
         await queue.wake(tx, "reconcile", [str(app.cluster_id)])

@@ -28,6 +28,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.scope import FLEET
+from fleet.model.windows import Hold
 from fleet.operations.applying import Batch, DryRun, carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
@@ -49,7 +50,7 @@ from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
-from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
+from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
@@ -61,8 +62,6 @@ from fleet.registry.work import DirtyApplication
 UNSERVED = timedelta(seconds=60)
 #: An object that could not be read is looked into again after this.
 UNREAD = timedelta(seconds=60)
-#: A poll that was woken with the application has rendered it by then, as a rule.
-RENDERING = timedelta(seconds=1)
 
 
 class Pass:
@@ -206,13 +205,14 @@ class Pass:
             return
         if operation is not None and self._is_held(one, now, anew=True):
             return
-        if operation is not None and operation.next_attempt_at is not None:
-            if operation.next_attempt_at <= now:
-                one.operation = await self._planned(one, next_try(operation), now)
+        again_at = operation.next_attempt_at if operation is not None else None
+        if operation is not None and again_at is not None and again_at <= now:
+            one.operation = await self._planned(one, next_try(operation), now)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
-            if is_not_rendered(one.view):
-                one.wait(now + RENDERING)
+            if waits := await not_yet(self.runtime, one.view):
+                one.operation = operation.with_phase(operation.phase, waits[0])
+                one.wait(now + waits[1])
                 return
             one.operation = await self._planned(one, operation, now)
             return
@@ -223,10 +223,10 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
-            if hooks_left(operation):
+            message = f"{SUPERSEDED} revision {first_revision(one.view)[:12]}"
+            if hooks_left(operation) or one.view.is_apart:
                 one.is_superseded = True
-                terminate(one, message)  # the next begins once its hooks are ended
+                terminate(one, message)  # the next begins once it is ended with its hooks
                 return
             one.superseded = replace(
                 operation, phase=OperationPhase.FAILED, message=message, finished_at=now
@@ -238,17 +238,20 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view, one.window = one.current, ""
+        view, one.window, one.backoff = one.current, "", ""
         rows = standing_rows(view)
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
-        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
+        is_known = not (view.is_apart or owes_hooks(view))
+        if is_yes and is_known and not would_act(view, self.cluster):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
             hold = hold_of_automation(view, self.cluster, now)
             decision = auto_decision(view, rows, now, hold) if hold else decision
             one.window = decision.reason if decision.held else ""
+        if decision.backs_off:
+            one.backoff = str(Hold(decision.reason, decision.not_before))
         return decision
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:

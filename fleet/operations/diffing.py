@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import apply, get_object, meta_of, writers
@@ -110,13 +110,14 @@ async def diff_application(
     scope: Scope,
     name: str,
     *,
-    revision: str = "",
+    revisions: Mapping[int, str] | None = None,
     given: Sequence[Manifest] | None = None,
 ) -> ApplicationDiff:
     """What a sync would change now.
 
     Args:
-        revision: render at this one instead of taking what is wanted now.
+        revisions: render at these, by the source's position from 0, instead of taking what is
+            wanted now.
         given: compare these instead, as rendered on somebody's own machine.
 
     Raises:
@@ -124,10 +125,10 @@ async def diff_application(
         Refused: it has no cluster, or nothing could be rendered yet.
         ClusterError: the cluster did not answer.
     """
-    if revision and given is not None:
+    if revisions and given is not None:
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
     app = await application_of(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, given)
+    wanted = await _wanted(runtime, app, revisions or {}, given)
     site = await site_of(runtime, scope, app)
     prepared = prepare(
         wanted.items,
@@ -184,13 +185,16 @@ async def application_of(runtime: Runtime, scope: Scope, name: str) -> Applicati
 
 
 async def _wanted(
-    runtime: Runtime, app: Application, revision: str, given: Sequence[Manifest] | None
+    runtime: Runtime,
+    app: Application,
+    revisions: Mapping[int, str],
+    given: Sequence[Manifest] | None,
 ) -> Manifests:
     """What to compare with, not masked yet."""
     if given is not None:
         return Manifests(tuple(given), ())
-    if revision:
-        rendered = await render_at(runtime, app.summary.id, revision)
+    if revisions:
+        rendered = await render_at(runtime, app.summary.id, revisions)
         return Manifests(rendered.manifests, rendered.revisions)
     if not app.manifests_sha256:
         conditions = "; ".join(c.message for c in app.summary.conditions)
@@ -230,13 +234,13 @@ def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
     return [row for row in app.resources if row.in_inventory and row.ref not in wanted]
 
 
-def _kind(site: Site, ref: ObjectRef, version: str) -> ApiKind | None:
+def kind_at(site: Site, ref: ObjectRef, version: str) -> ApiKind | None:
     found = site.discovery.find(ref.group_kind, version)
     return found if found is None or not version or found.version == version else None
 
 
 async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
-    kind = _kind(site, wanted.ref, wanted.version)
+    kind = kind_at(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
             return await _shown(site, None, wanted.manifest, None)
@@ -278,7 +282,7 @@ def _awaits_namespace(
 
 
 async def _prune(site: Site, row: LiveResource) -> Shown | None:
-    kind = _kind(site, row.ref, row.version)
+    kind = kind_at(site, row.ref, row.version)
     if kind is None:
         return None  # with its kind the object went, too
     live = await get_object(site.link.client, kind, row.ref.namespace, row.ref.name)
@@ -323,7 +327,7 @@ async def wanted_manifests(
         NotFound, Refused, SourceError, RenderError: as ``diff_application``.
     """
     app = await application_of(runtime, scope, name)
-    wanted = await _wanted(runtime, app, revision, None)
+    wanted = await _wanted(runtime, app, {0: revision} if revision else {}, None)
     return Manifests(_masked(runtime, wanted.items), wanted.revisions)
 
 
@@ -335,7 +339,7 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
     """
     app = await application_of(runtime, scope, name)
     site = await site_of(runtime, scope, app)
-    kinds = [(row.ref, _kind(site, row.ref, row.version)) for row in app.resources]
+    kinds = [(row.ref, kind_at(site, row.ref, row.version)) for row in app.resources]
     found = await asyncio.gather(
         *(
             get_object(site.link.client, kind, ref.namespace, ref.name)

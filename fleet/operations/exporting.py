@@ -15,7 +15,8 @@ from fleet.model.argo_secret_writing import (
     cluster_secret,
     credential_secret,
 )
-from fleet.model.argo_settings import KNOWN_HOSTS, TLS_CERTIFICATES
+from fleet.model.argo_settings import GPG_KEYS, KNOWN_HOSTS, TLS_CERTIFICATES
+from fleet.model.integrity import SigningKey
 from fleet.model.objects import (
     INSTANCE_LABEL,
     TRACKING_ANNOTATION,
@@ -29,6 +30,7 @@ from fleet.operations.runtime import Runtime
 from fleet.registry import documents, exports
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.signing_keys import signing_keys
 
 #: Where Argo CD keeps its objects; for those that were written without a namespace.
 NAMESPACE = "argocd"
@@ -55,7 +57,8 @@ async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> 
     async with runtime.db.transaction() as tx:
         kept = await documents.list_kept(tx, runtime.ring, secrets=secrets)
         trusted = await exports.certificates(tx, EVERYTHING)
-        found += _settings([one.whole for one in kept], trusted)
+        signers = await signing_keys(tx)
+        found += _settings([one.whole for one in kept], trusted, signers)
         if secrets:
             found += await _credentials(runtime, tx)
             after = {"documents": sum(doc["kind"] == "Secret" for doc in found)}
@@ -87,8 +90,11 @@ def exported(document: Manifest) -> Manifest:
     return made
 
 
-def _settings(kept: Iterable[Manifest], trusted: Iterable[KnownCertificate]) -> Iterator[Manifest]:
-    """ConfigMaps and Secrets as they were kept; of hosts and authorities what is trusted now."""
+def _settings(
+    kept: Iterable[Manifest], trusted: Iterable[KnownCertificate], signers: Iterable[SigningKey]
+) -> Iterator[Manifest]:
+    """ConfigMaps and Secrets as they were kept; of hosts, authorities and signing keys those
+    that are trusted now."""
     hosts: list[str] = []
     authorities: dict[str, str] = {}
     for entry in trusted:
@@ -99,6 +105,7 @@ def _settings(kept: Iterable[Manifest], trusted: Iterable[KnownCertificate]) -> 
     now = {
         KNOWN_HOSTS: {"ssh_known_hosts": "".join(f"{line}\n" for line in hosts)} if hosts else {},
         TLS_CERTIFICATES: authorities,
+        GPG_KEYS: {key.id: key.data for key in signers if key.kind == "gpg"},
     }
     for document in kept:
         if document["kind"] == "ApplicationSet":

@@ -11,13 +11,20 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from fleet.model.argo_settings import KNOWN_HOSTS, SETTINGS, TLS_CERTIFICATES, ArgoSettings
+from fleet.model.argo_settings import (
+    GPG_KEYS,
+    KNOWN_HOSTS,
+    SETTINGS,
+    TLS_CERTIFICATES,
+    ArgoSettings,
+)
 from fleet.model.customizations import is_customization
 from fleet.model.scope import Actor
 from fleet.operations import sources
 from fleet.operations.customizing import put_customizations
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
+from fleet.operations.verifying import add_signing_keys
 from fleet.registry import documents
 from fleet.registry.database import rehearsed
 from fleet.registry.documents import KeptDocument
@@ -36,10 +43,16 @@ async def _authority(runtime: Runtime, actor: Actor, host: str, pem: str) -> boo
     return bool(added)
 
 
+async def _signing_key(runtime: Runtime, actor: Actor, _key: str, text: str) -> bool:
+    added, _ = await add_signing_keys(runtime, actor, text)
+    return bool(added)
+
+
 #: Name of a ConfigMap → pattern of its keys → who takes them. Keys without one are kept.
 HANDLERS: Mapping[str, Mapping[str, Handler]] = {
     KNOWN_HOSTS: {"ssh_known_hosts": _known_hosts},
     TLS_CERTIFICATES: {"*": _authority},
+    GPG_KEYS: {"*": _signing_key},
 }
 
 

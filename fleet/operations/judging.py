@@ -18,6 +18,7 @@ from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import Switch
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Operation,
@@ -48,7 +49,9 @@ from fleet.plan import (
     build_deletion,
     build_plan,
     decide_sync,
+    held_back,
     next_attempt,
+    paused_triggers,
     read_application_options,
 )
 from fleet.plan.hooks import DELETE_PHASES
@@ -70,7 +73,7 @@ def is_complete(view: View) -> bool:
     return (
         view.prepared is not None
         and not view.prepared.problems
-        and (view.app.render_error is None or view.manifests_sha256 != view.app.manifests_sha256)
+        and (view.app.render_error is None or view.is_apart)
     )
 
 
@@ -174,12 +177,15 @@ def health_of(rows: Mapping[ObjectRef, LiveResource]) -> Health:
     return aggregate(rows.values())
 
 
-def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str, Any], ...]:
+def conditions_of(
+    view: View, failure: str, window: str = "", backoff: str = ""
+) -> tuple[dict[str, Any], ...]:
     """Argo CD's conditions: what keeps the application from being what Git says.
 
     Args:
         failure: message of the last sync, if it failed.
         window: what sync windows have against a sync that would begin or go on.
+        backoff: why drift that came back is not taken back yet.
     """
     found: list[tuple[str, str]] = []
     if view.project.windows_fault:
@@ -203,6 +209,9 @@ def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str,
         found.append(("SyncError", failure))
     if window and not view.project.windows_fault:
         found.append(("SyncWindow", window))
+    if backoff:
+        found.append(("SelfHealBackoff", backoff))
+    found += held_back(view.app.holds, view.app.name)
     return tuple({"type": type, "message": message} for type, message in found)
 
 
@@ -315,8 +324,13 @@ def _known_to_stay(rows: Mapping[ObjectRef, LiveResource]) -> dict[ObjectRef, Ob
 
 def automated_options(view: View) -> SyncOptions:
     """What a sync that begins by itself does."""
+    return SyncOptions(prune=_prunes(view))
+
+
+def _prunes(view: View) -> bool:
+    """Whether syncs that begin by themselves prune."""
     automated = view.spec.sync_policy.automated
-    return SyncOptions(prune=bool(automated and automated.prune))
+    return bool(automated and automated.prune) and Switch.PRUNE not in view.app.holds.paused
 
 
 def would_act(view: View, cluster: Cluster) -> bool:
@@ -353,10 +367,12 @@ def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | N
 
 
 def next_try(operation: Operation) -> Operation:
-    """The operation as it was asked for, to be planned once more: for what Git wants by now."""
-    return replace(
-        operation, attempt=max(operation.attempt, 1) + 1, revision="", sources=(), outcomes=()
-    )
+    """The operation as it was asked for, to be planned once more: for the manifests that it names
+    or keeps to, else for what Git wants by now."""
+    again = replace(operation, attempt=max(operation.attempt, 1) + 1, outcomes=())
+    if operation.options.manifests_sha256:
+        return again
+    return replace(again, revision="", sources=(), manifests_sha256="")
 
 
 def sync_key(view: View) -> str:
@@ -382,13 +398,6 @@ def auto_decision(
     automated = policy.automated
     objects = [row for row in rows.values() if not row.hook]
     unsynced = [row for row in objects if row.sync is SyncStatus.OUT_OF_SYNC]
-    running = None
-    if view.operation is not None:
-        running = RunningSync(
-            key=view.operation.options.manifests_sha256 or app.attempted_key,
-            automated=view.operation.trigger in AUTOMATED,
-            is_stuck=view.operation.phase is OperationPhase.RUNNING,
-        )
     last = None
     if app.attempted_key and app.attempted_at is not None and app.attempt_phase:
         last = LastSync(
@@ -398,26 +407,41 @@ def auto_decision(
         AutoSituation(
             policy=AutoPolicy(
                 is_on=policy.auto_sync,
-                prune=bool(automated and automated.prune),
+                prune=_prunes(view),
                 self_heal=bool(automated and automated.self_heal),
                 allow_empty=bool(automated and automated.allow_empty),
                 retry=policy.retry,
             ),
             key=sync_key(view),
-            sync=sync_status(view, rows.values()),
+            sync=SyncStatus.OUT_OF_SYNC if view.is_apart else sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
             would_prune_all=bool(objects) and all(row.requires_pruning for row in objects),
-            running=running,
+            running=_running(view),
             last=last,
             heal_count=app.heals,
             last_healed_at=app.healed_at,
             deleting=app.deleting is not None,
             blocked=_why_blocked(view),
             hold=hold,
+            paused=paused_triggers(view.app.holds),
             owes_hooks=owes_hooks(view),
         ),
         now,
     )
+
+
+def _running(view: View) -> RunningSync | None:
+    """The sync that runs, and the key of what it applies: of one that a person asked for no key
+    is kept, so its manifests decide."""
+    operation = view.operation
+    if operation is None:
+        return None
+    key = view.app.attempted_key
+    if operation.trigger not in AUTOMATED:
+        is_same = operation.manifests_sha256 == view.app.manifests_sha256
+        key = sync_key(view) if is_same else operation.manifests_sha256
+    is_stuck = operation.phase is OperationPhase.RUNNING and not operation.options.dry_run
+    return RunningSync(key, is_stuck)
 
 
 def _why_blocked(view: View) -> str:

@@ -56,6 +56,7 @@ class Progress:
         removed: the application itself is to be removed.
         held: the operation that the application's row names, as far as we know.
         window: what sync windows have against a sync that would begin or go on.
+        backoff: why drift that came back is not taken back yet.
         postponed: tasks that have to be tried again later, with the reason; hooks that were
             to be ended and are not there.
         noted: how many of ``fresh`` were recorded before the end of the pass.
@@ -86,6 +87,7 @@ class Progress:
     removed: bool = False
     held: OperationId | None = None
     window: str = ""
+    backoff: str = ""
     postponed: dict[TaskKey, str] = field(default_factory=dict)
     noted: int = 0
     is_superseded: bool = False
@@ -106,6 +108,7 @@ class Progress:
             healed_at=app.healed_at,
             synced_revision=app.synced_revision,
             held=app.operation_id,
+            due_at=app.holds.ends_at,
         )
 
     @property
@@ -177,14 +180,15 @@ class Progress:
         self.operation = None
         if operation.options.dry_run or operation.kind is OperationKind.DELETE:
             return
-        follows_git = not operation.options.manifests_sha256 and not operation.options.resources
-        if follows_git and not self.is_superseded:
+        stored = operation.options.manifests_sha256
+        is_wanted = stored in ("", self.view.app.manifests_sha256)
+        if is_wanted and not operation.options.resources and not self.is_superseded:
             key = sync_key(self.view)
             self.attempts = self.attempts if self.attempted_key == key else 1
             ended = OperationPhase.TERMINATING if self.is_given_up else phase
             self.attempted_key, self.attempt_phase = key, str(ended)
             self.attempted_at = now
-        if operation.options.manifests_sha256:
+        if not is_wanted:
             self.wait(now)  # everything was compared with a rollback; compare it with Git again
         if operation.trigger is Trigger.SELF_HEAL:
             self.heals = recent_heals(self.heals, self.healed_at, now) + 1
@@ -210,7 +214,7 @@ class Progress:
         is_known = not view.is_skipped and (bool(rows) or self.view.prepared is not None)
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
-        conditions = conditions_of(view, self._failure(), self.window)
+        conditions = conditions_of(view, self._failure(), self.window, self.backoff)
         operation = self.operation
         standing = Standing(
             id=app.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Destination, Source
@@ -14,9 +15,10 @@ from fleet.model.repositories import RepositoryType
 from fleet.model.scope import Actor, Scope
 from fleet.operations.crashpoints import committing
 from fleet.operations.itself.telling import tell_of
+from fleet.operations.moving import Fate, Move, arrive, take_leave
 from fleet.operations.runtime import Runtime
 from fleet.policy import may_deploy_to, may_use_source
-from fleet.registry import applications, clusters, projects, queue, repositories, work
+from fleet.registry import applications, clusters, projects, queue, repositories
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.source import parse_url
@@ -43,6 +45,8 @@ async def put_application(
     *,
     upsert: bool,
     generation: int | None = None,
+    fate: Fate | None = None,
+    dry_run: bool = False,
     early: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
@@ -51,6 +55,8 @@ async def put_application(
         upsert: whether one of this name may exist already.
         early: its project and its cluster may come later; until then it waits, and says so.
         generation: the one that the change was made from; another by now is refused.
+        fate: of its objects in a cluster that it leaves; None as its finalizer says.
+        dry_run: say what would become of it, and change nothing.
 
     Raises:
         NotFound: no such project, or no such cluster.
@@ -60,10 +66,13 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = Desk(tx, actor, scope)
-        put = await desk.put(document, upsert=upsert, generation=generation, early=early)
-        await desk.wake()
-    await tell_of(runtime.db, desk.children)
+        desk = Desk(tx, actor, scope, runtime.now())
+        async with rehearsed(tx, undo=dry_run):
+            put = await desk.put(
+                document, upsert=upsert, generation=generation, early=early, fate=fate
+            )
+            await desk.wake()
+    await tell_of(runtime.db, () if dry_run else desk.children)
     return put
 
 
@@ -92,7 +101,7 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = Desk(tx, actor, scope)
+                desk = Desk(tx, actor, scope, runtime.now())
                 found = [
                     await desk.try_to_put(one, upsert=upsert, undo=dry_run, early=early)
                     for one in chunk
@@ -110,8 +119,9 @@ async def put_applications(
 class Desk:
     """Puts applications in one transaction, and asks for what they share once."""
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope) -> None:
+    def __init__(self, tx: Tx, actor: Actor, scope: Scope, now: datetime) -> None:
         self._tx = tx
+        self._now = now
         self._actor = actor
         self._scope = scope
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
@@ -144,8 +154,10 @@ class Desk:
         upsert: bool,
         generation: int | None = None,
         early: bool = False,
+        fate: Fate | None = None,
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
+        steps: tuple[str, ...] = ()
         project, project_id = await self._project(spec.project, early=early)
         cluster = await self._cluster(spec.destination, early=early)
         missing = _missing(document, project, cluster)
@@ -156,7 +168,8 @@ class Desk:
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
-            await _refuse_to_orphan(tx, held, spec.destination, cluster)
+            move = Move(held, document, cluster, project)
+            steps = await take_leave(tx, actor, move, fate, self._now)
             changed = await applications.replace_document(
                 tx,
                 actor,
@@ -166,6 +179,7 @@ class Desk:
                 cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
+            steps += await arrive(tx, actor, move, self._now)
             action = "configured" if changed else "unchanged"
             self.children += [held.id] if changed and held.is_child else []
         else:
@@ -183,7 +197,7 @@ class Desk:
         if missing and cluster is None:
             # no pass will ever look at it, until there is a cluster
             await applications.note_missing(tx, document.name, missing)
-        return Put(document.name, action, (*document.warnings, *missing))
+        return Put(document.name, action, (*document.warnings, *missing, *steps))
 
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
@@ -304,21 +318,3 @@ async def _repository(tx: Tx, source: Source) -> RepositoryId:
     else:
         kind = RepositoryType.HELM if source.chart else RepositoryType.GIT
     return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
-
-
-async def _refuse_to_orphan(
-    tx: Tx, held: ApplicationRef, wanted: Destination, cluster: Cluster | None
-) -> None:
-    if held.cluster_id is None or (cluster is not None and held.cluster_id == cluster.id):
-        return
-    rows = await work.resources_of(tx, [held.id])
-    left = [row for row in rows[held.id] if row.live.in_inventory]
-    if left:
-        there = wanted.name or wanted.server
-        raise Refused(
-            f"Application/{held.name}: moving it to cluster {there} would leave"
-            f" {len(left)} objects behind where they are",
-            hint="Delete the application with its objects first, then create it for the other"
-            " cluster.",
-            object=f"Application/{held.name}",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
 from fleet.model.clusters import Cluster, Discovery, is_itself
@@ -63,6 +64,12 @@ class View:
             return self.operation.options.manifests_sha256
         return self.app.manifests_sha256
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether what is compared is not what is wanted, but what the running operation
+        applies."""
+        return self.manifests_sha256 != self.app.manifests_sha256
+
 
 def scope_of(discovery: Discovery) -> DiscoveryScope:
     def served(kind: GroupKind, version: str) -> bool | None:
@@ -92,8 +99,8 @@ async def gather(
     async with moment() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
-        policy = policy_for(runtime, cluster)
-        views = [_view(app, operations, resources[app.id], policy) for app in apps]
+        now, policy = runtime.now(), policy_for(runtime, cluster)
+        views = [_view(_held(app, now), operations, resources[app.id], policy) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
         views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
         views = await _with_owners(tx, cluster.id, views)
@@ -108,6 +115,25 @@ async def _with_ignored(runtime: Runtime, view: View) -> View:
     wanted = (object.manifest for object in view.prepared.objects)
     ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
     return replace(view, ignored=ignored)
+
+
+def _held(app: DirtyApplication, now: datetime) -> DirtyApplication:
+    """The application with what is held back of it now. What is pinned is what is wanted, and
+    it cannot fail to render."""
+    if not app.holds:
+        return app
+    holds = app.holds.at(now)
+    if holds.pin is None or app.deleting is not None:
+        return replace(app, holds=holds)
+    pin = holds.pin
+    return replace(
+        app,
+        holds=holds,
+        manifests_sha256=pin.manifests_sha256,
+        revisions=pin.revisions,
+        render_error=None,
+        render_warnings=(),
+    )
 
 
 def _view(

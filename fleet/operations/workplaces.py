@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Protocol
+from uuid import UUID
 
 from fleet.cluster import Gate
 from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.ids import ApplicationId
 from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
@@ -52,7 +54,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         cluster_id=place.cluster.id,
         link=place.link.on_behalf(view.app.id),
         discovery=place.discovery,
-        application_id=view.app.id,
+        application_id=_tracked(view),
         gate=_gate(place, view, carries_out),
         propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
@@ -64,6 +66,12 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         awaits_end=view.app.deleting is not None,
         customized=view.customized,
     )
+
+
+def _tracked(view: View) -> ApplicationId:
+    """Whose mark the objects carry: of those that were left behind in a move, the mover's."""
+    tracks = (view.app.deleting or {}).get("tracks")
+    return ApplicationId(UUID(tracks)) if tracks else view.app.id
 
 
 def _gate(place: Place, view: View, operation: Operation | None) -> Gate:

@@ -37,6 +37,7 @@ from fleet.plan.options import (
     read_object_options,
 )
 from fleet.plan.order import apply_key, wave_of
+from fleet.plan.pausing import held_back, paused_triggers
 from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
@@ -64,6 +65,7 @@ __all__ = [
     "ending_tasks",
     "heal_at",
     "heal_delay",
+    "held_back",
     "hook_policies",
     "ignores_extraneous",
     "includes_mutations",
@@ -73,6 +75,7 @@ __all__ = [
     "kinds_brought",
     "next_attempt",
     "next_tasks",
+    "paused_triggers",
     "prepare",
     "read_application_options",
     "read_hook",

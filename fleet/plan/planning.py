@@ -11,7 +11,8 @@ The rules, in the order in which they are asked:
 5. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
    deleted; never while the render or a list was incomplete; never everything at once
    without ``allowEmpty``. Prunes follow all applies, in the reverse order.
-6. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
+6. What goes to another namespace is pruned where it was once all that was applied is well.
+7. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
    pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
 
 A plan does not depend on the order of its inputs.
@@ -126,7 +127,7 @@ def build_plan(situation: Situation) -> Plan:
     namespace = _namespace_task(
         situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
     )
-    prune_last = situation.application_options.prune_last
+    prune_last = situation.application_options.prune_last or _moves(situation, prunes)
     last = [*hooks[SyncPhase.POST_SYNC], *(prunes if prune_last else ())]
     applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
@@ -258,6 +259,17 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
             reason = _why_not_pruned(situation, resource.ref)
             (kept if reason else prunes).append(_prune(resource, reason))
     return _in_prune_order(prunes), kept
+
+
+def _moves(situation: Situation, prunes: Iterable[Task]) -> bool:
+    """Whether an object goes to another namespace: what it was stays until what it is now is
+    well."""
+    wanted = {(o.ref.group, o.ref.kind, o.ref.name) for o in situation.desired if o.namespaced}
+    return any(
+        (task.ref.group, task.ref.kind, task.ref.name) in wanted
+        for task in prunes
+        if task.ref.namespace
+    )
 
 
 def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:

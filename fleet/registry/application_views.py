@@ -32,6 +32,7 @@ from fleet.model.application_spec import parse_application
 from fleet.model.applications import Application, ApplicationSummary, Urgency
 from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Condition
@@ -142,6 +143,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
+        holds=holds_from_json(row.holds).at(fresh.now),
         orphans=tuple(ObjectRef.from_key(key) for key in row.orphans),
     )
 
@@ -195,7 +197,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
     return (
         select(
             *(a.id, a.name, a.cluster_id, a.namespace, a.labels, a.created_at),
-            *(a.revisions, a.conditions, a.render_error, a.health_message),
+            *(a.revisions, a.conditions, a.render_error, a.health_message, a.holds),
             PROJECTS.c.name.label("project"),
             c.name.label("cluster"),
             *(
@@ -289,6 +291,8 @@ def _revision(row: AnyRow, source: AnyRow) -> str:
 
 def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> ApplicationSummary:
     destination, source = row.destination or {}, row.source or {}
+    pin = holds_from_json(row.holds).at(fresh.now).pin
+    revision = _revision(row, sources[0]) if sources else ""
     automated = row.automated
     is_on = automated is not None and automated.get("enabled") is not False
     return ApplicationSummary(
@@ -308,7 +312,7 @@ def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> App
         self_heal=is_on and bool(automated.get("selfHeal")),
         sync=SyncStatus(row.sync),
         health=_health(row, fresh),
-        revision=_revision(row, sources[0]) if sources else "",
+        revision=revision if pin is None else pin.revision,
         conditions=_conditions(row, sources),
         stale_since=row.observed_at if row.is_stale else None,
         operation_phase=row.last_phase or "",
@@ -341,6 +345,8 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     ]
     if row.render_error and all(entry.type != "ComparisonError" for entry in found):
         found.append(Condition("ComparisonError", row.render_error.get("message", "")))
+    if row.is_deleting and (why := _why_deletion_waits(row)):
+        found.append(Condition("DeletionError", why))
     if row.cluster_queue == NOBODYS_QUEUE:
         text = f"cluster {row.cluster} is reserved, and no live worker selects it"
         found.append(Condition("NoWorker", f"{text}: nothing is seen or done there"))
@@ -359,6 +365,20 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
         found = [entry for entry in found if entry.message != message]
         found.append(Condition("ComparisonError", text, since))
     return tuple(dict.fromkeys(found))
+
+
+def _why_deletion_waits(row: AnyRow) -> str:
+    """What it needs a cluster for that is not there; "" when it gets on."""
+    if row.cluster_status == "Failed":
+        why = f"does not answer: {row.cluster_message}"
+    elif row.paused_by:
+        why = f"is paused by {row.paused_by}: {row.paused_reason}"
+    else:
+        return ""
+    return (
+        f"the deletion waits for cluster {row.cluster}, which {why};"
+        f" `fleet app delete {row.name} --force-forget` leaves its objects where they are"
+    )
 
 
 def _parsed(moment: str | None) -> datetime | None:

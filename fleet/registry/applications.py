@@ -373,6 +373,8 @@ async def mark_deleting(
         "by": actor.name,
         "at": now.isoformat(),
     }
+    if tracks := (before.deleting or {}).get("tracks"):
+        wanted["tracks"] = tracks  # whose mark its objects carry; it waits for nobody any more
     await tx.execute(
         update(APPLICATIONS)
         .where(APPLICATIONS.c.id == id)

@@ -19,6 +19,7 @@ from fleet.model.applications import (
     Urgency,
     skips_reconciling,
 )
+from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.operations import (
     HistoryEntry,
@@ -214,13 +215,17 @@ async def create_operation(
 ) -> Operation:
     """Put a requested operation in front of everything else that its cluster has to do.
 
+    A rollback, a deletion, or a sync of newer manifests supersedes a sync that runs: that is
+    ended with its hooks first.
+
     Raises:
         NotFound: the application was deleted meanwhile.
         Refused: an operation runs already, the application is being deleted, or is to be left
             alone.
     """
     row = await _held(tx, request.application_id)
-    if row.operation_id is not None:
+    waits = row.operation_id is not None
+    if waits and not await _supersedes(tx, row, request, actor, now):
         raise await _busy(tx, row)
     if row.deleting is not None and request.kind is not OperationKind.DELETE:
         raise Refused(
@@ -236,12 +241,14 @@ async def create_operation(
     values = _requested(request, actor, row, now)
     made = await tx.execute(OPERATIONS.insert().values(values).returning(*OPERATIONS.c))
     operation = operation_from_row(made.mappings().one())
+    place = "next_operation" if waits else "operation"
     await tx.execute(
         update(APPLICATIONS)
         .where(APPLICATIONS.c.id == request.application_id)
         .values(
-            operation_id=operation.id,
-            operation_created_at=operation.created_at,
+            {f"{place}_id": operation.id, f"{place}_created_at": operation.created_at},
+        )
+        .values(
             urgency=Urgency.PERSON,
             dirty_at=func.clock_timestamp(),
         )
@@ -253,6 +260,36 @@ async def create_operation(
     }
     await record_change(tx, actor, str(request.kind), "Application", row.name, after=after)
     return operation
+
+
+async def _supersedes(
+    tx: Tx, row: Row[Any], request: OperationRequest, actor: Actor, now: datetime
+) -> bool:
+    """Whether what is asked for goes before the sync that runs, which is told to end then: a
+    rollback and a deletion do, and a sync of other manifests than those that it is at."""
+    if request.options.dry_run or row.next_operation_id is not None:
+        return False
+    c = OPERATIONS.c
+    may_end = [
+        c.id == row.operation_id,
+        c.created_at == row.operation_created_at,
+        c.kind != str(OperationKind.DELETE),
+        c.finished_at.is_(None),
+    ]
+    if request.kind is OperationKind.SYNC:
+        pin = holds_from_json(row.holds).at(now).pin
+        wanted = pin.manifests_sha256 if pin is not None else row.manifests_sha256
+        at_hand = ("", request.manifests_sha256 or wanted)
+        may_end += [c.kind == str(OperationKind.SYNC), c.manifests_sha256.not_in(at_hand)]
+    ended = await tx.execute(
+        update(OPERATIONS)
+        .where(*may_end)
+        .values(
+            phase=str(OperationPhase.TERMINATING),
+            message=f"superseded by a {request.kind} by {actor.name}",
+        )
+    )
+    return ended.rowcount == 1
 
 
 async def _held(tx: Tx, id: ApplicationId) -> Row[Any]:

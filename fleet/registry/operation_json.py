@@ -123,6 +123,7 @@ def _retry_to_json(retry: Retry | None) -> dict[str, Any] | None:
         "seconds": retry.duration.total_seconds(),
         "factor": retry.factor,
         "longestSeconds": retry.max_duration.total_seconds(),
+        "refresh": retry.refresh,
     }
 
 
@@ -134,4 +135,5 @@ def _retry_from_json(stored: Mapping[str, Any] | None) -> Retry | None:
         duration=timedelta(seconds=stored["seconds"]),
         factor=stored["factor"],
         max_duration=timedelta(seconds=stored["longestSeconds"]),
+        refresh=bool(stored.get("refresh")),
     )

@@ -53,7 +53,7 @@ class Standing:
 
 # What stands in every row is looked up by ``:ids``: a join with the rows alone would read all
 # applications as long as there are few thousands.
-_MARK = """due_at = s.due_at,
+_MARK = """due_at = case when a.next_operation_id is null then s.due_at else now() end,
       urgency = case when s.more then a.urgency
         when a.dirty_at is not distinct from s.taken then 100 else a.urgency end"""
 _MARK_TYPES = "id uuid, taken timestamptz, more boolean, due_at timestamptz"
@@ -71,9 +71,16 @@ _RECORD_STANDING = f"""
       health_status = s.health, conditions = s.conditions,
       images = array(select jsonb_array_elements_text(s.images)),
       operation_id = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_id else a.operation_id end,
+        then coalesce(s.operation_id, a.next_operation_id) else a.operation_id end,
       operation_created_at = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_created_at else a.operation_created_at end,
+        then coalesce(s.operation_created_at, a.next_operation_created_at)
+        else a.operation_created_at end,
+      next_operation_id = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_id end,
+      next_operation_created_at = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_created_at end,
       attempted_key = s.attempted_key, attempts = s.attempts,
       attempt_phase = s.attempt_phase, attempted_at = s.attempted_at, heals = s.heals,
       healed_at = s.healed_at, synced_revision = s.synced_revision, judged_key = s.judged_key,

@@ -216,7 +216,7 @@ async def put_operations(tx: Writes, operations: Sequence[Operation]) -> None:
             "   and r.finished_at is null then o.phase else r.phase end,"
             " message = case when o.phase = 'Terminating' and r.finished_at is null"
             "   then o.message else r.message end,"
-            " plan = r.plan, hooks = r.hooks, attempt = r.attempt,"
+            " plan = r.plan, hooks = r.hooks, attempt = r.attempt, options = r.options,"
             " next_attempt_at = r.next_attempt_at,"
             " started_at = r.started_at, finished_at = r.finished_at, created = r.created,"
             " configured = r.configured, unchanged = r.unchanged, pruned = r.pruned,"
@@ -391,12 +391,28 @@ async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -
     )
 
 
+async def end_operations(tx: Tx, application: ApplicationId, why: str, now: datetime) -> None:
+    """What is at work on an application ends where it stands, as failed."""
+    await tx.execute(
+        text(
+            "update operations o set phase = 'Failed', message = :why, finished_at = :now"
+            " from applications a where a.id = :id and o.finished_at is null"
+            " and (o.id, o.created_at) in ((a.operation_id, a.operation_created_at),"
+            "  (a.next_operation_id, a.next_operation_created_at))"
+        ),
+        {"id": application, "why": why, "now": now},
+    )
+
+
 async def release_operations(tx: Writes, operations: Sequence[OperationId]) -> None:
-    """Applications whose running operation was ended by Fleet may begin another."""
+    """Applications whose running operation was ended by Fleet may begin another; what somebody
+    asked for meanwhile goes first."""
     if operations:
         await tx.execute(
             text(
-                "update applications set operation_id = null, operation_created_at = null"
+                "update applications set operation_id = next_operation_id,"
+                " operation_created_at = next_operation_created_at,"
+                " next_operation_id = null, next_operation_created_at = null"
                 " where operation_id = any(:ids)"
             ),
             {"ids": list(operations)},

@@ -301,6 +301,9 @@ class Application(Base):
     # the operation that runs, and the memory of automated ones
     operation_id: Mapped[UUID | None]
     operation_created_at: Mapped[datetime | None]
+    # begins when that has ended, which it supersedes
+    next_operation_id: Mapped[UUID | None]
+    next_operation_created_at: Mapped[datetime | None]
     attempted_key: Mapped[str] = empty_text()
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     attempt_phase: Mapped[str] = empty_text()
@@ -310,6 +313,7 @@ class Application(Base):
     synced_revision: Mapped[str] = empty_text()  # of the last successful sync
     judged_key: Mapped[str] = empty_text()  # names what the standing is about
     deleting: Mapped[dict[str, Any] | None]  # {"cascade", "propagation", "by", "at"}
+    holds: Mapped[dict[str, Any] | None]  # model.holds; null: nothing is held back
 
     __table_args__ = (
         Index(

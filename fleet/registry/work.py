@@ -17,6 +17,7 @@ import orjson
 from fleet.errors import LeaseLost
 from fleet.model.applications import LiveResource
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import Holds, holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
@@ -127,6 +128,7 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    holds: Holds
     judged_key: str  # what its standing is about
     is_child: bool  # another application has it in Git
     orphans: tuple[str, ...] = ()
@@ -142,6 +144,7 @@ _DIRTY = """
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
       a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
+      a.holds,
       coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized
     from applications a join projects p on p.id = a.project_id
       left join children c on c.application_id = a.id
@@ -191,6 +194,7 @@ def _dirty_of(row: Any) -> DirtyApplication:
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
         customized=row["customized"],
+        holds=holds_from_json(row["holds"]),
         judged_key=row["judged_key"],
         is_child=row["is_child"],
         orphans=tuple(row["orphans"]),

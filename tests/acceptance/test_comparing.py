@@ -155,7 +155,7 @@ def test_what_may_differ_and_what_belongs_to_nobody(
     story.becomes("Synced", "ExcludedResourceWarning", "OrphanedResourceWarning")
     listed = running.ok("app", "resources", "web", "--orphaned").out.splitlines()
     assert listed[0].split() == ["GROUP", "KIND", "NAMESPACE", "NAME"]
-    assert [line.split() for line in listed[1:]] == [["ConfigMap", namespace, "left"]]
+    assert [line.split() for line in listed[1:]] == [["-", "ConfigMap", namespace, "left"]]
     full_cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/left")
     story.becomes("Synced", "ExcludedResourceWarning")
 

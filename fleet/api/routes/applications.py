@@ -30,6 +30,7 @@ from fleet.model.selectors import parse_selector
 from fleet.operations import applications as operations
 from fleet.operations import putting
 from fleet.operations.diffing import live_manifests, wanted_manifests
+from fleet.operations.moving import Fate
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import standing_of
@@ -50,9 +51,13 @@ class CreateBody(Body):
 
 
 class ReplaceBody(Body):
-    """``generation``: the one that the change was made from; another by now is refused."""
+    """``generation``: the one that the change was made from; another by now is refused.
+    ``move``: what becomes of its objects in a cluster that it leaves; nothing: as its finalizer
+    says."""
 
     document: Document
+    move: Fate | None = None
+    dry_run: bool = False
     generation: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -163,6 +168,8 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
             object=f"Application/{name}",
         )
     await caller.require("update", "applications", name, document.spec.project)
+    if body.move is Fate.PRUNE:
+        await found(caller, "delete", name)
     put = await putting.put_application(
         caller.runtime,
         caller.actor,
@@ -170,6 +177,8 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
         document,
         upsert=True,
         generation=body.generation,
+        fate=body.move,
+        dry_run=body.dry_run,
     )
     return await _put(caller, put)
 
@@ -187,10 +196,18 @@ async def _put(caller: Caller, put: Put) -> Response:
 async def delete_application(
     caller: Calling,
     name: str,
-    cascade: bool = True,
-    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "foreground",
+    cascade: Annotated[
+        bool | None, Query(description="Delete its objects, too; by default as finalizers say.")
+    ] = None,
+    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "",
+    force_forget: Annotated[
+        bool, Query(alias="forceForget", description="Leave its objects, whatever is at work.")
+    ] = False,
 ) -> Response:
     await found(caller, "delete", name)
+    if force_forget:
+        left = await operations.forget_application(caller.runtime, caller.actor, caller.scope, name)
+        return JSON({"name": name, "operation": None, "left": left})
     operation = await operations.delete_application(
         caller.runtime,
         caller.actor,

@@ -1,6 +1,29 @@
 """``fleet app``: what runs where, from which source. Its verbs register themselves."""
 
-from fleet.cli.app import acting, diffing, syncing, viewing, waiting, writing
+from fleet.cli.app import (
+    acting,
+    by_hand,
+    deleting,
+    diffing,
+    holding,
+    sources,
+    syncing,
+    viewing,
+    waiting,
+    writing,
+)
 from fleet.cli.app.group import app
 
-__all__ = ["acting", "app", "diffing", "syncing", "viewing", "waiting", "writing"]
+__all__ = [
+    "acting",
+    "app",
+    "by_hand",
+    "deleting",
+    "diffing",
+    "holding",
+    "sources",
+    "syncing",
+    "viewing",
+    "waiting",
+    "writing",
+]

@@ -63,6 +63,7 @@ _OPTIONS = (
     click.option(
         "--sync-retry-backoff-factor", type=int, default=None, help="Each pause is longer by it."
     ),
+    _flag("--sync-retry-refresh", "A retry takes what Git wants by then."),
     click.option(
         "--revision-history-limit",
         type=click.IntRange(0),

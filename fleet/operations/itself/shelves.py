@@ -102,7 +102,7 @@ class Applications:
         _require(self.kind, name, decision)
 
     async def put(self, tx: Tx, parent: Parent, document: Manifest) -> tuple[UUID, Sequence[UUID]]:
-        desk = Desk(tx, _writer(parent), EVERYTHING)
+        desk = Desk(tx, _writer(parent), EVERYTHING, utc_now())
         parsed = parse_application(document)
         await desk.put(parsed, upsert=True, early=True)
         app = await applications.find_application(tx, EVERYTHING, parsed.name)

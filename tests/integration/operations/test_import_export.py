@@ -28,6 +28,7 @@ from tests.integration.operations.harness import World, settings_for, until, wor
 from tests.integration.operations.harness import config_map as object_in_git
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
+from tests.servers.signing import GpgKey
 
 
 async def _conditions(made: World, name: str) -> list[str]:
@@ -190,3 +191,15 @@ async def test_what_fleet_writes_into_documents_stays_here(bare: World) -> None:
     found = await exported(bare)
     assert "fleet.dev" not in json.dumps(found["Application/web"])
     assert found["Application/web"] == application(bare, "web")
+
+
+async def test_keys_that_sign_and_authorities_are_trusted_and_given_back(bare: World) -> None:
+    key = GpgKey()
+    keys = config_map("argocd-gpg-keys-cm")
+    keys["data"] = {key.id: key.public}
+    assert told(await put(bare, [keys])) == ["ConfigMap/argocd-gpg-keys-cm created"]
+    assert [row["id"] for row in await bare.rows("select id from signing_keys")] == [key.id]
+    assert told(await put(bare, [keys])) == ["ConfigMap/argocd-gpg-keys-cm unchanged"]
+    found = (await exported(bare))["ConfigMap/argocd-gpg-keys-cm"]
+    assert list(found["data"]) == [key.id]
+    assert "BEGIN PGP PUBLIC KEY" in found["data"][key.id]

@@ -146,6 +146,19 @@ def test_what_is_not_pruned_is_skipped_with_the_reason(changes: dict[str, Any], 
     assert says in task.reason
 
 
+@pytest.mark.parametrize(
+    ("namespace", "name", "waits"), [("old", "x", True), ("old", "y", False), ("", "x", False)]
+)
+def test_what_goes_to_another_namespace_is_pruned_once_the_new_is_well(
+    namespace: str, name: str, waits: bool
+) -> None:
+    kind = "ConfigMap" if namespace else "ClusterRole"
+    left = replace(have(kind), ref=ObjectRef("", kind, namespace, name))
+    plan = build_plan(situation(want("ConfigMap"), left))
+    assert [task.step for task in plan.tasks] == [Step.APPLY, Step.PRUNE]
+    assert plan.prune_last is waits
+
+
 def test_what_was_never_applied_is_never_pruned() -> None:
     plan = build_plan(situation(want("Secret"), have("ConfigMap", "stray", in_inventory=False)))
     assert told(plan) == ["apply Secret/x"]
