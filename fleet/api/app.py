@@ -25,6 +25,7 @@ from fleet.api.routes import (
     plugins,
     projects,
     repositories,
+    resource_actions,
     system,
 )
 from fleet.errors import FleetError
@@ -61,6 +62,7 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         projects,
         applications,
         actions,
+        resource_actions,
         documents,
         holding,
         by_hand,

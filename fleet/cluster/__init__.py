@@ -10,6 +10,7 @@ secret in a message.
 
 from __future__ import annotations
 
+from fleet.cluster.action_writes import make_new, merge
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
 from fleet.cluster.argocd_config import argocd_config
 from fleet.cluster.calls import Answer, Call, Limits
@@ -92,6 +93,8 @@ __all__ = [
     "list_metadata",
     "list_objects",
     "lost_fields",
+    "make_new",
+    "merge",
     "meta_of",
     "migrated",
     "open_client",

@@ -1,4 +1,4 @@
-"""Expressions that users write, evaluated where they can do no harm.
+"""Expressions and scripts that users write, evaluated where they can do no harm.
 
 In: an expression and an object. Out: what it says of the object, or why it cannot be told.
 Never here: an expression evaluated in this process (it cannot be interrupted, and reads the

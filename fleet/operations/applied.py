@@ -7,12 +7,13 @@ from typing import Any
 
 from fleet.cluster import fields_hash, meta_of, owned_fields
 from fleet.diff import applied_sha256, named_fields, projection_sha256, remove_ignored_fields
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
+from fleet.model.customizations import Customizations
 from fleet.model.health import SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest
 from fleet.model.operations import Action
+from fleet.operations.assessing import counted_health_of
 from fleet.operations.errands import Errand
 from fleet.operations.ignoring import rules_about, spelling_rules
 from fleet.operations.images import images_of
@@ -21,7 +22,11 @@ from fleet.plan import Method, ignores_extraneous, outliving_options
 
 
 async def applied_row(
-    runtime: Runtime, errand: Errand, wanted: Manifest, live: Manifest
+    runtime: Runtime,
+    errand: Errand,
+    wanted: Manifest,
+    live: Manifest,
+    customized: Customizations,
 ) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
@@ -30,6 +35,7 @@ async def applied_row(
 
     Args:
         wanted: the manifest of Git, from which what was sent may differ.
+        customized: how people judge kinds by scripts of their own.
     """
     meta = meta_of(errand.kind, live)
     is_ssa = errand.options.method is Method.SERVER_SIDE
@@ -41,7 +47,7 @@ async def applied_row(
         ref=errand.wanted.ref,
         version=errand.wanted.version,
         sync=SyncStatus.SYNCED,
-        health=assess(live) if counts_for_application(live) else None,
+        health=await counted_health_of(runtime.scripts, customized, live),
         wave=errand.wanted.wave,
         uid=meta.uid,
         resource_version=meta.resource_version,

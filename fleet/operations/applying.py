@@ -35,6 +35,7 @@ from fleet.errors import (
 )
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind, Discovery
+from fleet.model.customizations import NONE, Customizations
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import (
     HOOK_FINALIZER,
@@ -99,6 +100,8 @@ class Workplace:
     approved: bool = False
     #: names the try of the operation that is carried out; "" for a look
     run: str = ""
+    #: how people judge kinds by scripts of their own
+    customized: Customizations = NONE
 
     def errand(
         self,
@@ -313,7 +316,7 @@ async def _apply(
         sent = await send(errand)
     if isinstance(sent, Held):
         return await _held(place, task, errand, sent)
-    after = await applied_row(place.runtime, errand, wanted.manifest, sent.live)
+    after = await applied_row(place.runtime, errand, wanted.manifest, sent.live, place.customized)
     action = Action.CREATED if sent.created else action_of(row, after)
     told = f"dry run: {sent.told}".removesuffix(": ") if dry_run else sent.told
     outcome = Outcome(task.ref, action, task.wave, told)
@@ -332,7 +335,9 @@ async def _held(place: Workplace, task: Task, errand: Errand, held: Held) -> Res
     if errand.dry_run or held.live is None or (row is not None and row.applied_sha256):
         return Result(task, skipped, row)
     # somebody else's, and it stays theirs: it is not to be pruned one day
-    found = await applied_row(place.runtime, errand, errand.wanted.manifest, held.live)
+    found = await applied_row(
+        place.runtime, errand, errand.wanted.manifest, held.live, place.customized
+    )
     theirs = replace(found, owned="", owned_fields=None, applied_sha256="", in_inventory=False)
     return Result(task, skipped, theirs)
 

@@ -41,7 +41,6 @@ from fleet.diff import (
     without_mutations,
 )
 from fleet.errors import ExpressionFailed, FleetError, KindUnknown
-from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
@@ -54,6 +53,7 @@ from fleet.operations.applying import (
     kept_by_option,
     unknown_kind,
 )
+from fleet.operations.assessing import counted_health_of, health_of
 from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
@@ -131,7 +131,7 @@ async def _look(
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
     if row is not None and row.hook and wanted is None:
-        return _look_at_hook(kind, ref, live, row)
+        return await _look_at_hook(place, kind, ref, live, row)
     try:
         seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
     except ExpressionFailed as error:
@@ -142,9 +142,12 @@ async def _look(
     return Look(ref, seen, is_known=is_known)
 
 
-def _look_at_hook(kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource) -> Look:
+async def _look_at_hook(
+    place: Workplace, kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource
+) -> Look:
     """One of the same name that is not the one that we made is as good as none."""
-    seen = hook_row(kind, ref, live, row.wave)
+    health = await health_of(place.runtime.scripts, place.customized, live)
+    seen = hook_row(kind, ref, live, row.wave, health)
     is_known = bool(row.uid) and row.uid == seen.uid
     return Look(ref, None if row.uid and not is_known else seen, is_known=is_known)
 
@@ -253,7 +256,7 @@ async def _seen(
     )
     seen = replace(
         base,
-        health=assess(body) if counts_for_application(body) else None,
+        health=await counted_health_of(place.runtime.scripts, place.customized, body),
         resource_version=live.meta.resource_version,
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),

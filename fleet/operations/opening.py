@@ -117,6 +117,7 @@ async def open_runtime(
             yield runtime
         finally:
             await runtime.jq.close()
+            await runtime.scripts.close()
     finally:
         await connections.close()
         await db.close()

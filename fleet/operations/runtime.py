@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from fleet.expressions import Jq
+from fleet.expressions.scripts import Scripts
+from fleet.model.customizations import Customizations
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef
 from fleet.model.resource_settings import ResourceSettings
@@ -70,6 +72,9 @@ class Runtime:
     bases: Bases
     tools: Tools
     renderer: Renderer
+    scripts: Scripts = field(default_factory=Scripts)
+    #: by generation; one is in use, and another while it changes
+    customizations: Recent[int, Customizations] = field(default_factory=lambda: Recent(2))
     jq: Jq = field(default_factory=Jq)
     #: what holds for objects of every application
     resources: ResourceSettings = ResourceSettings()

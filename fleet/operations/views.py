@@ -8,10 +8,12 @@ from datetime import datetime
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
 from fleet.model.clusters import Cluster, Discovery, is_itself
+from fleet.model.customizations import NONE, Customizations
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.customizing import customizations_at
 from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
@@ -32,6 +34,7 @@ class View:
         owners: of objects that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        customized: how people judge kinds by scripts of their own.
         ignored: what may differ in each of the objects that are wanted.
         policy: which kinds are left out.
     """
@@ -45,6 +48,7 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    customized: Customizations = NONE
     ignored: Ignored = NOTHING
     policy: KindPolicy = KindPolicy()
 
@@ -89,6 +93,7 @@ async def gather(
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
+    customized = await customizations_at(runtime, max((app.customized for app in apps), default=0))
     # one moment for an operation and what it did; else a question of its own, without BEGIN
     moment = runtime.db.reading if running else runtime.db.asking
     async with moment() as tx:
@@ -99,6 +104,7 @@ async def gather(
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
         views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
         views = await _with_owners(tx, cluster.id, views)
+    views = [replace(view, customized=customized) for view in views]
     return [await _with_ignored(runtime, view) for view in views]
 
 

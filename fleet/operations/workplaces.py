@@ -66,6 +66,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         awaits_end=view.app.deleting is not None,
         run=carries_out.run if carries_out is not None else "",
         approved=bool(carries_out and carries_out.plan and carries_out.plan.approved),
+        customized=view.customized,
     )
 
 

@@ -20,8 +20,9 @@ _PROJECT_PREFIX = "project:"
 
 #: To sync although sync windows say no.
 BREAK_GLASS = "break-glass"
+#: Behind ``action`` may follow what exactly: ``action/apps/Deployment/restart``.
 ACTIONS = frozenset(
-    {"get", "create", "update", "delete", "sync", "rollback", "refresh", BREAK_GLASS}
+    {"action", "get", "create", "update", "delete", "sync", "rollback", "refresh", BREAK_GLASS}
 )
 OBJECT_KINDS = frozenset(
     {
@@ -96,13 +97,13 @@ def may(role: str, action: str, object_kind: str, project: str = "") -> Decision
     """Whether ``role`` may do ``action`` to an object of ``object_kind``.
 
     Args:
-        action: one of ``ACTIONS``.
+        action: one of ``ACTIONS``, or ``action/…``.
         object_kind: one of ``OBJECT_KINDS``.
         project: the project that the object belongs to; "" for none.
     """
     own = _project_of(role)
     table = _PROJECT_TABLE if own else _TABLES.get(role, {})
-    if action not in table.get(object_kind, ()):
+    if _verb_of(action) not in table.get(object_kind, ()):
         return refused(f"role {role!r} may not {action} {object_kind}; ask an administrator")
     if own and project != own and not (object_kind in _SHARED_KINDS and not project):
         return refused(
@@ -110,6 +111,11 @@ def may(role: str, action: str, object_kind: str, project: str = "") -> Decision
             f"{'project ' + project if project else 'no project'}; ask an administrator"
         )
     return ALLOWED
+
+
+def _verb_of(action: str) -> str:
+    verb, slash, _ = action.partition("/")
+    return verb if slash and verb == "action" else action
 
 
 def _project_of(role: str) -> str:

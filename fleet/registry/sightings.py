@@ -153,3 +153,35 @@ async def clear_seen(tx: Writes, looked: Sequence[tuple[ApplicationId, ObjectRef
             "seen": [seen for _, _, seen in looked],
         },
     )
+
+
+async def kinds_seen(tx: Tx) -> tuple[GroupKind, ...]:
+    """Every kind that has an object in some inventory."""
+    rows = await tx.execute(text("select distinct unnest(managed_kinds) from clusters"))
+    found = {GroupKind(*entry.split("/")[:2]) for (entry,) in rows}
+    return tuple(sorted(found))
+
+
+async def mark_kinds(tx: Tx, kinds: Sequence[GroupKind]) -> frozenset[ClusterId]:
+    """Have every object of some kinds looked into; returns the clusters to wake."""
+    if not kinds:
+        return frozenset()
+    await tx.execute(text("select 1 from clusters order by id for no key update"))
+    marked = await tx.execute(
+        text(
+            "with kinds as (select * from unnest(cast(:groups as text[]), cast(:kinds as text[]))"
+            "   as k(api_group, kind)),"
+            " marked as (update resources r set seen_version = :refresh from kinds k"
+            "   where r.api_group = k.api_group and r.kind = k.kind and r.in_inventory"
+            "   returning r.application_id, r.cluster_id)"
+            " select distinct application_id, cluster_id from marked"
+        ),
+        {
+            "groups": [kind.group for kind in kinds],
+            "kinds": [kind.kind for kind in kinds],
+            "refresh": REFRESH,
+        },
+    )
+    found = marked.all()
+    await _mark_drifted(tx, frozenset(ApplicationId(row[0]) for row in found))
+    return frozenset(ClusterId(row[1]) for row in found)

@@ -116,6 +116,17 @@ class Project(Base):
     changed_at: Mapped[datetime] = now()
 
 
+class ConfigMap(Base):
+    """One of Argo CD's ConfigMaps that Fleet reads, as it was applied."""
+
+    __tablename__ = "config_maps"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    generation: Mapped[int] = mapped_column(server_default=text("1"))
+    changed_at: Mapped[datetime] = now()
+
+
 class PlannedSync(Base):
     """One sync of every application of a project, at a moment: open until it is done."""
 

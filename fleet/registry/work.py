@@ -132,6 +132,8 @@ class DirtyApplication:
     judged_key: str  # what its standing is about
     is_child: bool  # another application has it in Git
     orphans: tuple[str, ...] = ()
+    #: generation of ``argocd-cm``; 0: there is none
+    customized: int = 0
 
 
 _DIRTY = """
@@ -142,7 +144,8 @@ _DIRTY = """
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
       a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
-      a.holds
+      a.holds,
+      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized
     from applications a join projects p on p.id = a.project_id
       left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
@@ -190,6 +193,7 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        customized=row["customized"],
         holds=holds_from_json(row["holds"]),
         judged_key=row["judged_key"],
         is_child=row["is_child"],

@@ -1,6 +1,7 @@
 """``fleet app``: what runs where, from which source. Its verbs register themselves."""
 
 from fleet.cli.app import (
+    acting,
     by_hand,
     deleting,
     diffing,
@@ -14,6 +15,7 @@ from fleet.cli.app import (
 from fleet.cli.app.group import app
 
 __all__ = [
+    "acting",
     "app",
     "by_hand",
     "deleting",
