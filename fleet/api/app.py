@@ -10,6 +10,7 @@ from fleet import __version__
 from fleet.api.answers import JSON, error_answer
 from fleet.api.envelope import Envelope, LimitBody
 from fleet.api.routes import (
+    access,
     accounts,
     actions,
     applications,
@@ -19,6 +20,7 @@ from fleet.api.routes import (
     documents,
     health,
     operations,
+    project_roles,
     projects,
     repositories,
     system,
@@ -53,11 +55,13 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         repositories,
         certificates,
         projects,
+        project_roles,
         applications,
         actions,
         documents,
         operations,
         accounts,
+        access,
         audit,
     ):
         api.include_router(noun.router)

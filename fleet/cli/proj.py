@@ -16,6 +16,7 @@ from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function, output_option, watch_option, yes_option
 from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.proj_roles import role
 from fleet.cli.proj_syncs import cancel_sync, sync, syncs, when
 from fleet.cli.proj_windows import windows
 from fleet.cli.project_changes import put_changed
@@ -404,5 +405,5 @@ _entry_verb(
 )
 
 
-for command in (windows, sync, syncs, cancel_sync):
+for command in (role, windows, sync, syncs, cancel_sync):
     proj.add_command(command)

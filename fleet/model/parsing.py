@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from fleet.errors import Place, SpecInvalid
+from fleet.model.access import RBAC_CONFIG, RbacConfig, parse_rbac_config
 from fleet.model.application_spec import parse_application
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import (
@@ -19,6 +20,11 @@ from fleet.model.argo_secrets import (
     secret_type_of,
 )
 from fleet.model.documents import ARGO_API_VERSION
+from fleet.model.global_projects import (
+    SETTINGS_CONFIG,
+    SettingsConfig,
+    parse_settings_config,
+)
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
@@ -26,7 +32,13 @@ from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
-    ApplicationDocument | Project | ClusterSecret | RepositorySecret | RepoCredsSecret
+    ApplicationDocument
+    | Project
+    | ClusterSecret
+    | RepositorySecret
+    | RepoCredsSecret
+    | RbacConfig
+    | SettingsConfig
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
@@ -35,11 +47,14 @@ _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
+    ("v1", "ConfigMap", RBAC_CONFIG): parse_rbac_config,
+    ("v1", "ConfigMap", SETTINGS_CONFIG): parse_settings_config,
 }
 
 _HINT = (
     "Fleet reads Application and AppProject (argoproj.io/v1alpha1), and Secrets (v1) labelled "
-    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and the ConfigMaps "
+    f"{RBAC_CONFIG} and {SETTINGS_CONFIG}."
 )
 
 
@@ -55,19 +70,29 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
     api_version, kind = doc.get("apiVersion"), doc.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
-    secret_type = secret_type_of(doc) if kind == "Secret" else ""
-    reader = _READERS.get((api_version, kind, secret_type))
+    which = _which(doc, kind)
+    reader = _READERS.get((api_version, kind, which))
     if reader is None:
-        what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
+        what = f"{api_version} {kind}" + (f" {which}" if which else "")
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
     return reader(doc, file=file, line=line)
+
+
+def _which(doc: Manifest, kind: str) -> str:
+    """What tells documents of a kind apart that is read by more than one."""
+    if kind == "ConfigMap":
+        metadata = doc.get("metadata")
+        return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+    return secret_type_of(doc) if kind == "Secret" else ""
 
 
 __all__ = [
     "ClusterSecret",
     "Document",
+    "RbacConfig",
     "RepoCredsSecret",
     "RepositorySecret",
+    "SettingsConfig",
     "flattened",
     "new_application",
     "parse_application",

@@ -11,13 +11,23 @@ from typing import Any, TypeAlias
 
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
+from fleet.model.access import RBAC_CONFIG
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
+from fleet.model.global_projects import SETTINGS_CONFIG
 from fleet.model.objects import ref_of
-from fleet.model.parsing import Document, flattened, parse_document
+from fleet.model.parsing import (
+    Document,
+    RbacConfig,
+    SettingsConfig,
+    flattened,
+    parse_document,
+)
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
+from fleet.operations.access import put_policy
+from fleet.operations.inheriting import put_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
@@ -30,10 +40,14 @@ from fleet.source import parse_url
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = (
+    Project | ClusterSecret | RepoCredsSecret | RepositorySecret | RbacConfig | SettingsConfig
+)
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
+    RbacConfig,
+    SettingsConfig,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -181,6 +195,16 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
+            case RbacConfig():
+                await self._may("policies", RBAC_CONFIG, "")
+                return await put_policy(
+                    self.runtime, self.actor, document, upsert=self.upsert, dry_run=self.dry_run
+                )
+            case SettingsConfig():
+                await self._may("policies", SETTINGS_CONFIG, "")
+                return await put_settings(
+                    self.runtime, self.actor, document, upsert=self.upsert, dry_run=self.dry_run
+                )
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -264,3 +288,7 @@ def _identity(document: _Other) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
+        case RbacConfig():
+            return "ConfigMap", RBAC_CONFIG
+        case SettingsConfig():
+            return "ConfigMap", SETTINGS_CONFIG

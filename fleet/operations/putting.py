@@ -16,10 +16,10 @@ from fleet.model.clusters import Cluster
 from fleet.model.ids import ProjectId, RepositoryId
 from fleet.model.projects import Project
 from fleet.model.repositories import RepositoryType
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
-from fleet.policy import may_deploy_to, may_use_source
+from fleet.policy import is_seen, may_deploy_to, may_use_source
 from fleet.registry import applications, clusters, projects, queue, repositories, work
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
@@ -110,7 +110,7 @@ class _Desk:
         self._actor = actor
         self._scope = scope
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
-        self._clusters: dict[Destination, Cluster] = {}
+        self._clusters: dict[tuple[str, Destination], Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
         self._touched: set[RepositoryId] = set()
 
@@ -134,13 +134,14 @@ class _Desk:
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
         project, project_id = await self._project(spec.project)
-        cluster = await self._cluster(spec.destination)
+        cluster = await self._cluster(spec.destination, project)
         _check_project(document, project, cluster)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
+            self._refuse_to_take(held, spec.project)
             await _refuse_to_orphan(tx, held, cluster)
             changed = await applications.replace_document(
                 tx,
@@ -166,22 +167,49 @@ class _Desk:
             self._touched.update(ids)
         return Put(document.name, action, document.warnings)
 
+    def _refuse_to_take(self, held: ApplicationRef, project: str) -> None:
+        """Out of a project only by who may change it there; into one is asked before."""
+        movable = self._scope.seen(MOVABLE)
+        if held.project != project and not is_seen(
+            movable, "applications", held.name, held.project
+        ):
+            about = f"Application/{held.name}"
+            raise Forbidden(
+                f"{about}: {self._actor.name} may not update applications of project"
+                f" {held.project}, in which it is",
+                object=about,
+            )
+
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
         await queue.wake(self._tx, "poll", [str(id) for id in self._touched])
 
     async def _project(self, name: str) -> tuple[Project, ProjectId]:
         if name not in self._projects:
-            project = await projects.get_project(self._tx, self._scope, name)
-            id = await projects.project_id(self._tx, self._scope, name)
-            self._projects[name] = project, id
+            # whoever may put applications in it need not see what else it says
+            project = await projects.get_project(self._tx, EVERYTHING, name)
+            rules = await projects.rules_of(self._tx, name)
+            id = await projects.project_id(self._tx, EVERYTHING, name)
+            self._projects[name] = replace(project, spec=rules), id
         return self._projects[name]
 
-    async def _cluster(self, wanted: Destination) -> Cluster:
-        place = replace(wanted, namespace="")
+    async def _cluster(self, wanted: Destination, project: Project) -> Cluster:
+        place = project.name, replace(wanted, namespace="")
         if place not in self._clusters:
-            self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+            self._clusters[place] = await self._destination(wanted, project)
         return self._clusters[place]
+
+    async def _destination(self, wanted: Destination, project: Project) -> Cluster:
+        """What the caller may see, or the project may deploy to: whoever puts applications
+        in a project need not be allowed to look at clusters."""
+        try:
+            return await _destination(self._tx, self._scope, wanted)
+        except NotFound:
+            shared = Scope(projects=frozenset({project.name}))
+            found = await _known(self._tx, shared, wanted)
+            if found is None or not _may_reach(project, found, wanted):
+                raise
+            return found
 
     async def _repository(self, source: Source) -> RepositoryId:
         key = source.repo_url, bool(source.chart)
@@ -211,6 +239,21 @@ async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
             object=f"Cluster/{wanted.server}",
         )
     return found
+
+
+async def _known(tx: Tx, scope: Scope, wanted: Destination) -> Cluster | None:
+    if wanted.name:
+        return await clusters.find_by_name(tx, scope, wanted.name)
+    return await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
+
+
+def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
+    return may_deploy_to(
+        project.spec,
+        server=cluster.server,
+        cluster_name=cluster.name,
+        namespace=wanted.namespace,
+    ).allowed
 
 
 def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:

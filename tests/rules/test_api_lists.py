@@ -18,6 +18,7 @@ from fleet.api.routes import (
     certificates,
     clusters,
     operations,
+    project_roles,
     projects,
     repositories,
     system,
@@ -30,6 +31,7 @@ MODULES = (
     certificates,
     clusters,
     operations,
+    project_roles,
     projects,
     repositories,
     system,
@@ -52,7 +54,7 @@ def test_no_module_of_routes_is_left_out() -> None:
 
     names = {it.name for it in pkgutil.iter_modules([folder])}
     seen = {module.__name__.rpartition(".")[2] for module in MODULES}
-    assert names - seen == {"actions", "documents", "health"}
+    assert names - seen == {"access", "actions", "documents", "health"}
     assert len(LISTS) > 10
 
 

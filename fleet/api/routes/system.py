@@ -101,10 +101,10 @@ async def session(
     if login:
         async with caller.runtime.db.transaction() as tx:
             await record_change(tx, caller.actor, "sign-in", "Account", caller.actor.name)
-    projects = caller.scope.projects
+    seen = caller.scope.seen("applications")
     return {
         "account": caller.actor.name,
         "role": caller.actor.role,
-        "projects": None if projects is None else sorted(projects),
+        "projects": None if seen.everything else sorted(seen.projects),
         "local": caller.actor.is_local,
     }
