@@ -80,6 +80,11 @@ class Settings:
     allowed_exec_commands: tuple[str, ...] = _setting(
         WELL_KNOWN_EXEC, "Credential plugins that a cluster's credentials may run."
     )
+    control_namespace: str = _setting(
+        "argocd",
+        "Applications that stand in this namespace may be in any project; in another, where"
+        " `sourceNamespaces` says so.",
+    )
     sensitive_annotations: tuple[str, ...] = _setting(
         (), "Annotations whose values are never shown, on objects of every kind."
     )

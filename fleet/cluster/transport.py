@@ -9,6 +9,7 @@ limited size, no redirects, no proxies from the environment, no retries.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -51,6 +52,8 @@ class ClusterClient:
 
     Attributes:
         requests: requests sent, by (verb, ``group/Kind`` or path).
+        origin: the client that this one acts through (``acting_as``); None: it is itself.
+        as_user: in whose name it writes; "" means its own.
 
     Raises:
         SpecInvalid: certificates that cannot be read.
@@ -89,6 +92,15 @@ class ClusterClient:
         if connection.client_key_pem is not None:
             self._show(Identity(None, connection.client_cert_pem, connection.client_key_pem))
         self._session: aiohttp.ClientSession | None = None
+        self.origin: ClusterClient | None = None
+        self.as_user = ""
+
+    def acting_as(self, user: str) -> ClusterClient:
+        """This client, but what it writes is written in the name of ``user``, which the
+        server has to permit. Everything else is shared: only the original is closed."""
+        acting = copy.copy(self)
+        acting.origin, acting.as_user = self, user
+        return acting
 
     def __repr__(self) -> str:
         return f"ClusterClient({self.name!r})"
@@ -116,6 +128,9 @@ class ClusterClient:
         Raises:
             ClusterError: in the class that says why; see ``answers`` and ``failures``.
         """
+        if self.origin is not None:
+            is_read = call.method == "GET"
+            return await self.origin.send(call if is_read else replace(call, as_user=self.as_user))
         async with self.pacer.slot(short=not call.page):
             # Deadlines run from here: the queue is of our making, not of the server's.
             identity = await self._credentials.identity()
@@ -189,6 +204,8 @@ class ClusterClient:
         headers = {"Accept": call.accept}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+        if call.as_user:
+            headers["Impersonate-User"] = call.as_user
         if identity.authorization is not None:
             headers["Authorization"] = identity.authorization.reveal()
         self.requests[call.verb, call.kind] += 1

@@ -7,7 +7,7 @@ kind turns out unknown, when the version changed, and every ten minutes.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from fleet import metrics
@@ -40,6 +40,10 @@ class Link:
     def has_namespace(self, name: str) -> bool:
         """Whether it was there lately: asking again is not worth a request a pass."""
         return monotonic() - self.namespaces.get(name, float("-inf")) < NAMESPACE_SECONDS
+
+    def acting_as(self, user: str) -> Link:
+        """This link, with a client that writes in the name of ``user``; "" is this one."""
+        return replace(self, client=self.client.acting_as(user)) if user else self
 
     async def discovery(self, *, fresh: bool = False) -> Discovery:
         """What the cluster serves; ``fresh`` asks again.

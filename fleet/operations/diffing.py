@@ -44,6 +44,7 @@ from fleet.plan import (
     prepare,
     read_application_options,
 )
+from fleet.policy import acts_as
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
 
@@ -97,7 +98,9 @@ class _Site:
     def gate(self, kind: ApiKind, namespace: str, name: str, verb: str) -> None:
         """The project's rules, as a pass asks them."""
         ref = ObjectRef(kind.group, kind.kind, namespace, name)
-        decision = gate_of(self.project, self.cluster)(ref, kind.namespaced, verb)
+        decision = gate_of(self.project, self.cluster, self.app.summary.project)(
+            ref, kind.namespaced, verb
+        )
         if not decision:
             raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
 
@@ -125,7 +128,7 @@ async def diff_application(
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
     app = await _application(runtime, scope, name)
     wanted = await _wanted(runtime, app, revision, given)
-    site = await _site(runtime, scope, app)
+    site = await _site(runtime, app)
     prepared = prepare(
         wanted.items,
         application_id=app.summary.id,
@@ -199,7 +202,7 @@ async def _wanted(
     return Manifests(objects, app.revisions)
 
 
-async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
+async def _site(runtime: Runtime, app: Application) -> _Site:
     cluster_id = app.summary.cluster_id
     if cluster_id is None:
         raise Refused(
@@ -210,11 +213,12 @@ async def _site(runtime: Runtime, scope: Scope, app: Application) -> _Site:
     async with runtime.db.reading() as tx:
         # the application was visible, so what it is deployed to may be asked about it
         cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
-        project = await projects.get_project(tx, scope, app.summary.project)
+        project = await projects.rules_of(tx, app.summary.project)
     link = await runtime.connections.link(cluster_id, cluster.name, connection)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
-    return _Site(runtime, app, cluster, project.spec, link, discovery)
+    acting = acts_as(project, server=cluster.server, namespace=app.summary.namespace)
+    return _Site(runtime, app, cluster, project, link.acting_as(acting.user), discovery)
 
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
@@ -314,7 +318,7 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
         ClusterError: an object could not be read: an incomplete answer is none.
     """
     app = await _application(runtime, scope, name)
-    site = await _site(runtime, scope, app)
+    site = await _site(runtime, app)
     kinds = [(row.ref, _kind(site, row.ref, row.version)) for row in app.resources]
     found = await asyncio.gather(
         *(

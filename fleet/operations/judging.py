@@ -237,7 +237,7 @@ def plan_for(
         run: names this run of its hooks; "" runs none.
     """
     rows = standing_rows(view)
-    gate = gate_of(view.project, cluster)
+    gate = gate_of(view.project, cluster, view.app.project)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(

@@ -19,7 +19,13 @@ from fleet.model.repositories import RepositoryType
 from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
-from fleet.policy import is_seen, may_deploy_to, may_use_source
+from fleet.policy import (
+    is_seen,
+    may_come_from,
+    may_deploy_to,
+    may_use_cluster,
+    may_use_source,
+)
 from fleet.registry import applications, clusters, projects, queue, repositories, work
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
@@ -62,7 +68,7 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = _Desk(tx, actor, scope)
+        desk = _Desk(tx, actor, scope, runtime.settings.control_namespace)
         put = await desk.put(document, upsert=upsert, generation=generation)
         await desk.wake()
     return put
@@ -91,7 +97,7 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = _Desk(tx, actor, scope)
+                desk = _Desk(tx, actor, scope, runtime.settings.control_namespace)
                 found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
                 if not dry_run:
                     await desk.wake()
@@ -105,10 +111,11 @@ async def put_applications(
 class _Desk:
     """Puts applications in one transaction, and asks for what they share once."""
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope) -> None:
+    def __init__(self, tx: Tx, actor: Actor, scope: Scope, home: str) -> None:
         self._tx = tx
         self._actor = actor
         self._scope = scope
+        self._home = home
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
         self._clusters: dict[tuple[str, Destination], Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
@@ -135,7 +142,7 @@ class _Desk:
         tx, actor, spec = self._tx, self._actor, document.spec
         project, project_id = await self._project(spec.project)
         cluster = await self._cluster(spec.destination, project)
-        _check_project(document, project, cluster)
+        _check_project(document, project, cluster, self._home)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
@@ -256,7 +263,9 @@ def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
     ).allowed
 
 
-def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:
+def _check_project(
+    document: ApplicationDocument, project: Project, cluster: Cluster, home: str
+) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
     decisions.append(
@@ -267,13 +276,19 @@ def _check_project(document: ApplicationDocument, project: Project, cluster: Clu
             namespace=document.spec.destination.namespace,
         )
     )
+    decisions.append(
+        may_use_cluster(
+            project.spec,
+            project_name=project.name,
+            cluster_name=cluster.name,
+            cluster_project=cluster.project,
+        )
+    )
+    namespace = (document.document.get("metadata") or {}).get("namespace", "")
+    decisions.append(may_come_from(project.spec, namespace, home=home))
     for decision in decisions:
         if not decision:
             raise Forbidden(f"{about}: {decision.reason}", object=about)
-    if cluster.project and cluster.project != project.name:
-        raise Forbidden(
-            f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
-        )
 
 
 async def _repository(tx: Tx, source: Source) -> RepositoryId:

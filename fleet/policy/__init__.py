@@ -9,6 +9,7 @@ allows is refused.
 
 from __future__ import annotations
 
+from fleet.policy.destinations import Impersonation, acts_as, may_come_from, may_use_cluster
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.inheritance import effective_document
 from fleet.policy.projects import (
@@ -44,10 +45,12 @@ __all__ = [
     "BREAK_GLASS",
     "NONE",
     "READONLY",
+    "Impersonation",
     "Policy",
     "Rights",
     "WindowSubject",
     "WindowVerdict",
+    "acts_as",
     "assigned",
     "doubts",
     "effective_document",
@@ -58,9 +61,11 @@ __all__ = [
     "is_seen",
     "judge",
     "matches_glob",
+    "may_come_from",
     "may_create_namespace",
     "may_deploy_to",
     "may_manage",
+    "may_use_cluster",
     "may_use_source",
     "names_of",
     "next_change",

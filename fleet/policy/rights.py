@@ -90,6 +90,8 @@ class Rights:
         """Which objects of ``kind`` it may do ``action`` to: what ``may`` says of each."""
         if self.unlimited:
             return Seen(everything=True)
+        if self.project and kind != "projects" and kind not in PROJECT_RESOURCES:
+            return NOTHING  # it is in no project
         resource = _RESOURCES.get(kind, kind)
         found = Seen(within=self.project)
         for rule in self._about(kind):

@@ -102,9 +102,10 @@ async def session(
         async with caller.runtime.db.transaction() as tx:
             await record_change(tx, caller.actor, "sign-in", "Account", caller.actor.name)
     seen = caller.scope.seen("applications")
+    is_everywhere = seen.everything and not seen.within
     return {
         "account": caller.actor.name,
         "role": caller.actor.role,
-        "projects": None if seen.everything else sorted(seen.projects),
+        "projects": None if is_everywhere else sorted(seen.projects | {seen.within} - {""}),
         "local": caller.actor.is_local,
     }
