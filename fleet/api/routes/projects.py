@@ -114,19 +114,26 @@ async def put_project(caller: Calling, name: str, body: ReplaceBody) -> dict[str
     return {"action": put.action, "project": project.document, "warnings": list(put.warnings)}
 
 
-@router.get("/projects/{name}/syncwindows", summary="Its sync windows, and which are open")
+@router.get(
+    "/projects/{name}/syncwindows",
+    summary="Its sync windows, own and inherited, and which are open",
+)
 async def get_windows(caller: Calling, name: str) -> dict[str, Any]:
     """One page: they stand in one document."""
     project = await found(caller, "get", name)
-    if project.spec.windows_fault:
-        raise Refused(project.spec.windows_fault, object=f"AppProject/{name}")
-    now = caller.runtime.now()
-    return page((_window_shape(window, now) for window in project.spec.windows), "")
+    async with caller.runtime.db.reading() as tx:
+        rules = await projects.rules_of(tx, name)
+    if rules.windows_fault:
+        raise Refused(rules.windows_fault, object=f"AppProject/{name}")
+    now, own = caller.runtime.now(), len(project.spec.windows)
+    shapes = (_window_shape(window, now, inherited=window.id >= own) for window in rules.windows)
+    return page(shapes, "")
 
 
-def _window_shape(window: SyncWindow, now: datetime) -> dict[str, Any]:
+def _window_shape(window: SyncWindow, now: datetime, *, inherited: bool) -> dict[str, Any]:
     return {
         **window_shape(window),
+        **({"inherited": True} if inherited else {}),
         "open": is_open(window, now),
         "changesAt": time_text(next_flip(window, now)),
     }
