@@ -24,6 +24,7 @@ from fleet.model.projects import DEFAULT_PROJECT, Project
 from fleet.model.windows import SyncWindow
 from fleet.operations import planned as plans
 from fleet.operations import projects as operations
+from fleet.operations.inheriting import inherited_by
 from fleet.policy import is_open, next_flip
 from fleet.registry import planned, projects
 
@@ -137,6 +138,15 @@ def _window_shape(window: SyncWindow, now: datetime, *, inherited: bool) -> dict
         "open": is_open(window, now),
         "changesAt": time_text(next_flip(window, now)),
     }
+
+
+@router.get("/projects/{name}/globalprojects", summary="The global projects it inherits from")
+async def get_globals(caller: Calling, name: str) -> dict[str, Any]:
+    """One page: there are few."""
+    project = await found(caller, "get", name)
+    async with caller.runtime.db.reading() as tx:
+        givers = await inherited_by(tx, project.document)
+    return page(({"name": giver} for giver in givers), "")
 
 
 @router.get("/projects/{name}/syncs", summary="Planned syncs of all its applications, latest first")

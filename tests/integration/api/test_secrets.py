@@ -93,6 +93,7 @@ async def everything(api: Api) -> list[tuple[str, str]]:
         "/projects/{name}": ["default"],
         "/projects/{name}/syncwindows": ["default"],
         "/projects/{name}/syncs": ["default"],
+        "/projects/{name}/globalprojects": ["default"],
         "/projects/{name}/roles/{role}/tokens": ["default"],
         "/accounts/{name}/tokens": ["otto"],
         "/operations/{id}": [entry["id"] for entry in operations],
