@@ -5,7 +5,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-clean test test-all unit lint format bench bench-scale picture control-plane constraints wheel clean
+.PHONY: help setup demo demo-clean test test-failed test-all unit lint format bench bench-scale picture control-plane constraints wheel clean
 
 PYTHON ?= $(firstword $(foreach it,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(it) -c 'import sys; sys.version_info >= (3, 11) and print("$(it)")' 2>/dev/null)))
@@ -38,6 +38,9 @@ unit: $(READY) ## the tests that need nothing, in seconds
 
 test: $(READY) control-plane ## everything but the long suites; at most half an hour
 	$(PYTEST) -n $(WORKERS) -m "not sweep"
+
+test-failed: $(READY) ## what failed last, once more, one after the other
+	$(PYTEST) --last-failed --last-failed-no-failures none -m "not sweep"
 
 test-all: $(READY) control-plane ## everything, with many more examples
 	FLEET_TEST_EXAMPLES=thorough $(PYTEST) -n $(WORKERS)

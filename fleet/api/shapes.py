@@ -9,7 +9,7 @@ from typing import Any
 
 from fleet.model.applications import Application, ApplicationSummary, LiveResource
 from fleet.model.health import Health
-from fleet.model.objects import GroupKind
+from fleet.model.objects import GroupKind, ObjectRef
 from fleet.model.operations import (
     Action,
     HistoryEntry,
@@ -188,6 +188,13 @@ def resource_shape(resource: LiveResource) -> dict[str, Any]:
             "message": resource.message,
             "drift": list(resource.drift),
         }
+    )
+
+
+def ref_shape(ref: ObjectRef) -> dict[str, Any]:
+    """An object by its name alone."""
+    return without_nothing(
+        {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
     )
 
 

@@ -29,6 +29,7 @@ SECTIONS = {
         "repocreds": Lazy(
             "fleet.cli.repocreds", "repocreds", "Credentials for repositories, by URL prefix."
         ),
+        "plugin": Lazy("fleet.cli.plugin", "plugin", "Plugins that render sources."),
         "cert": Lazy("fleet.cli.cert", "cert", "Certificates and host keys of git servers."),
     },
     "Applications": {

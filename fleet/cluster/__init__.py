@@ -10,8 +10,9 @@ secret in a message.
 
 from __future__ import annotations
 
+from fleet.cluster.acting import acting_as
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
-from fleet.cluster.calls import Limits
+from fleet.cluster.calls import Answer, Call, Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
@@ -23,6 +24,7 @@ from fleet.cluster.onboarding import (
     request_token,
     rotate,
 )
+from fleet.cluster.overlay import OverlaidClient, OwnKinds
 from fleet.cluster.ownership import (
     field_paths,
     fields_hash,
@@ -54,9 +56,14 @@ from fleet.cluster.writing import (
 __all__ = [
     "NAMESPACE",
     "WELL_KNOWN_EXEC",
+    "Answer",
+    "Call",
     "ClusterClient",
     "Gate",
     "Limits",
+    "OverlaidClient",
+    "OwnKinds",
+    "acting_as",
     "apply",
     "aws_token_arguments",
     "checked_connection",

@@ -36,6 +36,9 @@ LOG_LINE_BYTES = 1 << 20
 
 POD = ApiKind("", "v1", "Pod", "pods", namespaced=True)
 
+#: The kind of the object by which clusters are told apart.
+IDENTITY_KIND = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
+
 _Item = TypeVar("_Item")
 
 

@@ -9,7 +9,6 @@ limited size, no redirects, no proxies from the environment, no retries.
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +34,7 @@ from fleet.cluster.failures import mapped
 from fleet.cluster.pacing import Pacer
 from fleet.cluster.tls import context_for, context_with_certificate, shrink_read_buffers
 from fleet.errors import ClusterAuthFailed, ClusterError
-from fleet.model.clusters import Connection
+from fleet.model.clusters import Connection, Discovery
 
 USER_AGENT = "fleet"
 
@@ -52,8 +51,6 @@ class ClusterClient:
 
     Attributes:
         requests: requests sent, by (verb, ``group/Kind`` or path).
-        origin: the client that this one acts through (``acting_as``); None: it is itself.
-        as_user: in whose name it writes; "" means its own.
 
     Raises:
         SpecInvalid: certificates that cannot be read.
@@ -92,18 +89,22 @@ class ClusterClient:
         if connection.client_key_pem is not None:
             self._show(Identity(None, connection.client_cert_pem, connection.client_key_pem))
         self._session: aiohttp.ClientSession | None = None
-        self.origin: ClusterClient | None = None
-        self.as_user = ""
-
-    def acting_as(self, user: str) -> ClusterClient:
-        """This client, but what it writes is written in the name of ``user``, which the
-        server has to permit. Everything else is shared: only the original is closed."""
-        acting = copy.copy(self)
-        acting.origin, acting.as_user = self, user
-        return acting
 
     def __repr__(self) -> str:
         return f"ClusterClient({self.name!r})"
+
+    def served(self, found: Discovery) -> Discovery:
+        """What is served, from what the server says."""
+        return found
+
+    @property
+    def own_kinds(self) -> frozenset[str]:
+        """``group/Kind`` of calls that stay in this process: nothing to be watched."""
+        return frozenset()
+
+    def bound(self, _on_behalf: str) -> ClusterClient:
+        """The client in the name of one application, for whoever asks who that is."""
+        return self
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,9 +129,6 @@ class ClusterClient:
         Raises:
             ClusterError: in the class that says why; see ``answers`` and ``failures``.
         """
-        if self.origin is not None:
-            is_read = call.method == "GET"
-            return await self.origin.send(call if is_read else replace(call, as_user=self.as_user))
         async with self.pacer.slot(short=not call.page):
             # Deadlines run from here: the queue is of our making, not of the server's.
             identity = await self._credentials.identity()

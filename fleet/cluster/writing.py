@@ -17,7 +17,7 @@ from fleet.cluster.calls import APPLY, MERGE, call_about
 from fleet.cluster.failures import decoded
 from fleet.cluster.ownership import field_paths
 from fleet.cluster.paths import path_of, subject_of, with_query
-from fleet.cluster.reading import get_metadata
+from fleet.cluster.reading import IDENTITY_KIND, get_metadata
 from fleet.cluster.transport import ClusterClient
 from fleet.errors import KindUnknown, ObjectRejected, Place, SpecInvalid
 from fleet.model.clusters import ApiKind
@@ -33,7 +33,7 @@ Gate: TypeAlias = Callable[[ApiKind, str, str, str], None]
 NAMESPACE_MANAGER = "fleet-namespace"
 POD_SECURITY = "pod-security.kubernetes.io/"
 
-NAMESPACE = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
+NAMESPACE = IDENTITY_KIND
 
 
 async def apply(

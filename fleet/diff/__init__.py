@@ -20,8 +20,11 @@ from fleet.diff.ignore import (
     remove_ignored_fields,
 )
 from fleet.diff.mask import mask_object
+from fleet.diff.merging import applied_to, managed_fields
 from fleet.diff.normalize import normalize
+from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import projection, projection_sha256
+from fleet.diff.respect import graft, respecting
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.yaml_text import printable
 
@@ -29,18 +32,23 @@ __all__ = [
     "Reason",
     "Verdict",
     "applied_sha256",
+    "applied_to",
     "canonical",
     "compare",
+    "graft",
     "is_as_applied",
     "judge",
+    "managed_fields",
     "mask_object",
     "matches",
     "normalize",
+    "pointers_of",
     "printable",
     "projection",
     "projection_sha256",
     "remove_ignored",
     "remove_ignored_fields",
+    "respecting",
     "sha256_of",
     "sha256_of_all",
     "side_by_side",

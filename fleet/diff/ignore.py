@@ -1,7 +1,8 @@
 """``ignoreDifferences``: fields that somebody else may change without it being drift.
 
-JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured; a rule's jq
-expressions do nothing here. The same removal has to be done on both sides of a diff.
+JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured. A rule's jq expressions
+are not: what they name in an object has become pointers before. The same removal has to be
+done on both sides of a diff.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _GONE: Any = object()
 
 
 def matches(rule: IgnoreDifference, ref: ObjectRef) -> bool:
-    """Group and kind are globs (``*``, ``?``), name and namespace are exact; empty name or
-    namespace match all, an empty group is the core group."""
+    """All four are globs (``*``, ``?``); an empty name or namespace matches all, an empty
+    group is the core group."""
     return (
         fnmatchcase(ref.group, rule.group)
         and fnmatchcase(ref.kind, rule.kind)
-        and rule.name in ("", ref.name)
-        and rule.namespace in ("", ref.namespace)
+        and (not rule.name or fnmatchcase(ref.name, rule.name))
+        and (not rule.namespace or fnmatchcase(ref.namespace, rule.namespace))
     )
 
 
@@ -81,7 +82,7 @@ def remove_ignored_fields(
     ]
     left = dict(fields)
     for other in ignored:
-        left = _minus(left, other, 0) if other else left
+        left = minus(left, other) if other else left
     return left
 
 
@@ -209,7 +210,8 @@ def _entries(branch: _Branch, fields: Any, value: Any) -> Iterator[tuple[str, _B
             yield entries[index], inner, value[index]
 
 
-def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
+def minus(fields: Fields, other: Fields, depth: int = 0) -> dict[str, Any]:
+    """One field set without another: what is left of it, without nodes that only held that."""
     left: dict[str, Any] = {}
     for key, inner in fields.items():
         if key not in other or key == ".":
@@ -222,5 +224,5 @@ def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
 def _minus_below(key: str, inner: Any, other: Fields, depth: int) -> dict[str, Any]:
     if not isinstance(inner, Mapping) or not inner:
         return {key: inner}  # owned whole, while only a part of it is ignored
-    rest = _minus(inner, other, depth + 1)
+    rest = minus(inner, other, depth + 1)
     return {key: rest} if rest.keys() - {"."} or rest == inner else {}

@@ -10,5 +10,6 @@ from __future__ import annotations
 
 from fleet.health.aggregate import aggregate, counts_for_application
 from fleet.health.assess import assess
+from fleet.health.children import of_child
 
-__all__ = ["aggregate", "assess", "counts_for_application"]
+__all__ = ["aggregate", "assess", "counts_for_application", "of_child"]

@@ -29,10 +29,7 @@ from fleet.health.workloads import (
     stateful_set,
 )
 from fleet.model.health import Health
-from fleet.model.objects import GroupKind, Manifest, group_kind_of
-
-#: Argo CD's mark on a hook that it will delete by itself; such an object still has a health.
-_HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
+from fleet.model.objects import HOOK_FINALIZER, GroupKind, Manifest, group_kind_of
 
 #: All versions of a kind share its rule: the fields read here are the same in all of them.
 _RULES: Mapping[GroupKind, Callable[[Manifest], Health | None]] = {
@@ -72,4 +69,4 @@ def _is_going(obj: Manifest) -> bool:
     if not text(obj, "metadata", "deletionTimestamp"):
         return False
     finalizers = at(obj, "metadata", "finalizers")
-    return not (isinstance(finalizers, list) and _HOOK_FINALIZER in finalizers)
+    return not (isinstance(finalizers, list) and HOOK_FINALIZER in finalizers)

@@ -20,8 +20,6 @@ from fleet.model.retries import Retry
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-IN_CLUSTER_NAME = "in-cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +94,36 @@ class DirectorySource:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginParameter:
+    """Exactly what its author gave of ``string``, ``array`` and ``map``; None is not given."""
+
+    name: str
+    string: str | None = None
+    array: tuple[str, ...] | None = None
+    map: tuple[tuple[str, str], ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As in the Application, and as ``ARGOCD_APP_PARAMETERS`` tells it to the plugin."""
+        given = {
+            "string": self.string,
+            "array": None if self.array is None else list(self.array),
+            "map": None if self.map is None else dict(self.map),
+        }
+        return {"name": self.name, **{k: v for k, v in given.items() if v is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """``name`` is empty where the plugin is to be discovered."""
+
+    name: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[PluginParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One element of ``source`` or ``sources[]``. At most one tool block is set; a
-    ``plugin`` block is kept in the document and refused at render."""
+    """One element of ``source`` or ``sources[]``. At most one tool block is set."""
 
     repo_url: str
     path: str = ""
@@ -110,7 +135,7 @@ class Source:
     helm: HelmSource | None = None
     kustomize: KustomizeSource | None = None
     directory: DirectorySource | None = None
-    plugin: bool = False
+    plugin: PluginSource | None = None
 
     @property
     def follows(self) -> str:
@@ -257,6 +282,7 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)
@@ -305,3 +331,4 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

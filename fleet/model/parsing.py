@@ -28,11 +28,13 @@ from fleet.model.global_projects import (
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
+from fleet.model.plugins import Plugin, parse_plugin
 from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
     ApplicationDocument
+    | Plugin
     | Project
     | ClusterSecret
     | RepositorySecret
@@ -44,6 +46,7 @@ Document: TypeAlias = (
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     (ARGO_API_VERSION, "Application", ""): parse_application,
     (ARGO_API_VERSION, "AppProject", ""): parse_project,
+    (ARGO_API_VERSION, "ConfigManagementPlugin", ""): parse_plugin,
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
@@ -52,9 +55,9 @@ _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
 }
 
 _HINT = (
-    "Fleet reads Application and AppProject (argoproj.io/v1alpha1), and Secrets (v1) labelled "
-    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and the ConfigMaps "
-    f"{RBAC_CONFIG} and {SETTINGS_CONFIG}."
+    "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), and"
+    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and the"
+    f" ConfigMaps {RBAC_CONFIG} and {SETTINGS_CONFIG}."
 )
 
 
@@ -98,6 +101,7 @@ __all__ = [
     "parse_application",
     "parse_cluster_secret",
     "parse_document",
+    "parse_plugin",
     "parse_project",
     "parse_repo_creds_secret",
     "parse_repository_secret",

@@ -13,6 +13,7 @@ from fleet.model.access import ProjectRole
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
 from fleet.model.names import is_dns_subdomain
 from fleet.model.objects import Manifest
+from fleet.model.orphans import read_orphan_rules
 from fleet.model.projects import (
     KindRule,
     Project,
@@ -71,6 +72,7 @@ def _spec(fields: Fields, name: str, *, stored: bool) -> ProjectSpec:
         ),
         source_namespaces=fields.texts("sourceNamespaces"),
         only_own_clusters=fields.flag("permitOnlyProjectScopedClusters"),
+        orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
         raise fields.invalid(
@@ -127,7 +129,6 @@ def _kind_rules(fields: Fields, key: str, *, named: bool) -> tuple[KindRule, ...
 
 
 def _check_kept(fields: Fields) -> None:
-    fields.child("orphanedResources")
     fields.children("signatureKeys")
     fields.child("sourceIntegrity")
     for key in _NOT_ENFORCED:

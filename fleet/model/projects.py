@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fleet.model.access import ProjectRole
 from fleet.model.objects import Manifest
+from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
 
 
@@ -61,6 +62,7 @@ class ProjectSpec:
     service_accounts: tuple[ServiceAccountRule, ...] = ()
     source_namespaces: tuple[str, ...] = ()
     only_own_clusters: bool = False  # permitOnlyProjectScopedClusters
+    orphans: OrphanRules | None = None
 
 
 @dataclass(frozen=True)

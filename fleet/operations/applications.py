@@ -20,6 +20,7 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
+from fleet.operations.itself.telling import tell
 from fleet.operations.reaching import require_reader, require_worker
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import check_request, hold_of_request
@@ -27,6 +28,7 @@ from fleet.plan import read_application_options
 from fleet.policy import BREAK_GLASS
 from fleet.registry import (
     applications,
+    children,
     history,
     projects,
     queue,
@@ -208,6 +210,26 @@ async def delete_application(
             hint="Use foreground, background or orphan.",
         )
     now = runtime.now()
+    async with runtime.db.reading() as tx:
+        app = await applications.find_application(tx, scope, name)
+        marks = await children.marks_of(tx, "Application", [app.id]) if app.is_child else {}
+    operation = await _delete(
+        runtime, actor, scope, name, cascade=cascade, propagation=propagation, now=now
+    )
+    await tell(runtime.db, marks, gone=operation is None)
+    return operation
+
+
+async def _delete(
+    runtime: Runtime,
+    actor: Actor,
+    scope: Scope,
+    name: str,
+    *,
+    cascade: bool,
+    propagation: str,
+    now: datetime,
+) -> Operation | None:
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         if not cascade or app.cluster_id is None:

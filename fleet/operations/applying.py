@@ -21,13 +21,20 @@ from fleet.cluster import (
     drop_finalizer,
     ensure_namespace,
     get_metadata,
+    get_object,
     meta_of,
     owned_fields,
     ownership,
     paths_owned,
     readable_path,
 )
-from fleet.diff import applied_sha256, projection_sha256, remove_ignored_fields
+from fleet.diff import (
+    applied_sha256,
+    matches,
+    projection_sha256,
+    remove_ignored_fields,
+    respecting,
+)
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -55,14 +62,24 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
+from fleet.operations.ignoring import rules_about
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
-from fleet.plan import Consent, DesiredObject, kinds_brought, read_object_options
+from fleet.plan import (
+    Consent,
+    DesiredObject,
+    KindPolicy,
+    ignores_extraneous,
+    kinds_brought,
+    read_object_options,
+)
 
 #: Begins the message of an object that left Git and stays because of a sync option.
 KEPT = "is kept by its sync option"
 #: Of a dry run: the server cannot say yet what would become of an object.
 UNCHECKED = "dry run, not checked: what it needs comes with the same sync"
+#: Why what Fleet itself holds is refused now, and not for good: it is tried again.
+LATER = "Later"
 #: These end a step at once: the next pass takes it up where it stopped.
 INTERRUPTIONS = (ClusterUnreachable, ClusterAuthFailed, LeaseLost, WindowClosed)
 
@@ -85,6 +102,7 @@ class Workplace:
     namespace_annotations: Mapping[str, str] = field(default_factory=dict)
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
+    policy: KindPolicy = KindPolicy()
     #: of the application and of the sync that runs; an object's own stand above them
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
@@ -202,6 +220,8 @@ async def _one(
     except INTERRUPTIONS:
         raise
     except FleetError as error:
+        if isinstance(error, ObjectRejected) and error.reason == LATER:
+            return Result(task, Outcome(task.ref, None, task.wave, error.message), row)
         if (
             dry_run is not None
             and wanted is not None
@@ -263,25 +283,44 @@ async def _apply(
 ) -> Result:
     kind = kind_of(place, wanted.ref, wanted.version)
     client = place.link.client
+    manifest = await _to_send(place, kind, wanted)
     with writing("apply"):
         try:
             applied = await apply(
-                client, kind, wanted.manifest, force=task.force, gate=place.gate, dry_run=dry_run
+                client, kind, manifest, force=task.force, gate=place.gate, dry_run=dry_run
             )
         except FieldConflict as conflict:
             if not _was_ours(conflict, row):
                 raise
             # every field in dispute was ours before: that is drift, and this sync takes it back
             applied = await apply(
-                client, kind, wanted.manifest, force=True, gate=place.gate, dry_run=dry_run
+                client, kind, manifest, force=True, gate=place.gate, dry_run=dry_run
             )
-    after = applied_row(kind, wanted, applied.object, place.ignored)
+    after = await _applied_row(place, kind, wanted, applied.object)
     action = Action.CREATED if applied.created else _action(row, after)
     outcome = Outcome(task.ref, action, task.wave, "dry run" if dry_run else "")
     if dry_run:
         return Result(task, outcome, row, applied.object)
     place.runtime.writes.put((place.cluster_id, wanted.ref), after.resource_version)
     return Result(task, outcome, after, applied.object)
+
+
+async def _to_send(place: Workplace, kind: ApiKind, wanted: DesiredObject) -> Manifest:
+    """The manifest; with ignored fields as they live where the application wants them left."""
+    manifest, rules = wanted.manifest, place.ignored
+    options = read_object_options(manifest, place.sync_options)
+    if not options.respect_ignored or not any(matches(rule, wanted.ref) for rule in rules):
+        return manifest
+    live = await get_object(place.link.client, kind, wanted.ref.namespace, wanted.ref.name)
+    if live is None:
+        return manifest  # there is nothing yet to be left as it is
+    return respecting(
+        manifest,
+        live,
+        desired_rules=await rules_about(place.runtime.jq, rules, manifest),
+        live_rules=await rules_about(place.runtime.jq, rules, live),
+        owned=owned_fields(meta_of(kind, live)) or {},
+    )
 
 
 def _action(row: LiveResource | None, after: LiveResource) -> Action:
@@ -305,8 +344,8 @@ def _was_ours(conflict: FieldConflict, row: LiveResource | None) -> bool:
     return paths_owned(row.owned_fields, conflict.conflicts) >= fields
 
 
-def applied_row(
-    kind: ApiKind, wanted: DesiredObject, live: Manifest, ignored: Sequence[IgnoreDifference]
+async def _applied_row(
+    place: Workplace, kind: ApiKind, wanted: DesiredObject, live: Manifest
 ) -> LiveResource:
     """The row of an object that was just applied, from the server's own answer.
 
@@ -315,6 +354,7 @@ def applied_row(
     """
     meta = meta_of(kind, live)
     fields = owned_fields(meta)
+    jq, rules = place.runtime.jq, place.ignored
     return LiveResource(
         ref=wanted.ref,
         version=wanted.version,
@@ -325,10 +365,13 @@ def applied_row(
         resource_version=meta.resource_version,
         owned=ownership(meta).owned,
         owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, ignored),
-        applied_sha256=applied_sha256(wanted.manifest, ignored),
+        value_sha256=value_sha256(meta, live, fields, await rules_about(jq, rules, live)),
+        applied_sha256=applied_sha256(
+            wanted.manifest, await rules_about(jq, rules, wanted.manifest)
+        ),
         in_inventory=True,
         images=images_of(live),
+        ignore_extraneous=ignores_extraneous(meta.annotations),
     )
 
 

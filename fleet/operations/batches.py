@@ -40,6 +40,7 @@ from fleet.operations.judging import (
     owes_hooks,
     plan_for,
     standing_rows,
+    sync_key,
     would_act,
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
@@ -161,7 +162,8 @@ class Pass:
         view = one.view
         if view.is_skipped:
             return []
-        refs = set(view.seen)
+        refs = {ref for ref in view.seen if not view.policy.excludes(ref.group_kind)}
+        refs |= self._children_to_ask(view)
         if view.operation is not None and view.operation.plan is not None:
             asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
             refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}
@@ -173,6 +175,15 @@ class Pass:
                 if ref not in view.owners and not (ref in rows and rows[ref].in_inventory)
             }
         return sorted(refs)
+
+    def _children_to_ask(self, view: View) -> set[ObjectRef]:
+        """Applications that this one has in Git, when a sync of something new is about to wait
+        for them: how they were when they changed last may be about an earlier commit."""
+        begins = view.operation is not None and view.operation.plan is None
+        if not (begins or view.app.judged_key != sync_key(view)):
+            return set()
+        own = self.link.client.own_kinds
+        return {ref for ref in view.rows if own and str(ref.group_kind) in own}
 
     # begin
 

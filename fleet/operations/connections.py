@@ -11,10 +11,19 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from fleet import metrics
-from fleet.cluster import ClusterClient, Limits, discover, open_client
-from fleet.model.clusters import Connection, Discovery
-from fleet.model.ids import ClusterId
+from fleet.cluster import (
+    ClusterClient,
+    Limits,
+    OverlaidClient,
+    OwnKinds,
+    acting_as,
+    discover,
+    open_client,
+)
+from fleet.model.clusters import Connection, Discovery, is_itself
+from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import GroupKind
+from fleet.registry.connections import auth_of
 
 #: Kinds appear and vanish rarely, and an unknown kind asks at once.
 DISCOVERY_SECONDS = 600.0
@@ -43,7 +52,7 @@ class Link:
 
     def acting_as(self, user: str) -> Link:
         """This link, with a client that writes in the name of ``user``; "" is this one."""
-        return replace(self, client=self.client.acting_as(user)) if user else self
+        return replace(self, client=acting_as(self.client, user)) if user else self
 
     async def discovery(self, *, fresh: bool = False) -> Discovery:
         """What the cluster serves; ``fresh`` asks again.
@@ -57,6 +66,11 @@ class Link:
                 self.found = await discover(self.client)
                 self.found_at = monotonic()
             return self.found
+
+    def on_behalf(self, application: ApplicationId) -> Link:
+        """The link as one application uses it: whose children are whose is asked there."""
+        client = self.client.bound(str(application))
+        return self if client is self.client else replace(self, client=client)
 
     async def has_dropped(self, kind: GroupKind) -> bool:
         """Whether a kind is gone for certain, and every object of it with it; asks again.
@@ -76,9 +90,11 @@ class Connections:
     Args:
         call_seconds: longest that one call may take.
         allowed_exec: basenames of the credential plugins that may run.
+        own: answers for what Fleet itself holds, on the cluster that is called so.
     """
 
-    def __init__(self, *, call_seconds: float, allowed_exec: frozenset[str]) -> None:
+    def __init__(self, *, call_seconds: float, allowed_exec: frozenset[str], own: OwnKinds) -> None:
+        self._own = own
         self._limits = Limits(call_seconds=call_seconds)
         self._allowed_exec = allowed_exec
         self._links: dict[ClusterId, Link] = {}
@@ -96,6 +112,16 @@ class Connections:
 
     def open(self, name: str, connection: Connection) -> ClusterClient:
         """A client of its own, for one use; the caller closes it."""
+        if is_itself(name, connection.server):
+            return OverlaidClient(
+                connection,
+                self._own,
+                alone=not auth_of(connection),
+                name=name,
+                allowed_exec=self._allowed_exec,
+                limits=self._limits,
+                on_request=_count,
+            )
         return open_client(
             connection,
             name=name,

@@ -117,7 +117,7 @@ async def _resolve_charts(
     runtime: Runtime, remote: Remote, wanted: Sequence[tuple[str, str]]
 ) -> _Found:
     answers = await asyncio.gather(
-        *(runtime.charts.resolve_chart(remote, chart, target) for chart, target in wanted),
+        *(runtime.charts.resolve(remote, chart, target) for chart, target in wanted),
         return_exceptions=True,
     )
     found = _Found({}, {})

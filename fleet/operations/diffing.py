@@ -25,7 +25,7 @@ from fleet.errors import (
     SpecInvalid,
 )
 from fleet.model.applications import Application, LiveResource
-from fleet.model.clusters import ApiKind, Cluster, Discovery
+from fleet.model.clusters import ApiKind, Cluster, Discovery, is_itself
 from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
 from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
@@ -33,16 +33,18 @@ from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
+from fleet.operations.ignoring import rules_about, rules_for
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
-from fleet.operations.views import scope_of
+from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
     kinds_brought,
     prepare,
     read_application_options,
+    without_itself,
 )
 from fleet.policy import acts_as
 from fleet.registry import clusters, manifests, projects
@@ -136,7 +138,10 @@ async def diff_application(
         namespace=app.summary.namespace,
         discovery_scope=scope_of(site.discovery),
         sync_options=app.document.spec.sync_policy.options,
+        policy=policy_for(runtime, site.cluster),
     )
+    if is_itself(site.cluster.name, site.cluster.server):
+        prepared = without_itself(prepared, app.summary.name)
     pruned = _pruned(app, prepared)
     answers = await asyncio.gather(
         *(_compared(site, object, prepared) for object in prepared.objects),
@@ -214,7 +219,8 @@ async def _site(runtime: Runtime, app: Application) -> _Site:
         # the application was visible, so what it is deployed to may be asked about it
         cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
         project = await projects.rules_of(tx, app.summary.project)
-    link = await runtime.connections.link(cluster_id, cluster.name, connection)
+    shared = await runtime.connections.link(cluster_id, cluster.name, connection)
+    link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
     acting = acts_as(project, server=cluster.server, namespace=app.summary.namespace)
@@ -236,7 +242,7 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
     kind = _kind(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
-            return _shown(site, None, wanted.manifest, None)
+            return await _shown(site, None, wanted.manifest, None)
         raise KindUnknown(
             f"{wanted.ref}: the cluster does not serve {wanted.ref.group_kind} in version"
             f" {wanted.version}",
@@ -251,9 +257,9 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
         )
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
-            return _shown(site, None, wanted.manifest, None)
+            return await _shown(site, None, wanted.manifest, None)
         raise
-    return _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
+    return await _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
 
 
 def _awaits_namespace(
@@ -275,22 +281,28 @@ async def _prune(site: _Site, row: LiveResource) -> Shown | None:
     if kind is None:
         return None  # with its kind the object went, too
     live = await get_object(site.link.client, kind, row.ref.namespace, row.ref.name)
-    return None if live is None else _shown(site, live, None, None)
+    return None if live is None else await _shown(site, live, None, None)
 
 
-def _shown(
+async def _shown(
     site: _Site, live: Manifest | None, predicted: Manifest | None, meta: LiveMeta | None
 ) -> Shown | None:
-    rules = site.app.document.spec.ignore_differences
+    rules = rules_for(site.runtime, site.app.document.spec)
     fields = meta.managed_fields if meta else []
     sides = [
-        side and remove_ignored(side, rules, managed_fields=fields) for side in (live, predicted)
+        side
+        and remove_ignored(
+            side, await rules_about(site.runtime.jq, rules, side), managed_fields=fields
+        )
+        for side in (live, predicted)
     ]
     diff = compare(
         *sides,
         salt=secrets.token_bytes(16),
         sensitive_annotations=site.runtime.settings.sensitive_annotations,
         writers=writers(fields) if meta else {},
+        keep_status=meta is not None
+        and policy_for(site.runtime, site.cluster).keeps_status(meta.ref.group_kind),
     )
     if not diff.is_different:
         return None

@@ -23,12 +23,15 @@ from fleet.model.parsing import (
     flattened,
     parse_document,
 )
+from fleet.model.plugins import KIND as PLUGIN
+from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
 from fleet.operations.access import put_policy
 from fleet.operations.inheriting import put_settings
 from fleet.operations.onboarding import add_cluster
+from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
@@ -41,13 +44,20 @@ from fleet.source import parse_url
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
 _Other: TypeAlias = (
-    Project | ClusterSecret | RepoCredsSecret | RepositorySecret | RbacConfig | SettingsConfig
+    Plugin
+    | Project
+    | ClusterSecret
+    | RepoCredsSecret
+    | RepositorySecret
+    | RbacConfig
+    | SettingsConfig
 )
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
     RbacConfig,
     SettingsConfig,
+    Plugin,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -187,6 +197,8 @@ class _Apply:
 
     async def _put(self, document: _Other) -> Put:
         match document:
+            case Plugin():
+                return await self._plugin(document)
             case Project():
                 return await self._project(document)
             case ClusterSecret():
@@ -214,6 +226,12 @@ class _Apply:
         if known and not self.upsert:
             raise AlreadyExists(f"{name} is registered already", object=name)
         return Put(name, "configured" if known else "created", warnings)
+
+    async def _plugin(self, plugin: Plugin) -> Put:
+        await self._may("plugins", plugin.spec.name, "")
+        return await put_plugin(
+            self.runtime, self.actor, plugin, upsert=self.upsert, dry_run=self.dry_run
+        )
 
     async def _project(self, project: Project) -> Put:
         await self._may("projects", project.name, project.name)
@@ -280,6 +298,8 @@ class _Apply:
 def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
+        case Plugin():
+            return PLUGIN, document.spec.name
         case Project():
             return "AppProject", document.name
         case ClusterSecret():

@@ -14,7 +14,9 @@ from fleet import metrics
 from fleet.diff import canonical, sorted_manifests
 from fleet.errors import FleetError, Forbidden, SourceUnreachable
 from fleet.model.applications import Source
+from fleet.model.generate_paths import paths_read
 from fleet.model.objects import Manifest
+from fleet.model.plugins import PluginSpec
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
@@ -25,6 +27,7 @@ from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
 from fleet.registry import desired, manifests, queue
 from fleet.registry.desired import FollowedSource, Pending, Rendered
+from fleet.registry.plugins import plugin_specs
 from fleet.render.keys import render_key
 from fleet.source import CHART_FOLDER
 
@@ -138,6 +141,7 @@ class Evaluation:
         self._runtime = runtime
         self.inputs = Inputs(runtime)
         self._trees: dict[Place, SourceTree] = {}
+        self._plugins: tuple[PluginSpec, ...] | None = None
         self._done: dict[str, _Done] = {}
         self.sets: dict[str, manifests.ManifestSet] = {}
         self.renders: list[manifests.StoredRender] = []
@@ -171,9 +175,20 @@ class Evaluation:
                 kube_version=entry.kube_version,
                 api_versions=entry.api_versions,
                 refs=lent,
+                plugins=await self._known_plugins(entry),
+                only_paths=paths_read(entry.document, source),
             )
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
+
+    async def _known_plugins(self, entry: Pending) -> tuple[PluginSpec, ...]:
+        """All that are registered, asked for where there are any."""
+        if not entry.plugins:
+            return ()
+        if self._plugins is None:
+            async with self._runtime.db.reading() as tx:
+                self._plugins = await plugin_specs(tx)
+        return self._plugins
 
     async def _tree(self, source: Source, follows: FollowedSource) -> SourceTree:
         """Its files, asked for once a place."""
@@ -185,7 +200,7 @@ class Evaluation:
     async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
         remote = self.inputs.remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
-            return await self._runtime.charts.fetch_chart(
+            return await self._runtime.charts.fetch(
                 remote,
                 follows.chart,
                 follows.revision,

@@ -7,7 +7,7 @@ applied with the hash of what is wanted says the rest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -90,16 +90,24 @@ def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
             if row.uid or view.operation is not None:
                 rows[ref] = _hook_row(row)
             continue
+        if view.policy.excludes(ref.group_kind):
+            continue  # it stays where it is, and is known no more
         if view.prepared is None or not is_complete(view):
             rows[ref] = row  # nothing is known about what is wanted: it stays as it was
         else:
-            rows[ref] = replace(
-                row,
-                sync=SyncStatus.OUT_OF_SYNC,
-                requires_pruning=True,
-                message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
-            )
+            rows[ref] = _extra_row(row)
     return rows
+
+
+def _extra_row(row: LiveResource) -> LiveResource:
+    """Of an object that has left Git. One that says so itself makes no difference."""
+    sync = SyncStatus.SYNCED if row.ignore_extraneous else SyncStatus.OUT_OF_SYNC
+    message = "is no longer in Git"
+    if row.ignore_extraneous:
+        message += ", which its compare option IgnoreExtraneous leaves out of the comparison"
+    if row.message.startswith(KEPT):
+        message = row.message
+    return replace(row, sync=sync, requires_pruning=True, message=message)
 
 
 def _hook_row(row: LiveResource) -> LiveResource:
@@ -112,7 +120,7 @@ def _hook_row(row: LiveResource) -> LiveResource:
 def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
     if row is None or not row.applied_sha256:
         return False
-    return is_as_applied(row.applied_sha256, wanted.manifest, view.spec.ignore_differences)
+    return is_as_applied(row.applied_sha256, wanted.manifest, view.ignored.of(wanted.ref))
 
 
 def _wanted_row(
@@ -154,6 +162,8 @@ def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
     """Of the application. Unknown while what is wanted cannot be told."""
     if view.prepared is None or view.app.render_error is not None or view.is_skipped:
         return SyncStatus.UNKNOWN
+    if view.ignored.errors:
+        return SyncStatus.UNKNOWN  # what counts cannot be told
     statuses = {row.sync for row in rows if not row.hook}
     if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
         return SyncStatus.OUT_OF_SYNC
@@ -181,16 +191,32 @@ def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str,
     if view.prepared is not None:
         found += [("ComparisonError", problem.message) for problem in view.prepared.problems]
         found += [(c.type, c.message) for c in view.prepared.conditions]
+    found += [("ComparisonError", message) for message in view.ignored.errors]
+    found += [("CompareOptionWarning", message) for message in view.ignored.warnings]
     found += [
         ("SharedResourceWarning", f"{ref} belongs to application {owner}, too")
         for ref, owner in sorted(view.owners.items())
     ]
+    found += [("OrphanedResourceWarning", message) for message in _orphans(view)]
     found += [("RenderWarning", warning) for warning in view.app.render_warnings]
     if failure:
         found.append(("SyncError", failure))
     if window and not view.project.windows_fault:
         found.append(("SyncWindow", window))
     return tuple({"type": type, "message": message} for type, message in found)
+
+
+def _orphans(view: View) -> Iterable[str]:
+    """That there are objects in its namespace that belong to nobody, if its project says so."""
+    found, rules = view.app.orphans, view.project.orphans
+    if not found or rules is None or not rules.warn:
+        return
+    refs = [str(ObjectRef.from_key(key)) for key in found[:5]]
+    more = f" and {len(found) - len(refs)} more" if len(found) > len(refs) else ""
+    yield (
+        f"objects in namespace {view.app.namespace} that belong to no application:"
+        f" {', '.join(refs)}{more}"
+    )
 
 
 def unreadable_windows(name: str, project: ProjectSpec) -> str:
@@ -241,7 +267,7 @@ def plan_for(
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(
-            view.rows.values(),
+            [r for ref, r in view.rows.items() if not view.policy.excludes(ref.group_kind)],
             gate=lambda *_: ALLOWED,
             owners=view.owners,
             hooks=view.hooks,
@@ -255,6 +281,9 @@ def plan_for(
         return Plan((), refused="nothing was rendered yet")
     if view.prepared.problems:
         return Plan((), refused="; ".join(p.message for p in view.prepared.problems[:5]))
+    if view.ignored.errors:
+        # what may differ would be overwritten
+        return Plan((), refused="; ".join(view.ignored.errors[:5]))
     policy = view.spec.sync_policy
     return build_plan(
         Situation(
@@ -332,8 +361,13 @@ def next_try(operation: Operation) -> Operation:
 
 def sync_key(view: View) -> str:
     """Names what a sync would apply: the manifests and how they are applied."""
-    policy = view.spec.sync_policy
-    parts = [view.app.manifests_sha256, str(view.app.generation), *policy.options]
+    options = view.spec.sync_policy.options
+    return key_of(view.app.manifests_sha256, view.app.generation, options)
+
+
+def key_of(manifests_sha256: str, generation: int, options: Sequence[str]) -> str:
+    """``sync_key`` of an application that is known by its row."""
+    parts = [manifests_sha256, str(generation), *options]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -393,6 +427,8 @@ def _why_blocked(view: View) -> str:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:
         return view.prepared.problems[0].message
+    if view.ignored.errors:
+        return view.ignored.errors[0]
     if view.operation is not None and view.operation.kind is not OperationKind.SYNC:
         return f"a {view.operation.kind} is running"
     return ""

@@ -31,12 +31,11 @@ from fleet.diff import (
     compare,
     is_as_applied,
     judge,
-    matches,
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
 )
-from fleet.errors import FleetError, KindUnknown
+from fleet.errors import ExpressionFailed, FleetError, KindUnknown
 from fleet.health import assess, counts_for_application
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
@@ -51,8 +50,9 @@ from fleet.operations.applying import (
     value_sha256,
 )
 from fleet.operations.hooks import hook_row
+from fleet.operations.ignoring import rules_about
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject
+from fleet.plan import DesiredObject, ignores_extraneous
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -125,7 +125,12 @@ async def _look(
         return Look(ref, _missing(_base(ref, wanted, row)))
     if row is not None and row.hook and wanted is None:
         return _look_at_hook(kind, ref, live, row)
-    seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+    try:
+        seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+    except ExpressionFailed as error:
+        # what may differ cannot be told: nothing is said of the object until it can be
+        unknown = replace(_base(ref, wanted, row), sync=SyncStatus.UNKNOWN, message=error.message)
+        return Look(ref, unknown, failed=True)
     is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
     return Look(ref, seen, is_known=is_known)
 
@@ -162,7 +167,7 @@ class _Live:
     """One object as it was read, and which of its fields count.
 
     Attributes:
-        rules: those of the application's ``ignoreDifferences`` that name the object.
+        rules: those about the object, their jq made pointers into ``body``.
         before, now: our fields after the last apply and on it now; None: we own none.
     """
 
@@ -180,13 +185,13 @@ class _Live:
     def owned_now(self) -> str:
         return "" if self.now is None else fields_hash(self.now)
 
-    def without_ignored(self, obj: Manifest) -> Manifest:
-        return remove_ignored(obj, self.rules, managed_fields=self.meta.managed_fields)
+    def without(self, obj: Manifest, rules: Sequence[IgnoreDifference]) -> Manifest:
+        return remove_ignored(obj, rules, managed_fields=self.meta.managed_fields)
 
 
-def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -> _Live:
+async def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -> _Live:
     meta = meta_of(kind, body)
-    rules = tuple(rule for rule in place.ignored if matches(rule, meta.ref))
+    rules = await rules_about(place.runtime.jq, place.ignored, body)
 
     def counted(fields: dict[str, Any] | None) -> dict[str, Any] | None:
         if fields is None or not rules:
@@ -204,11 +209,15 @@ async def _seen(
     wanted: DesiredObject | None,
     base: LiveResource,
 ) -> LiveResource:
-    live = _live(place, kind, body, base)
+    live = await _live(place, kind, body, base)
     value = value_sha256(live.meta, body, base.owned_fields, live.rules)
     owned_before = live.owned_before if live.rules else base.owned
+    desired_sha256 = base.applied_sha256
+    if wanted is not None:
+        rules = await rules_about(place.runtime.jq, place.ignored, wanted.manifest)
+        desired_sha256 = _desired_sha256(wanted, base, rules)
     verdict = judge(
-        desired_sha256=_desired_sha256(wanted, base, live.rules),
+        desired_sha256=desired_sha256,
         recorded=replace(base, owned=owned_before),
         live=live.meta,
         owned_now=live.owned_now,
@@ -227,6 +236,7 @@ async def _seen(
         resource_version=live.meta.resource_version,
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),
+        ignore_extraneous=ignores_extraneous(live.meta.annotations),
     )
     if wanted is None:
         message = kept_by_option(place, live.meta.annotations) or verdict.message
@@ -246,10 +256,10 @@ async def _seen(
 
 
 def _desired_sha256(
-    wanted: DesiredObject | None, base: LiveResource, rules: Sequence[IgnoreDifference]
+    wanted: DesiredObject, base: LiveResource, rules: Sequence[IgnoreDifference]
 ) -> str:
     """What ``base.applied_sha256`` would be if that was applied."""
-    if wanted is None or is_as_applied(base.applied_sha256, wanted.manifest, rules):
+    if is_as_applied(base.applied_sha256, wanted.manifest, rules):
         return base.applied_sha256
     return sha256_of(wanted.manifest)
 
@@ -267,12 +277,14 @@ async def _fields(
         raise
     except FleetError:
         return None
+    rules = await rules_about(place.runtime.jq, place.ignored, predicted.object)
     changes = compare(
-        live.without_ignored(live.body),
-        live.without_ignored(predicted.object),
+        live.without(live.body, live.rules),
+        live.without(predicted.object, rules),
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),
+        keep_status=place.policy.keeps_status(live.meta.ref.group_kind),
     ).changes
     return [asdict(change) for change in changes[:FIELDS_KEPT]]
 

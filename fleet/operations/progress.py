@@ -232,6 +232,7 @@ class Progress:
             heals=self.heals,
             healed_at=self.healed_at,
             synced_revision=self.synced_revision,
+            judged_key=sync_key(view),
         )
         return replace(standing, changed=self._differs(standing))
 
@@ -258,6 +259,7 @@ class Progress:
             standing.attempt_phase,
             standing.heals,
             standing.synced_revision,
+            standing.judged_key,
         ) != (
             app.sync,
             app.health,
@@ -269,6 +271,7 @@ class Progress:
             app.attempt_phase,
             app.heals,
             app.synced_revision,
+            app.judged_key,
         )
 
     def became_healthy(self, rows: Mapping[ObjectRef, LiveResource]) -> bool:

@@ -46,11 +46,21 @@ async def put_project(
                 hint="Change it with `fleet proj set` or `fleet proj edit`, or add --upsert.",
                 object=f"AppProject/{project.name}",
             )
-        await _check_roles(tx, project)
-        changed = await projects.upsert_project(tx, actor, project)
-        await settle_inheritance(tx, project.name)
+        changed = await written(tx, actor, project)
     action = "created" if not known else "configured" if changed else "unchanged"
     return Put(project.name, action, project.warnings)
+
+
+async def written(tx: Tx, actor: Actor, project: Project) -> bool:
+    """Make it, or give it this document; False when it was so already.
+
+    Raises:
+        SpecInvalid: a role has a line that is no rule, or reaches out of the project.
+    """
+    await _check_roles(tx, project)
+    changed = await projects.upsert_project(tx, actor, project)
+    await settle_inheritance(tx, project.name)
+    return changed
 
 
 async def _check_roles(tx: Tx, project: Project) -> None:
@@ -87,10 +97,15 @@ async def close_default(runtime: Runtime, actor: Actor, scope: Scope) -> tuple[P
 async def remove_project(runtime: Runtime, actor: Actor, name: str) -> None:
     """Raises Refused while something is in it, or inherits of it; see the registry."""
     async with runtime.db.transaction() as tx:
-        if any(it.project == name for it in await global_projects(tx)):
-            raise Refused(
-                f"project {name!r} is a global one, of which others inherit",
-                hint="Take it out of `globalProjects` of argocd-cm first.",
-                object=f"AppProject/{name}",
-            )
-        await projects.remove_project(tx, actor, name)
+        await let_go(tx, actor, name)
+
+
+async def let_go(tx: Tx, actor: Actor, name: str) -> None:
+    """``remove_project`` in a transaction that does more."""
+    if any(it.project == name for it in await global_projects(tx)):
+        raise Refused(
+            f"project {name!r} is a global one, of which others inherit",
+            hint="Take it out of `globalProjects` of argocd-cm first.",
+            object=f"AppProject/{name}",
+        )
+    await projects.remove_project(tx, actor, name)

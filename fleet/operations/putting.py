@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fleet.errors import FleetError, Forbidden, NotFound, Refused
-from fleet.model.applications import (
-    IN_CLUSTER_NAME,
-    ApplicationDocument,
-    Destination,
-    Source,
-)
-from fleet.model.clusters import Cluster
-from fleet.model.ids import ProjectId, RepositoryId
+from fleet.model.applications import ApplicationDocument, Destination, Source
+from fleet.model.clusters import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster, is_itself
+from fleet.model.ids import ApplicationId, ProjectId, RepositoryId
 from fleet.model.projects import Project
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
+from fleet.operations.itself.telling import tell_of
 from fleet.operations.runtime import Runtime
 from fleet.policy import (
     is_seen,
@@ -68,9 +64,10 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = _Desk(tx, actor, scope, runtime.settings.control_namespace)
+        desk = Desk(tx, actor, scope, runtime.settings.control_namespace)
         put = await desk.put(document, upsert=upsert, generation=generation)
         await desk.wake()
+    await tell_of(runtime.db, desk.children)
     return put
 
 
@@ -97,10 +94,11 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = _Desk(tx, actor, scope, runtime.settings.control_namespace)
+                desk = Desk(tx, actor, scope, runtime.settings.control_namespace)
                 found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
                 if not dry_run:
                     await desk.wake()
+            await tell_of(runtime.db, () if dry_run else desk.children)
         except FleetError as error:
             # the transaction as a whole: what was answered inside it is void
             found = [error] * len(chunk)
@@ -108,10 +106,15 @@ async def put_applications(
     return answers
 
 
-class _Desk:
-    """Puts applications in one transaction, and asks for what they share once."""
+class Desk:
+    """Puts applications in one transaction, and asks for what they share once.
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope, home: str) -> None:
+    Args:
+        home: the namespace from which any project takes applications; None: from all, as
+            what an application has in Git stands where that application may write.
+    """
+
+    def __init__(self, tx: Tx, actor: Actor, scope: Scope, home: str | None = None) -> None:
         self._tx = tx
         self._actor = actor
         self._scope = scope
@@ -119,7 +122,10 @@ class _Desk:
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
         self._clusters: dict[tuple[str, Destination], Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
-        self._touched: set[RepositoryId] = set()
+        #: changed, and another application has them in Git
+        self.children: list[ApplicationId] = []
+        #: repositories to poll
+        self.touched: set[RepositoryId] = set()
 
     async def try_to_put(
         self, document: ApplicationDocument, *, upsert: bool, undo: bool
@@ -160,6 +166,7 @@ class _Desk:
                 repository_ids=ids,
             )
             action = "configured" if changed else "unchanged"
+            self.children += [held.id] if changed and held.is_child else []
         else:
             await applications.create_application(
                 tx,
@@ -171,7 +178,7 @@ class _Desk:
             )
             action = "created"
         if action != "unchanged":
-            self._touched.update(ids)
+            self.touched.update(ids)
         return Put(document.name, action, document.warnings)
 
     def _refuse_to_take(self, held: ApplicationRef, project: str) -> None:
@@ -189,7 +196,7 @@ class _Desk:
 
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
-        await queue.wake(self._tx, "poll", [str(id) for id in self._touched])
+        await queue.wake(self._tx, "poll", [str(id) for id in self.touched])
 
     async def _project(self, name: str) -> tuple[Project, ProjectId]:
         if name not in self._projects:
@@ -236,6 +243,8 @@ def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
 
 
 async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    if is_itself(wanted.name, wanted.server):
+        return await _itself(tx, scope, wanted)
     if wanted.name:
         return await clusters.get_cluster(tx, scope, wanted.name)
     found = await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
@@ -246,6 +255,15 @@ async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
             object=f"Cluster/{wanted.server}",
         )
     return found
+
+
+async def _itself(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    """The cluster that is called as Argo CD calls its own, by its name or by its address; made
+    where nobody registered one, for what Fleet itself holds."""
+    named = await clusters.find_by_name(tx, scope, IN_CLUSTER_NAME)
+    there = await clusters.find_by_server(tx, scope, IN_CLUSTER_SERVER)
+    found = (named or there) if wanted.name else (there or named)
+    return found or await clusters.ensure_itself(tx)
 
 
 async def _known(tx: Tx, scope: Scope, wanted: Destination) -> Cluster | None:
@@ -264,7 +282,7 @@ def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
 
 
 def _check_project(
-    document: ApplicationDocument, project: Project, cluster: Cluster, home: str
+    document: ApplicationDocument, project: Project, cluster: Cluster, home: str | None
 ) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
@@ -284,8 +302,9 @@ def _check_project(
             cluster_project=cluster.project,
         )
     )
-    namespace = (document.document.get("metadata") or {}).get("namespace", "")
-    decisions.append(may_come_from(project.spec, namespace, home=home))
+    if home is not None:
+        namespace = (document.document.get("metadata") or {}).get("namespace", "")
+        decisions.append(may_come_from(project.spec, namespace, home=home))
     for decision in decisions:
         if not decision:
             raise Forbidden(f"{about}: {decision.reason}", object=about)

@@ -18,10 +18,11 @@ from fleet.model.operations import Operation, OperationPhase, Plan, Step
 from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
 from fleet.operations.hooks import expected_row, hooks_by_key
+from fleet.operations.itself.telling import Marks, tell, tell_of
 from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, drift, sightings, standings, syncs, work
+from fleet.registry import applications, children, drift, sightings, standings, syncs, work
 from fleet.registry.database import Tx
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     rows = {one.view.app.id: standing_rows(one.current) for one in stays}
     for one in stays:
         one.note_settled(rows[one.view.app.id])
+    standing = [one.standing(rows[one.view.app.id]) for one in stays]
     async with committing(place.runtime.db, "record") as tx:
         await work.fence(tx, cluster, place.epoch)
         await _record_operations(tx, batch)
@@ -177,8 +179,10 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
         for one in stays:
             keys = [(one.view.app.id, object) for object in one.settled]
             await drift.close(tx, keys, one.healed_by, now)
-        standing = [one.standing(rows[one.view.app.id]) for one in stays]
         await standings.record_standings(tx, standing, now)
+    moved = {it.id for it in standing if it.changed}
+    told = {one.view.app.id for one in stays if one.view.app.is_child}
+    await tell_of(place.runtime.db, moved & told)
     for one in batch:
         if one.finished is not None:
             operation = one.finished
@@ -247,6 +251,10 @@ def _kept_in(row: LiveResource | None) -> str:
 
 async def _forget(place: Place, one: Progress) -> None:
     """The last act of a deletion, once nothing of the application is left."""
-    now = place.runtime.now()
-    async with committing(place.runtime.db, "forget") as tx:
-        await applications.remove_application(tx, FLEET, one.view.app.id, now)
+    now, app, db = place.runtime.now(), one.view.app, place.runtime.db
+    marks: Marks = {}
+    async with committing(db, "forget") as tx:
+        if app.is_child:
+            marks = await children.marks_of(tx, "Application", [app.id])
+        await applications.remove_application(tx, FLEET, app.id, now)
+    await tell(db, marks, gone=True)

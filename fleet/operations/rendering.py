@@ -77,7 +77,7 @@ def _of_repository(error: FleetError) -> FleetError:
 async def _resolved(runtime: Runtime, remote: Remote, source: FollowedSource, revision: str) -> str:
     """What ``revision`` is now: a commit, or a chart's version."""
     if remote.type is not RepositoryType.GIT:
-        return await runtime.charts.resolve_chart(remote, source.chart, revision)
+        return await runtime.charts.resolve(remote, source.chart, revision)
     prefix, _ = followed(source.target_revision)
     refs = await runtime.mirrors.ls_remote(remote)
     sha = resolve(refs, revision, prefix) or await runtime.mirrors.find_commit(remote, revision)

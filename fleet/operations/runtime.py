@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from fleet.expressions import Jq
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.resource_settings import ResourceSettings
 from fleet.model.selectors import Selector
 from fleet.operations.connections import Connections
 from fleet.registry.database import Database
@@ -68,6 +70,9 @@ class Runtime:
     bases: Bases
     tools: Tools
     renderer: Renderer
+    jq: Jq = field(default_factory=Jq)
+    #: what holds for objects of every application
+    resources: ResourceSettings = ResourceSettings()
     now: Callable[[], datetime] = utc_now
     #: of the clusters that this process is a worker for; of all of them where it is empty
     selector: Selector = Selector()

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
-from fleet.model.clusters import Cluster, Discovery
+from fleet.model.clusters import Cluster, Discovery, is_itself
 from fleet.model.ids import ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, Prepared, prepare
+from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare, without_itself
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
@@ -30,6 +31,8 @@ class View:
         owners: of objects that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        ignored: what may differ in each of the objects that are wanted.
+        policy: which kinds are left out.
     """
 
     app: DirtyApplication
@@ -41,6 +44,8 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    ignored: Ignored = NOTHING
+    policy: KindPolicy = KindPolicy()
 
     @property
     def is_skipped(self) -> bool:
@@ -63,6 +68,11 @@ def scope_of(discovery: Discovery) -> DiscoveryScope:
     return served
 
 
+def policy_for(runtime: Runtime, cluster: Cluster) -> KindPolicy:
+    """What the settings say about kinds on the cluster."""
+    return KindPolicy(runtime.resources, (cluster.server, cluster.name))
+
+
 async def gather(
     runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
 ) -> list[View]:
@@ -75,16 +85,27 @@ async def gather(
     async with runtime.db.reading() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
-        views = [_view(app, operations, resources[app.id]) for app in apps]
+        policy = policy_for(runtime, cluster)
+        views = [_view(app, operations, resources[app.id], policy) for app in apps]
         sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
-        return await _with_owners(tx, cluster.id, views)
+        views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
+        views = await _with_owners(tx, cluster.id, views)
+    return [await _with_ignored(runtime, view) for view in views]
+
+
+async def _with_ignored(runtime: Runtime, view: View) -> View:
+    rules = rules_for(runtime, view.spec)
+    if not rules or view.prepared is None:
+        return view
+    wanted = (object.manifest for object in view.prepared.objects)
+    return replace(view, ignored=await ignored_in(runtime.jq, rules, wanted))
 
 
 def _view(
     app: DirtyApplication,
     operations: Mapping[OperationId, Operation],
     resources: Iterable[work.ResourceRow],
+    policy: KindPolicy,
 ) -> View:
     entries = tuple(resources)
     return View(
@@ -95,6 +116,7 @@ def _view(
         rows={entry.live.ref: entry.live for entry in entries},
         seen={entry.live.ref: entry.seen for entry in entries if entry.stale},
         operation=operations.get(app.operation_id) if app.operation_id else None,
+        policy=policy,
     )
 
 
@@ -102,6 +124,7 @@ def _prepared(
     runtime: Runtime,
     view: View,
     sets: Mapping[str, tuple[Manifest, ...]],
+    cluster: Cluster,
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
@@ -114,7 +137,10 @@ def _prepared(
         namespace=view.app.namespace,
         discovery_scope=scope_of(discovery),
         sync_options=view.spec.sync_policy.options,
+        policy=view.policy,
     )
+    if is_itself(cluster.name, cluster.server):
+        prepared = without_itself(prepared, view.app.name)
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
     return replace(view, prepared=prepared, hooks=prepared.hooks)

@@ -15,6 +15,7 @@ from fleet.operations.allowing import gate_of
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
+from fleet.operations.ignoring import rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
 from fleet.operations.windowing import check_windows
@@ -51,14 +52,15 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
     return Workplace(
         runtime=place.runtime,
         cluster_id=place.cluster.id,
-        link=place.link.acting_as(acting.user),
+        link=place.link.on_behalf(view.app.id).acting_as(acting.user),
         discovery=place.discovery,
         application_id=view.app.id,
         gate=_gate(place, view, carries_out, acting),
         propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
-        ignored=view.spec.ignore_differences,
+        ignored=rules_for(place.runtime, view.spec),
+        policy=view.policy,
         sync_options=_sync_options(view),
         awaits_end=view.app.deleting is not None,
     )

@@ -17,7 +17,9 @@ from fleet.plan.auto import (
     SyncDecision,
     decide_sync,
 )
+from fleet.plan.compare_options import ignores_extraneous
 from fleet.plan.desired import DesiredObject, Prepared, Problem, kinds_brought, prepare
+from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import (
     DesiredHook,
     hook_policies,
@@ -27,6 +29,7 @@ from fleet.plan.hooks import (
     read_hook,
     run_mark,
 )
+from fleet.plan.itself import without_itself
 from fleet.plan.options import (
     Consent,
     ObjectOptions,
@@ -44,6 +47,7 @@ __all__ = [
     "Consent",
     "DesiredHook",
     "DesiredObject",
+    "KindPolicy",
     "LastSync",
     "ObjectOptions",
     "Prepared",
@@ -61,6 +65,7 @@ __all__ = [
     "heal_at",
     "heal_delay",
     "hook_policies",
+    "ignores_extraneous",
     "is_deleted_after",
     "is_deleted_before",
     "is_marked_as_hook",
@@ -75,4 +80,5 @@ __all__ = [
     "run_mark",
     "skipped",
     "wave_of",
+    "without_itself",
 ]

@@ -22,19 +22,17 @@ from fleet.model.objects import (
     Manifest,
     ObjectRef,
     Tracking,
-    annotations_of,
     group_kind_of,
     group_version_of,
     metadata_of,
     ref_of,
 )
 from fleet.model.operations import Condition, SyncPhase
-from fleet.plan.excluded import is_excluded
+from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook, HookMarks, read_hook
 from fleet.plan.options import ObjectOptions, read_object_options
 from fleet.plan.order import apply_key, wave_of
 
-COMPARE_OPTIONS_ANNOTATION = "argocd.argoproj.io/compare-options"
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
 
@@ -55,6 +53,7 @@ _SERVER_WRITTEN = frozenset(
         "uid",
     }
 )
+_NOT_APPLIED = frozenset({"metadata", "status"})
 _NAMED_IN_A_MESSAGE = 5
 
 
@@ -100,6 +99,7 @@ class _Target:
     namespace: str
     scope: DiscoveryScope
     options: tuple[str, ...]
+    policy: KindPolicy
 
 
 @dataclass
@@ -126,6 +126,7 @@ def prepare(
     namespace: str,
     discovery_scope: DiscoveryScope,
     sync_options: Sequence[str] = (),
+    policy: KindPolicy = KindPolicy(),  # noqa: B008 - a frozen value
 ) -> Prepared:
     """The manifests of one application, ready to be applied. The input is not changed.
 
@@ -135,10 +136,11 @@ def prepare(
         discovery_scope: asked first; a kind that the cluster does not serve yet is looked up
             among the CustomResourceDefinitions of the same manifests.
         sync_options: of the application, in the order written.
+        policy: which kinds are left out, and whose status is applied.
     """
     flat = [item for manifest in manifests for item in flattened(manifest)]
     scope = _with_rendered_crds(discovery_scope, flat)
-    target = _Target(application_id, instance, namespace, scope, tuple(sync_options))
+    target = _Target(application_id, instance, namespace, scope, tuple(sync_options), policy)
     found = _Found()
     for manifest in flat:
         _collect(manifest, target, found)
@@ -160,7 +162,7 @@ def prepare(
 
 def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     ref = ref_of(manifest)
-    if is_excluded(ref.group_kind):
+    if target.policy.excludes(ref.group_kind):
         found.excluded.add(ref)
         return
     marks = read_hook(manifest)
@@ -353,7 +355,8 @@ def _marked(manifest: Manifest, ref: ObjectRef, target: _Target) -> Manifest:
     metadata["labels"] = {**(metadata.get("labels") or {}), INSTANCE_LABEL: target.instance}
     annotations = {**(metadata.get("annotations") or {}), TRACKING_ANNOTATION: tracking}
     metadata["annotations"] = annotations
-    rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
+    dropped = {"metadata"} if target.policy.keeps_status(ref.group_kind) else _NOT_APPLIED
+    rest = {key: value for key, value in manifest.items() if key not in dropped}
     return {**rest, "metadata": metadata}
 
 
@@ -363,7 +366,7 @@ def _conditions(found: _Found) -> Iterable[Condition]:
         message = f"{ref} is rendered {count} times; the last one is used"
         yield Condition("RepeatedResourceWarning", message)
     if found.excluded:
-        message = f"not applied, because Fleet never manages their kind: {_list(found.excluded)}"
+        message = f"not applied, because their kinds are excluded: {_list(found.excluded)}"
         yield Condition("ExcludedResourceWarning", message)
     for ref, count in sorted(found.repeated.items()):
         message = f"hook {ref} is rendered {count + 1} times for a phase; the last one is used"
@@ -380,18 +383,6 @@ def _option_conditions(objects: Sequence[DesiredObject]) -> Iterable[Condition]:
     if idle:
         message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
         yield Condition("SyncOptionWarning", message)
-    extraneous = {object.ref for object in objects if _ignores_extraneous(object.manifest)}
-    if extraneous:
-        message = (
-            "the compare option IgnoreExtraneous has no effect in this version of Fleet; once out"
-            f" of Git, these make the application OutOfSync: {_list(extraneous)}"
-        )
-        yield Condition("CompareOptionWarning", message)
-
-
-def _ignores_extraneous(manifest: Manifest) -> bool:
-    options = annotations_of(manifest).get(COMPARE_OPTIONS_ANNOTATION, "").split(",")
-    return "IgnoreExtraneous" in {option.strip() for option in options}
 
 
 def _list(refs: Iterable[ObjectRef]) -> str:

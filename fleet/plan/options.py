@@ -28,6 +28,7 @@ _ACTED_ON = frozenset(
         "FailOnSharedResource",
         "PruneLast",
         "PrunePropagationPolicy",
+        "RespectIgnoreDifferences",
     }
 )
 
@@ -47,6 +48,7 @@ class ObjectOptions:
     create_namespace: bool = False
     fail_on_shared: bool = False
     prune_last: bool = False
+    respect_ignored: bool = False
     idle: tuple[str, ...] = ()  # known to Argo CD, not acted on yet: ``Replace=true``
     unknown: tuple[str, ...] = ()
 
@@ -92,6 +94,7 @@ def _read(settings: Mapping[str, str]) -> ObjectOptions:
         create_namespace=settings.get("CreateNamespace") == "true",
         fail_on_shared=settings.get("FailOnSharedResource") == "true",
         prune_last=settings.get("PruneLast") == "true",
+        respect_ignored=settings.get("RespectIgnoreDifferences") == "true",
         idle=tuple(sorted(idle)),
         unknown=tuple(
             sorted(text for name, text in written.items() if name not in SYNC_OPTION_VALUES)

@@ -9,6 +9,7 @@ allows is refused.
 
 from __future__ import annotations
 
+from fleet.policy.children import may_have_application, may_keep_document, may_write_project
 from fleet.policy.destinations import Impersonation, acts_as, may_come_from, may_use_cluster
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.inheritance import effective_document
@@ -64,9 +65,12 @@ __all__ = [
     "may_come_from",
     "may_create_namespace",
     "may_deploy_to",
+    "may_have_application",
+    "may_keep_document",
     "may_manage",
     "may_use_cluster",
     "may_use_source",
+    "may_write_project",
     "names_of",
     "next_change",
     "next_flip",

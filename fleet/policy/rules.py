@@ -32,6 +32,7 @@ RESOURCES = frozenset(
         "gpgkeys",
         "jobs",
         "logs",
+        "plugins",
         "policies",
         "projects",
         "repositories",

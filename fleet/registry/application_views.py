@@ -33,6 +33,7 @@ from fleet.model.applications import Application, ApplicationSummary, Urgency
 from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import Condition
 from fleet.model.scope import Scope
 from fleet.model.selectors import Selector
@@ -117,6 +118,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         APPLICATIONS.c.health_since,
         APPLICATIONS.c.refresh,
         APPLICATIONS.c.urgency,
+        APPLICATIONS.c.orphans,
     )
     row = (await tx.execute(query.where(APPLICATIONS.c.name == name))).one_or_none()
     if row is None:
@@ -140,6 +142,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
+        orphans=tuple(ObjectRef.from_key(key) for key in row.orphans),
     )
 
 

@@ -63,6 +63,7 @@ APPLICATIONS = TABLES["applications"]
 PROJECTS = TABLES["projects"]
 RESOURCES = TABLES["resources"]
 CLUSTERS = TABLES["clusters"]
+CHILDREN = TABLES["children"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class ApplicationRef:
     namespace: str = ""
     cluster: str = ""
     server: str = ""
+    is_child: bool = False  # another application has it in Git
 
 
 def _refs(scope: Scope) -> Select[Any]:
@@ -90,6 +92,7 @@ def _refs(scope: Scope) -> Select[Any]:
             PROJECTS.c.name.label("project"),
             func.coalesce(c.name, "").label("cluster"),
             func.coalesce(c.server, "").label("server"),
+            exists().where(CHILDREN.c.application_id == a.id).label("is_child"),
         )
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
         .outerjoin(CLUSTERS, c.id == a.cluster_id)
@@ -108,6 +111,7 @@ def _ref_of(row: AnyRow) -> ApplicationRef:
         namespace=row.namespace,
         cluster=row.cluster,
         server=row.server,
+        is_child=row.is_child,
     )
 
 

@@ -13,10 +13,13 @@ from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import FleetError, Refused
 from fleet.model.clusters import (
+    IN_CLUSTER_NAME,
+    IN_CLUSTER_SERVER,
     Cluster,
     ClusterFacts,
     Connection,
@@ -24,7 +27,7 @@ from fleet.model.clusters import (
     ManagedAuth,
 )
 from fleet.model.ids import ClusterId
-from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
 from fleet.model.secret import Secret
 from fleet.model.selectors import Selector
 from fleet.registry.audit import record_change
@@ -123,6 +126,21 @@ async def add_cluster(tx: Tx, actor: Actor, ring: KeyRing, new: NewCluster) -> C
     cluster = await get_cluster_by_id(tx, EVERYTHING, ClusterId(id))
     await record_change(tx, actor, "create", "Cluster", cluster.name, after=shown(cluster))
     return cluster
+
+
+async def ensure_itself(tx: Tx) -> Cluster:
+    """The cluster that stands for Fleet itself: nothing is behind it until somebody registers
+    the one that Fleet runs in, under the same name."""
+    values = {"name": IN_CLUSTER_NAME, "server": IN_CLUSTER_SERVER}
+    made = await tx.execute(
+        insert(CLUSTERS).values(values).on_conflict_do_nothing().returning(CLUSTERS.c.id)
+    )
+    id = made.scalar_one_or_none()
+    if id is not None:
+        await settle_one(tx, ClusterId(id))
+        after = {"name": IN_CLUSTER_NAME, "server": IN_CLUSTER_SERVER}
+        await record_change(tx, FLEET, "create", "Cluster", IN_CLUSTER_NAME, after=after)
+    return await get_cluster(tx, EVERYTHING, IN_CLUSTER_NAME)
 
 
 def _connection_columns(

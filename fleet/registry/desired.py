@@ -52,6 +52,7 @@ class Pending:
     kube_version: str
     api_versions: tuple[str, ...]
     sources: tuple[FollowedSource, ...]
+    plugins: str  # stands for all that are registered; "" when there are none
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -77,7 +78,9 @@ _SELECT = """
         from application_sources s left join repository_refs r
           on r.repository_id = s.repository_id and r.chart = s.chart
           and r.target_revision = s.target_revision
-        where s.application_id = a.id) as sources
+        where s.application_id = a.id) as sources,
+      (select coalesce(md5(string_agg(g.name || ' ' || g.document::text, ' ' order by g.name)), '')
+        from plugins g) as plugins
     from applications a join projects p on p.id = a.project_id
       left join clusters c on c.id = a.cluster_id
 """
@@ -134,6 +137,7 @@ def _pending_of(row: Any) -> Pending:
         kube_version=row["version"],
         api_versions=tuple(row["api_versions"]),
         sources=tuple(_source_of(source) for source in row["sources"] or ()),
+        plugins=row["plugins"],
     )
 
 
@@ -291,6 +295,26 @@ async def check_facts(tx: Tx, cluster: ClusterId) -> tuple[RepositoryId, ...]:
             " where a.cluster_id = :id and a.refresh = 'facts'"
         ),
         {"id": cluster},
+    )
+    return tuple(RepositoryId(row[0]) for row in rows)
+
+
+async def check_plugins(tx: Tx) -> tuple[RepositoryId, ...]:
+    """A plugin came, went or changed: have every application evaluated again.
+
+    Returns the repositories to poll. Only renders that plugins could enter are made anew.
+    """
+    await tx.execute(
+        text(
+            "update applications set refresh = 'facts'"
+            " where refresh = '' and rendered_generation > 0"
+        )
+    )
+    rows = await tx.execute(
+        text(
+            "select distinct s.repository_id from application_sources s"
+            " join applications a on a.id = s.application_id where a.refresh = 'facts'"
+        )
     )
     return tuple(RepositoryId(row[0]) for row in rows)
 

@@ -110,11 +110,6 @@ async def list_workers(
     return tuple(WorkerRow(*row) for row in rows)
 
 
-async def finished_jobs_purge(tx: Tx) -> int:
-    """Delete jobs that ended and were left behind; returns how many."""
-    return int((await tx.execute(_PURGE)).rowcount)
-
-
 _INSERT = sa.text("""
     insert into procrastinate_jobs
            (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
@@ -175,9 +170,4 @@ _WORKERS = sa.text("""
            coalesce(w.selector, ''), coalesce(w.holder, '')
       from procrastinate_workers p left join workers w on w.worker_id = p.id
      where :everything order by p.last_heartbeat desc, p.id
-""")
-
-_PURGE = sa.text("""
-    delete from procrastinate_jobs
-     where status in ('succeeded', 'failed', 'cancelled', 'aborted')
 """)

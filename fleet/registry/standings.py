@@ -47,6 +47,7 @@ class Standing:
     heals: int
     healed_at: datetime | None
     synced_revision: str
+    judged_key: str
 
 
 _RECORD_MARK = """
@@ -69,12 +70,13 @@ _RECORD_STANDING = """
         then s.operation_created_at else a.operation_created_at end,
       attempted_key = s.attempted_key, attempts = s.attempts,
       attempt_phase = s.attempt_phase, attempted_at = s.attempted_at, heals = s.heals,
-      healed_at = s.healed_at, synced_revision = s.synced_revision, compared_at = :now
+      healed_at = s.healed_at, synced_revision = s.synced_revision, judged_key = s.judged_key,
+      compared_at = :now
     from jsonb_to_recordset(cast(:rows as jsonb)) as s(id uuid, sync text, health text,
       health_message text, conditions jsonb, images jsonb, operation_id uuid,
       taken_operation_id uuid, operation_created_at timestamptz, attempted_key text,
       attempts integer, attempt_phase text, attempted_at timestamptz,
-      heals integer, healed_at timestamptz, synced_revision text)
+      heals integer, healed_at timestamptz, synced_revision text, judged_key text)
     where a.id = s.id
 """
 
@@ -114,6 +116,7 @@ def _standing_row(standing: Standing) -> dict[str, Any]:
         "heals": standing.heals,
         "healed_at": standing.healed_at,
         "synced_revision": standing.synced_revision,
+        "judged_key": standing.judged_key,
     }
 
 

@@ -49,6 +49,8 @@ class Instance(Base):
     key_check: Mapped[str] = empty_text()
     # of clusters without an own interval; written at each start, read by the audit views
     default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
+    # hash of the settings about resources that objects were looked at with
+    resource_settings: Mapped[str] = empty_text()
 
 
 class Cluster(Base):
@@ -238,6 +240,31 @@ class KnownCertificate(Base):
     created_at: Mapped[datetime] = now()
 
 
+class Plugin(Base):
+    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
+
+    __tablename__ = "plugins"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
+
+
+class SigningKey(Base):
+    """A public key that people vouched for: signatures of commits are verified with it."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
+    kind: Mapped[str]  # gpg | ssh
+    subtype: Mapped[str] = empty_text()
+    fingerprint: Mapped[str] = empty_text()
+    owner: Mapped[str] = empty_text()
+    data: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
 class Application(Base):
     """What is wanted (``document``), what it renders to (``manifests_sha256``), where it
     stands, and what a pass has to do about it (``urgency`` and what follows)."""
@@ -274,6 +301,8 @@ class Application(Base):
     conditions: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
     compared_at: Mapped[datetime | None]
+    # objects in its namespace that belong to nobody, where its project wants to know
+    orphans: Mapped[list[Any]] = empty_list()
 
     # what a pass has to do; 100 is nothing (model.applications.Urgency)
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
@@ -291,6 +320,7 @@ class Application(Base):
     heals: Mapped[int] = mapped_column(server_default=text("0"))
     healed_at: Mapped[datetime | None]
     synced_revision: Mapped[str] = empty_text()  # of the last successful sync
+    judged_key: Mapped[str] = empty_text()  # names what the standing is about
     deleting: Mapped[dict[str, Any] | None]  # {"cascade", "propagation", "by", "at"}
 
     __table_args__ = (
@@ -303,6 +333,51 @@ class Application(Base):
         Index("ix_applications_due", "due_at", postgresql_where=text("due_at is not null")),
         Index("ix_applications_project_id", "project_id"),
     )
+
+
+class KeptDocument(Base):
+    """A document of Argo CD that nothing here acts on yet, as it was written; what is secret
+    in it is ``sealed``."""
+
+    __tablename__ = "kept_documents"
+    __table_args__ = (UniqueConstraint("kind", "namespace", "name"),)
+
+    id: Mapped[UUID] = uuid_key()
+    kind: Mapped[str]
+    namespace: Mapped[str] = empty_text()
+    name: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    sealed: Mapped[str] = empty_text()
+    generation: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = now()
+
+
+class Child(Base):
+    """An object that Fleet itself holds and that an application has in Git: whose it is, and
+    what that one applied last."""
+
+    __tablename__ = "children"
+    __table_args__ = (
+        CheckConstraint(
+            "num_nonnulls(application_id, project_id, document_id) = 1", name="one_object"
+        ),
+    )
+
+    id: Mapped[UUID] = uuid_key()
+    parent_id: Mapped[UUID] = mapped_column(
+        ForeignKey("applications.id", ondelete="CASCADE"), index=True
+    )
+    application_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("applications.id", ondelete="CASCADE"), unique=True
+    )
+    project_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), unique=True
+    )
+    document_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("kept_documents.id", ondelete="CASCADE"), unique=True
+    )
+    namespace: Mapped[str] = empty_text()
+    applied: Mapped[dict[str, Any]]
 
 
 class ApplicationSource(Base):
@@ -360,6 +435,8 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # once it has left Git, it makes no difference
+    ignore_extraneous: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory

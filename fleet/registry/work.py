@@ -47,12 +47,20 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
-    """Kinds that have objects in an inventory on the cluster, each with a version."""
+async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; and
+    whether somebody wants to know of orphans, or did."""
     rows = await tx.execute(
-        text("select managed_kinds from clusters where id = :id"), {"id": cluster}
+        text(
+            "select managed_kinds, exists(select from applications a"
+            "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            " from clusters c where id = :id"
+        ),
+        {"id": cluster},
     )
-    return kinds_of(rows.scalar_one_or_none() or [])
+    row = rows.one_or_none()
+    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
@@ -113,6 +121,9 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    judged_key: str  # what its standing is about
+    is_child: bool  # another application has it in Git
+    orphans: tuple[str, ...] = ()
 
 
 _DIRTY = """
@@ -123,8 +134,9 @@ _DIRTY = """
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting
+      a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans
     from applications a join projects p on p.id = a.project_id
+      left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
 """
@@ -170,6 +182,9 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        judged_key=row["judged_key"],
+        is_child=row["is_child"],
+        orphans=tuple(row["orphans"]),
     )
 
 
@@ -221,6 +236,7 @@ def _resource_of(row: Any) -> ResourceRow:
         message=row["message"],
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
+        ignore_extraneous=row["ignore_extraneous"],
     )
     return ResourceRow(live, row["seen_version"])
 
@@ -270,6 +286,7 @@ _RESOURCE_COLUMNS = (
     ("requires_pruning", "boolean"),
     ("message", "text"),
     ("drift", "jsonb"),
+    ("ignore_extraneous", "boolean"),
 )
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
 
@@ -329,6 +346,7 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
         "message": entry.message,
         "drift": list(entry.drift),
         "images": list(entry.images),
+        "ignore_extraneous": entry.ignore_extraneous,
     }
 
 

@@ -4,7 +4,7 @@ The version before knows tokens of accounts alone: it finds no account behind th
 refuses them. It reads a project's own document, without what it inherits, until it is gone.
 
 Revision ID: 0013
-Revises: 0008
+Revises: 0012
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -16,6 +16,7 @@ from fleet.api.shapes import (
     history_shape,
     operation_shape,
     page,
+    ref_shape,
     resource_shape,
     summary_shape,
     time_text,
@@ -37,6 +38,7 @@ from fleet.registry.applications import ApplicationFilter, ApplicationRef, Fresh
 from fleet.registry.database import Tx
 
 router = guarded_router("applications")
+ORPHANED = Query(description="Objects in its namespace that belong to no application, instead.")
 
 
 class CreateBody(Body):
@@ -195,11 +197,15 @@ async def delete_application(
 
 
 @router.get("/applications/{name}/resources", summary="Its objects, with sync and health")
-async def get_resources(caller: Calling, name: str) -> dict[str, Any]:
+async def get_resources(
+    caller: Calling, name: str, orphaned: Annotated[bool, ORPHANED] = False
+) -> dict[str, Any]:
     """One page: the objects of one application are compared, and answered, together."""
     await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
         app = await whole(tx, caller, name)
+    if orphaned:
+        return page(map(ref_shape, app.orphans), "")
     return page(map(resource_shape, app.resources), "")
 
 

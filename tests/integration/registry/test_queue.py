@@ -230,16 +230,6 @@ async def _take(tx: Tx, worker: object) -> None:
     await tx.execute(text("select procrastinate_fetch_job_v2(null, :id)"), {"id": worker})
 
 
-async def test_purge_takes_what_ended(db: Database) -> None:
-    await _wake(db, "a", "b")
-    async with db.transaction() as tx:
-        await tx.execute(
-            text("update procrastinate_jobs set status = 'failed' where args ->> 'key' = 'a'")
-        )
-        assert await queue.finished_jobs_purge(tx) == 1
-    assert [job.queueing_lock for job in await _jobs(db)] == ["reconcile:b"]
-
-
 async def test_no_keys_is_no_statement(db: Database) -> None:
     await _wake(db)
     assert await _jobs(db) == []

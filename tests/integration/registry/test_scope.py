@@ -113,7 +113,6 @@ WITHOUT_SCOPE = {
     "projects.rules_of",
     "projects.set_effective",
     "projects.with_windows",
-    "queue.finished_jobs_purge",
     "queue.live_workers",
     "queue.requeue_stalled",
     "queue.wake",

@@ -11,6 +11,7 @@ import pytest
 from fleet.errors import SpecInvalid
 from fleet.model.access import ProjectRole
 from fleet.model.cron import parse_cron
+from fleet.model.orphans import OrphanRules
 from fleet.model.parsing import parse_project
 from fleet.model.projects import (
     KindRule,
@@ -64,6 +65,7 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
         service_accounts=(ServiceAccountRule("*", "shop-*", "robots:deployer"),),
         source_namespaces=("team-*",),
         only_own_clusters=True,
+        orphans=OrphanRules(),
     )
     assert json.dumps(parsed.document) == json.dumps(document)
     assert parsed.warnings == ()

@@ -278,19 +278,6 @@ def test_what_happens_anyway_is_no_warning() -> None:
     assert types(prepared(manifest(), options=("PruneLast=true", "ServerSideApply=true"))) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "is_told"),
-    [
-        ("IgnoreExtraneous", True),
-        ("ServerSideDiff=true, IgnoreExtraneous", True),
-        ("ServerSideDiff=true", False),
-    ],
-)
-def test_a_compare_option_without_effect_is_told(value: str, is_told: bool) -> None:
-    result = prepared(manifest(annotations={"argocd.argoproj.io/compare-options": value}))
-    assert types(result) == ["CompareOptionWarning"] * is_told
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.model.objects import ObjectRef
-from fleet.plan.excluded import is_excluded
+from fleet.model.objects import GroupKind, ObjectRef
+from fleet.model.resource_settings import KindFilter, ResourceSettings, StatusField
+from fleet.plan.compare_options import ignores_extraneous
+from fleet.plan.excluded import KindPolicy
 from fleet.plan.options import Consent, read_application_options, read_object_options
 from fleet.plan.order import apply_key, kind_rank, wave_of
 
@@ -117,6 +119,52 @@ def test_any_annotation_is_answered(options: str, wave: str) -> None:
     ],
 )
 def test_excluded_kinds(group: str, kind: str, excluded: bool) -> None:
-    from fleet.model.objects import GroupKind
+    assert KindPolicy().excludes(GroupKind(group, kind)) is excluded
 
-    assert is_excluded(GroupKind(group, kind)) is excluded
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "excluded"),
+    [
+        ({"exclusions": ()}, GroupKind("", "Endpoints"), False),
+        ({"exclusions": ()}, GroupKind("", "Event"), True),
+        ({"exclusions": (KindFilter(("cilium.io",)),)}, GroupKind("cilium.io", "X"), True),
+        ({"exclusions": (KindFilter(("a",), (), ("*.test",)),)}, GroupKind("a", "X"), True),
+        ({"exclusions": (KindFilter(("a",), (), ("other",)),)}, GroupKind("a", "X"), False),
+        ({"inclusions": (KindFilter(("apps",), ("Deploy*",)),)}, GroupKind("apps", "X"), True),
+        (
+            {"inclusions": (KindFilter(("apps",), ("Deploy*",)),)},
+            GroupKind("apps", "Deployment"),
+            False,
+        ),
+        ({"inclusions": (KindFilter(),)}, GroupKind("", "Endpoints"), True),
+    ],
+)
+def test_settings_exclude_and_include(
+    settings: dict[str, Any], kind: GroupKind, excluded: bool
+) -> None:
+    policy = KindPolicy(ResourceSettings(**settings), ("https://c.test", "c"))
+    assert policy.excludes(kind) is excluded
+
+
+@pytest.mark.parametrize(
+    ("option", "crd", "other"), [("all", False, False), ("crd", False, True), ("none", True, True)]
+)
+def test_whose_status_is_applied(option: str, crd: bool, other: bool) -> None:
+    policy = KindPolicy(ResourceSettings(status_field=StatusField(option)))
+    kinds = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"), GroupKind("a", "B")
+    assert [policy.keeps_status(kind) for kind in kinds] == [crd, other]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("IgnoreExtraneous", True),
+        ("ServerSideDiff=true, IgnoreExtraneous", True),
+        ("IgnoreExtraneous=true", True),
+        ("IgnoreExtraneous=false", False),
+        ("ServerSideDiff=true", False),
+        ("", False),
+    ],
+)
+def test_the_compare_option_of_an_object(written: str, expected: bool) -> None:
+    assert ignores_extraneous({"argocd.argoproj.io/compare-options": written}) is expected
