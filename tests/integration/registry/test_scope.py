@@ -91,6 +91,7 @@ WITHOUT_SCOPE = {
     "accounts.ensure_admin",
     "certificates.trusted_for",
     "clusters.connection_of",
+    "clusters.ensure_itself",
     "clusters.get_connected",
     "clusters.record_probe",
     "drift.close",
