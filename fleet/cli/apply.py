@@ -22,6 +22,7 @@ from fleet.errors import FleetError, SpecInvalid
         "fleet apply -f applications.yaml",
         "fleet apply -f config/ -R --dry-run",
         "kubectl get applications -n argocd -o yaml | fleet apply -f -",
+        "argocd admin export | fleet apply -f - --dry-run",
     ),
 )
 @click.option(
@@ -40,10 +41,13 @@ from fleet.errors import FleetError, SpecInvalid
 def apply(
     ctx: click.Context, names: tuple[str, ...], recursive: bool, dry_run: bool, output: str
 ) -> None:
-    """Create or change Applications, AppProjects, and cluster and repository Secrets.
+    """Create or change what Argo CD's documents say: a whole export of it, too.
 
-    The documents are Argo CD's. Order does not matter. One that fails keeps none of the others
-    back; the exit code is 2 then if all that failed are wrong in themselves, else 3.
+    Applications, AppProjects, cluster and repository Secrets, known hosts and authorities are
+    acted upon; ApplicationSets and other settings are kept for later, and in an export. Order
+    does not matter, and a document may come before what it refers to. One that fails keeps none
+    of the others back; the exit code is 2 then if all that failed are wrong in themselves, else
+    3.
     """
     body = {
         "documents": documents_of(names, recursive=recursive),
@@ -57,6 +61,10 @@ def apply(
         for result in results:
             _show(result, output, " (dry run)" if dry_run else "")
     ctx.exit(exit_code(results))
+
+
+#: What people read, where it is not the word itself.
+_ACTIONS = {"kept": "kept for later"}
 
 
 def exit_code(results: Sequence[Mapping[str, Any]]) -> int:
@@ -74,7 +82,8 @@ def _show(result: Mapping[str, Any], output: str, suffix: str) -> None:
     error = result.get("error")
     noun, name = str(result.get("kind", "")).lower(), str(result.get("name", ""))
     if not error:
-        show_done(result, noun, name, f"{result['action']}{suffix}", output)
+        action = _ACTIONS.get(result["action"], result["action"])
+        show_done(result, noun, name, f"{action}{suffix}", output)
         return
     message = str(error["message"])
     # a SpecInvalid names the file itself

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from fleet.cluster.acting import acting_as
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
+from fleet.cluster.argocd_config import argocd_config
 from fleet.cluster.calls import Answer, Call, Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
@@ -65,6 +66,7 @@ __all__ = [
     "OwnKinds",
     "acting_as",
     "apply",
+    "argocd_config",
     "aws_token_arguments",
     "checked_connection",
     "cluster_uid",

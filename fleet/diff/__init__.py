@@ -18,9 +18,12 @@ from fleet.diff.ignore import (
     matches,
     remove_ignored,
     remove_ignored_fields,
+    without_husks,
 )
+from fleet.diff.known_types import equal_by_type
 from fleet.diff.mask import mask_object
 from fleet.diff.merging import applied_to, managed_fields
+from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import projection, projection_sha256
@@ -35,6 +38,7 @@ __all__ = [
     "applied_to",
     "canonical",
     "compare",
+    "equal_by_type",
     "graft",
     "is_as_applied",
     "judge",
@@ -54,4 +58,6 @@ __all__ = [
     "side_by_side",
     "sorted_manifests",
     "unified",
+    "without_husks",
+    "without_mutations",
 ]

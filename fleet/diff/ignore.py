@@ -86,6 +86,27 @@ def remove_ignored_fields(
     return left
 
 
+def without_husks(fields: Fields, whole: Fields, counted: Fields) -> dict[str, Any]:
+    """A field set without nodes that are owned by themselves only since what was in them is
+    somebody else's, where all of that is ignored.
+
+    Args:
+        whole: what was owned before.
+        counted: of that, what is not ignored.
+    """
+    left: dict[str, Any] = {}
+    for key, inner in fields.items():
+        was = whole.get(key)
+        if not (isinstance(inner, Mapping) and isinstance(was, Mapping) and was.keys() - {"."}):
+            left[key] = inner
+        elif inner.keys() - {"."}:
+            kept = counted.get(key)
+            left[key] = without_husks(inner, was, kept if isinstance(kept, Mapping) else {})
+        elif key in counted:
+            left[key] = inner
+    return left
+
+
 def applied_sha256(manifest: Manifest, rules: Iterable[IgnoreDifference]) -> str:
     """The address of what an apply of the manifest makes true and the rules hold it to."""
     return sha256_of(remove_ignored(manifest, rules))
@@ -159,6 +180,12 @@ def _fields_of_managers(
     entries = [entry for entry in managed_fields if isinstance(entry, Mapping)] if names else []
     found = [entry.get("fieldsV1") for entry in entries if entry.get("manager") in names]
     return [fields for fields in found if isinstance(fields, Mapping) and fields]
+
+
+def without_fields(obj: Manifest, fields: Fields) -> Manifest:
+    """``obj`` without the fields of the set."""
+    found = _without_fields(obj, fields, 0)
+    return found if isinstance(found, dict) else {}
 
 
 def _without_fields(value: Any, fields: Any, depth: int) -> Any:

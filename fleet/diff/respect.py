@@ -7,7 +7,7 @@ it on the live object: that is sent as it lives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -44,17 +44,22 @@ def respecting(
         for entry in managed
         if isinstance(entry, Mapping)
         and isinstance(entry.get("fieldsV1"), Mapping)
-        and not _is_ours(entry)
+        and not is_ours(entry)
     ]
-    mine = _alone(minus(owned, counted), others, 0)
+    mine = alone(minus(owned, counted), others, keys=True)
     return graft(sent, live, mine) if mine else sent
 
 
-def _alone(fields: Fields, others: list[Fields], depth: int) -> dict[str, Any]:
+def alone(
+    fields: Fields, others: Sequence[Fields], *, keys: bool, depth: int = 0
+) -> dict[str, Any]:
     """The part of the set that no other set has.
 
     A leaf beside another's parts, and the other way round, is an empty list or mapping that
     somebody applied: it keeps nothing that is in it.
+
+    Args:
+        keys: of an item that is left in part, leave the fields by which it is known, too.
     """
     left: dict[str, Any] = {}
     for key, inner in fields.items():
@@ -65,9 +70,10 @@ def _alone(fields: Fields, others: list[Fields], depth: int) -> dict[str, Any]:
             left |= {} if theirs else {key: inner}
         else:
             parts = [their for their in theirs if isinstance(their, Mapping) and their]
-            rest = _alone(inner, parts, depth + 1)
+            rest = alone(inner, parts, keys=keys, depth=depth + 1)
             if rest.keys() - {"."} or rest == inner:
-                left[key] = rest | {name: inner[name] for name in _keys_of(key) & inner.keys()}
+                names = _keys_of(key) & inner.keys() if keys else ()
+                left[key] = rest | {name: inner[name] for name in names}
     return left
 
 
@@ -128,7 +134,8 @@ def _keys_of(entry: str) -> set[str]:
     return {f"f:{name}" for name in found} if isinstance(found, dict) else set()
 
 
-def _is_ours(entry: Mapping[str, Any]) -> bool:
+def is_ours(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of ``managedFields`` is that of what Fleet applies."""
     return (
         entry.get("manager") == FIELD_MANAGER
         and entry.get("operation") == "Apply"

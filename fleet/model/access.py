@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.errors import Place, SpecInvalid
+from fleet.model.argo_settings import RBAC
 from fleet.model.documents import kept
 from fleet.model.objects import Manifest
 
-RBAC_CONFIG = "argocd-rbac-cm"
+RBAC_CONFIG = RBAC
 #: What applies to a Fleet that was given no policy.
 NO_POLICY: Manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": RBAC_CONFIG}}
 

@@ -123,7 +123,8 @@ class PluginSource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One element of ``source`` or ``sources[]``. At most one tool block is set."""
+    """One element of ``source`` or ``sources[]``. At most one tool block is set, but for
+    ``kustomize`` beside ``helm``: it is what happens to Helm's output then."""
 
     repo_url: str
     path: str = ""

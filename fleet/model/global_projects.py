@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet.errors import Place, SpecInvalid
+from fleet.model.argo_settings import SETTINGS
 from fleet.model.documents import kept
 from fleet.model.names import is_label_key
 from fleet.model.objects import Manifest
 from fleet.model.reading import Fields, Origin
 from fleet.model.selectors import Operator, Requirement
 
-SETTINGS_CONFIG = "argocd-cm"
+SETTINGS_CONFIG = SETTINGS
 _KEY = "globalProjects"
 _OPERATORS = {
     "In": Operator.IN,

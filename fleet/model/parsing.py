@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from fleet.errors import Place, SpecInvalid
-from fleet.model.access import RBAC_CONFIG, RbacConfig, parse_rbac_config
 from fleet.model.application_spec import parse_application
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import (
@@ -19,12 +18,8 @@ from fleet.model.argo_secrets import (
     parse_repository_secret,
     secret_type_of,
 )
+from fleet.model.argo_settings import ArgoSettings, is_settings, parse_settings
 from fleet.model.documents import ARGO_API_VERSION
-from fleet.model.global_projects import (
-    SETTINGS_CONFIG,
-    SettingsConfig,
-    parse_settings_config,
-)
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
@@ -39,8 +34,7 @@ Document: TypeAlias = (
     | ClusterSecret
     | RepositorySecret
     | RepoCredsSecret
-    | RbacConfig
-    | SettingsConfig
+    | ArgoSettings
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
@@ -50,14 +44,12 @@ _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
-    ("v1", "ConfigMap", RBAC_CONFIG): parse_rbac_config,
-    ("v1", "ConfigMap", SETTINGS_CONFIG): parse_settings_config,
 }
 
 _HINT = (
     "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), and"
-    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and the"
-    f" ConfigMaps {RBAC_CONFIG} and {SETTINGS_CONFIG}."
+    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and keeps"
+    " ApplicationSets and the ConfigMaps and Secrets that are Argo CD's own."
 )
 
 
@@ -73,29 +65,22 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
     api_version, kind = doc.get("apiVersion"), doc.get("kind")
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
-    which = _which(doc, kind)
-    reader = _READERS.get((api_version, kind, which))
+    secret_type = secret_type_of(doc) if kind == "Secret" else ""
+    reader = _READERS.get((api_version, kind, secret_type))
+    if reader is None and is_settings(doc):
+        reader = parse_settings
     if reader is None:
-        what = f"{api_version} {kind}" + (f" {which}" if which else "")
+        what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
     return reader(doc, file=file, line=line)
 
 
-def _which(doc: Manifest, kind: str) -> str:
-    """What tells documents of a kind apart that is read by more than one."""
-    if kind == "ConfigMap":
-        metadata = doc.get("metadata")
-        return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
-    return secret_type_of(doc) if kind == "Secret" else ""
-
-
 __all__ = [
+    "ArgoSettings",
     "ClusterSecret",
     "Document",
-    "RbacConfig",
     "RepoCredsSecret",
     "RepositorySecret",
-    "SettingsConfig",
     "flattened",
     "new_application",
     "parse_application",

@@ -11,6 +11,7 @@ import re
 from fleet.errors import SpecInvalid
 from fleet.model.access import ProjectRole
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
+from fleet.model.integrity import SignaturePolicy, read_policies
 from fleet.model.names import is_dns_subdomain
 from fleet.model.objects import Manifest
 from fleet.model.orphans import read_orphan_rules
@@ -27,9 +28,6 @@ from fleet.model.windows import SyncWindow
 
 _DESCRIPTION_LENGTH = 255  # characters, as in Argo CD's CRD
 _ROLE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?")
-
-#: Kept, and narrower than what Fleet does with it: the author has to know.
-_NOT_ENFORCED = ("signatureKeys", "sourceIntegrity")
 
 
 def parse_project(doc: Manifest, *, file: str = "", line: int = 0, stored: bool = False) -> Project:
@@ -72,6 +70,7 @@ def _spec(fields: Fields, name: str, *, stored: bool) -> ProjectSpec:
         ),
         source_namespaces=fields.texts("sourceNamespaces"),
         only_own_clusters=fields.flag("permitOnlyProjectScopedClusters"),
+        integrity=_integrity(fields, stored=stored),
         orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
@@ -81,7 +80,6 @@ def _spec(fields: Fields, name: str, *, stored: bool) -> ProjectSpec:
             hint="Leave it out to allow every namespaced kind; "
             "put group '*', kind '*' on namespaceResourceBlacklist to allow none.",
         )
-    _check_kept(fields)
     fields.finish()
     return spec
 
@@ -93,6 +91,17 @@ def _windows(fields: Fields, *, stored: bool) -> tuple[tuple[SyncWindow, ...], s
         if not stored:
             raise
         return (), error.message
+
+
+def _integrity(fields: Fields, *, stored: bool) -> tuple[SignaturePolicy, ...]:
+    """What cannot be read of a stored document, an earlier version kept unread: nothing is
+    signed well enough for that."""
+    try:
+        return read_policies(fields)
+    except SpecInvalid:
+        if not stored:
+            raise
+        return (SignaturePolicy(("*",), "head", ()),)
 
 
 def _patterns(fields: Fields, key: str) -> tuple[str, ...]:
@@ -126,14 +135,6 @@ def _kind_rules(fields: Fields, key: str, *, named: bool) -> tuple[KindRule, ...
         rules.append(KindRule(item.text("group"), item.text("kind", required=True), name))
         item.finish()
     return tuple(rules)
-
-
-def _check_kept(fields: Fields) -> None:
-    fields.children("signatureKeys")
-    fields.child("sourceIntegrity")
-    for key in _NOT_ENFORCED:
-        if fields.raw(key):
-            fields.warn(key, "kept, but not enforced by this version of Fleet")
 
 
 def _roles(fields: Fields, project: str) -> tuple[ProjectRole, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.access import ProjectRole
-from fleet.model.objects import Manifest
+from fleet.model.integrity import SignaturePolicy
+from fleet.model.objects import Manifest, annotations_of
 from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
 
@@ -62,6 +63,7 @@ class ProjectSpec:
     service_accounts: tuple[ServiceAccountRule, ...] = ()
     source_namespaces: tuple[str, ...] = ()
     only_own_clusters: bool = False  # permitOnlyProjectScopedClusters
+    integrity: tuple[SignaturePolicy, ...] = ()  # the first that matches a repository counts
     orphans: OrphanRules | None = None
 
 
@@ -76,6 +78,24 @@ class Project:
 
 
 DEFAULT_PROJECT = "default"
+#: Annotation of a project that nobody made yet: an application names it. It allows nothing.
+AWAITED = "fleet.dev/awaited"
+
+
+def awaited_project(name: str) -> Manifest:
+    """What stands for a project until it is made."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": name, "annotations": {AWAITED: "true"}},
+        "spec": {"description": "Does not exist yet: applications name it."},
+    }
+
+
+def is_awaited(document: Manifest) -> bool:
+    return annotations_of(document).get(AWAITED) == "true"
+
+
 DEFAULT_PROJECT_SPEC = ProjectSpec(
     description="Allows everything; access to it is what guards it.",
     source_repos=("*",),

@@ -92,10 +92,11 @@ def _source(fields: Fields, *, in_list: bool) -> Source:
 def read_tool_blocks(
     fields: Fields,
 ) -> tuple[HelmSource | None, KustomizeSource | None, DirectorySource | None, PluginSource | None]:
-    """The blocks that choose and steer a tool, at most one of them.
+    """The blocks that choose and steer a tool.
 
     One that says nothing (``helm: {}``, ``directory: {recurse: false}``) chooses no tool, as in
-    Argo CD, and is None; but for ``plugin: {}``, which asks for any plugin that fits.
+    Argo CD, and is None; but for ``plugin: {}``, which asks for any plugin that fits. Together
+    only ``helm`` and ``kustomize``: kustomize then changes what Helm printed.
 
     Raises:
         SpecInvalid: several, or one with a field that is not what it has to be.
@@ -107,7 +108,7 @@ def read_tool_blocks(
         _plugin(fields.child("plugin")),
     )
     given = [key for key, block in zip(TOOL_BLOCKS, found, strict=True) if block is not None]
-    if len(given) > 1:
+    if len(given) > 1 and given != ["helm", "kustomize"]:
         raise fields.invalid(given[1], f"is given together with {given[0]}; use one tool")
     return found
 

@@ -62,7 +62,7 @@ from fleet.model.objects import (
 from fleet.model.operations import Action, Outcome, Plan, Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import writing
-from fleet.operations.ignoring import rules_about
+from fleet.operations.ignoring import rules_about, spelling_rules
 from fleet.operations.images import images_of
 from fleet.operations.runtime import Runtime
 from fleet.plan import (
@@ -103,6 +103,8 @@ class Workplace:
     #: differences that others may make; what is sent does not follow from them
     ignored: tuple[IgnoreDifference, ...] = ()
     policy: KindPolicy = KindPolicy()
+    #: of the Application itself
+    annotations: Mapping[str, str] = field(default_factory=dict)
     #: of the application and of the sync that runs; an object's own stand above them
     sync_options: tuple[str, ...] = ()
     #: a deleted object keeps its row until it is really gone
@@ -355,6 +357,8 @@ async def _applied_row(
     meta = meta_of(kind, live)
     fields = owned_fields(meta)
     jq, rules = place.runtime.jq, place.ignored
+    counted = await rules_about(jq, rules, live)
+    counted += spelling_rules(place.runtime.resources, live, wanted.manifest)[0]
     return LiveResource(
         ref=wanted.ref,
         version=wanted.version,
@@ -365,7 +369,7 @@ async def _applied_row(
         resource_version=meta.resource_version,
         owned=ownership(meta).owned,
         owned_fields=fields,
-        value_sha256=value_sha256(meta, live, fields, await rules_about(jq, rules, live)),
+        value_sha256=value_sha256(meta, live, fields, counted),
         applied_sha256=applied_sha256(
             wanted.manifest, await rules_about(jq, rules, wanted.manifest)
         ),

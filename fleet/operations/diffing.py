@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet.cluster import apply, get_object, meta_of, writers
-from fleet.diff import compare, mask_object, remove_ignored, unified
+from fleet.diff import compare, mask_object, remove_ignored, unified, without_mutations
 from fleet.errors import (
     ClusterAuthFailed,
     ClusterUnreachable,
@@ -28,12 +28,12 @@ from fleet.model.applications import Application, LiveResource
 from fleet.model.clusters import ApiKind, Cluster, Discovery, is_itself
 from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
-from fleet.model.objects import GroupKind, Manifest, ObjectRef, metadata_of
+from fleet.model.objects import GroupKind, Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
 from fleet.operations.allowing import gate_of
 from fleet.operations.connections import Link
-from fleet.operations.ignoring import rules_about, rules_for
+from fleet.operations.ignoring import rules_about, rules_for, spelling_rules
 from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
@@ -41,6 +41,7 @@ from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
     Prepared,
+    includes_mutations,
     kinds_brought,
     prepare,
     read_application_options,
@@ -259,7 +260,11 @@ async def _compared(site: _Site, wanted: DesiredObject, prepared: Prepared) -> S
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
             return await _shown(site, None, wanted.manifest, None)
         raise
-    return await _shown(site, live, predicted.object, meta_of(kind, live) if live else None)
+    after = predicted.object
+    own = annotations_of(wanted.manifest)
+    if live is not None and not includes_mutations(site.app.document.annotations, own):
+        after = without_mutations(live, after)
+    return await _shown(site, live, after, meta_of(kind, live) if live else None)
 
 
 def _awaits_namespace(
@@ -289,12 +294,15 @@ async def _shown(
 ) -> Shown | None:
     rules = rules_for(site.runtime, site.app.document.spec)
     fields = meta.managed_fields if meta else []
+    spellings = spelling_rules(site.runtime.resources, live or {}, predicted or {})
     sides = [
         side
         and remove_ignored(
-            side, await rules_about(site.runtime.jq, rules, side), managed_fields=fields
+            side,
+            await rules_about(site.runtime.jq, rules, side) + spelling,
+            managed_fields=fields,
         )
-        for side in (live, predicted)
+        for side, spelling in zip((live, predicted), spellings, strict=True)
     ]
     diff = compare(
         *sides,

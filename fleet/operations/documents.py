@@ -6,29 +6,25 @@ A document that cannot be applied never stops the others; what it failed on is i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypedDict
 
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
-from fleet.model.access import RBAC_CONFIG
+from fleet.model.access import parse_rbac_config
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
-from fleet.model.global_projects import SETTINGS_CONFIG
+from fleet.model.argo_settings import RBAC, SETTINGS, ArgoSettings
+from fleet.model.global_projects import parse_settings_config
 from fleet.model.objects import ref_of
-from fleet.model.parsing import (
-    Document,
-    RbacConfig,
-    SettingsConfig,
-    flattened,
-    parse_document,
-)
+from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.plugins import KIND as PLUGIN
 from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
 from fleet.operations.access import put_policy
+from fleet.operations.importing import import_settings
 from fleet.operations.inheriting import put_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.plugins import put_plugin
@@ -44,19 +40,18 @@ from fleet.source import parse_url
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
 _Other: TypeAlias = (
-    Plugin
-    | Project
-    | ClusterSecret
-    | RepoCredsSecret
-    | RepositorySecret
-    | RbacConfig
-    | SettingsConfig
+    Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret | ArgoSettings
 )
+
+
+class _How(TypedDict):
+    upsert: bool
+    dry_run: bool
+
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
-    RbacConfig,
-    SettingsConfig,
+    ArgoSettings,
     Plugin,
     Project,
     ClusterSecret,
@@ -78,7 +73,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of it: ``created``, ``configured``, ``unchanged`` or ``failed``."""
+    """What became of it: ``created``, ``configured``, ``unchanged``, ``kept`` (for later:
+    nothing is done with it yet) or ``failed``."""
 
     given: Given
     kind: str
@@ -186,6 +182,7 @@ class _Apply:
             [document for _, _, document in allowed],
             upsert=self.upsert,
             dry_run=self.dry_run,
+            early=True,
         )
         for (position, entry, document), answer in zip(allowed, answers, strict=True):
             if isinstance(answer, FleetError):
@@ -207,16 +204,24 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
-            case RbacConfig():
-                await self._may("policies", RBAC_CONFIG, "")
-                return await put_policy(
-                    self.runtime, self.actor, document, upsert=self.upsert, dry_run=self.dry_run
-                )
-            case SettingsConfig():
-                await self._may("policies", SETTINGS_CONFIG, "")
-                return await put_settings(
-                    self.runtime, self.actor, document, upsert=self.upsert, dry_run=self.dry_run
-                )
+            case ArgoSettings():
+                return await self._settings(document)
+
+    async def _settings(self, found: ArgoSettings) -> Put:
+        gives_rights = found.kind == "ConfigMap" and found.name in (RBAC, SETTINGS)
+        await self._may("policies" if gives_rights else "settings", found.name, "")
+        put = await self._in_force(found) if gives_rights else None
+        kept = await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
+        return kept if put is None else replace(put, warnings=(*found.warnings, *put.warnings))
+
+    async def _in_force(self, found: ArgoSettings) -> Put:
+        """What holds for whoever asks from now on: the policy, and global projects."""
+        how: _How = {"upsert": self.upsert, "dry_run": self.dry_run}
+        if found.name == RBAC:
+            policy = parse_rbac_config(found.document)
+            return await put_policy(self.runtime, self.actor, policy, **how)
+        settings = parse_settings_config(found.document)
+        return await put_settings(self.runtime, self.actor, settings, **how)
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -308,7 +313,5 @@ def _identity(document: _Other) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
-        case RbacConfig():
-            return "ConfigMap", RBAC_CONFIG
-        case SettingsConfig():
-            return "ConfigMap", SETTINGS_CONFIG
+        case ArgoSettings():
+            return document.kind, document.name

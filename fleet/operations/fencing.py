@@ -61,17 +61,19 @@ class Fence:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Ask again and again for as long as the block lasts."""
-        task = asyncio.create_task(self._keep())
+        done = asyncio.Event()
+        task = asyncio.create_task(self._keep(done))
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            done.set()  # a question in hand is heard: cut off, it would cost the connection
+            await task
 
-    async def _keep(self) -> None:
+    async def _keep(self, done: asyncio.Event) -> None:
         while not self._lost:
-            await asyncio.sleep(ASK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), ASK_SECONDS)
+                return
             # without an answer the last one runs out
             with contextlib.suppress(LeaseLost, RegistryError):
                 await self.ask()

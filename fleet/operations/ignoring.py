@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from fleet.diff import canonical, matches, pointers_of
+from fleet.diff import canonical, equal_by_type, matches, pointers_of
 from fleet.errors import ExpressionFailed
 from fleet.expressions import Answer, Jq, Question
 from fleet.model.applications import ApplicationSpec, IgnoreDifference
 from fleet.model.objects import Manifest, ObjectRef, ref_of
+from fleet.model.resource_settings import KnownField, ResourceSettings
 from fleet.operations.runtime import Runtime
 
 Rules: TypeAlias = tuple[IgnoreDifference, ...]
@@ -49,8 +51,13 @@ def rules_for(runtime: Runtime, spec: ApplicationSpec) -> Rules:
     return (*runtime.resources.ignore_differences, *spec.ignore_differences)
 
 
-async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignored:
+async def ignored_in(
+    jq: Jq, rules: Rules, objects: Iterable[Manifest], *, own: Rules = ()
+) -> Ignored:
     """What may differ in each of the objects that a rule is about.
+
+    Args:
+        own: those of the rules whose jq has to be right, even while they are about nothing.
 
     Raises:
         ExpressionFailed: no jq can be asked now.
@@ -66,7 +73,7 @@ async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignor
             found[ref], bodies[ref] = about, obj
     asked = [ref for ref, about in found.items() if any(r.jq_path_expressions for r in about)]
     answers = await _asked(jq, [(found[ref], bodies[ref]) for ref in asked])
-    errors: dict[str, None] = {}
+    errors = await _wrong(jq, own)
     warnings: dict[str, None] = {}
     for ref, (resolved, said) in zip(asked, answers, strict=True):
         found[ref] = resolved
@@ -75,6 +82,13 @@ async def ignored_in(jq: Jq, rules: Rules, objects: Iterable[Manifest]) -> Ignor
             f"ignoreDifferences: {a.warning}": None for a in said if _NAMES_NO_PLACE in a.warning
         }
     return Ignored(found, tuple(errors), tuple(warnings))
+
+
+async def _wrong(jq: Jq, rules: Rules) -> dict[str, None]:
+    """What is wrong with the expressions of the rules, on whatever object."""
+    questions = [Question(e, b"{}") for rule in rules for e in rule.jq_path_expressions]
+    answers = await jq.ask(questions) if questions else []
+    return {f"ignoreDifferences: {answer.error}": None for answer in answers if answer.error}
 
 
 async def rules_about(jq: Jq, rules: Rules, obj: Manifest) -> Rules:
@@ -88,6 +102,28 @@ async def rules_about(jq: Jq, rules: Rules, obj: Manifest) -> Rules:
         ref = ref_of(obj)
         raise ExpressionFailed(f"{ref}: {'; '.join(found.errors)}", object=str(ref))
     return found.of(ref_of(obj))
+
+
+def spelling_rules(
+    settings: ResourceSettings, one: Manifest, other: Manifest
+) -> tuple[Rules, Rules]:
+    """Rules for either of two states of an object: where they mean the same by the types that
+    the settings know (``knownTypeFields``), however it is spelt."""
+    fields = known_fields(settings, ref_of(one))
+    if not fields:
+        return (), ()
+    places = equal_by_type(one, other, [(found.path, found.type) for found in fields])
+    sides = [(IgnoreDifference("*", "*", json_pointers=side),) if side else () for side in places]
+    return sides[0], sides[1]
+
+
+def known_fields(settings: ResourceSettings, ref: ObjectRef) -> tuple[KnownField, ...]:
+    """The fields of the object whose types the settings tell."""
+    return tuple(
+        found
+        for found in settings.known_fields
+        if fnmatchcase(ref.group, found.group) and fnmatchcase(ref.kind, found.kind)
+    )
 
 
 async def _asked(

@@ -15,7 +15,7 @@ from fleet.model.ids import RepositoryId
 from fleet.model.renders import APPLICATION_OVERRIDES, Reads
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.runtime import Runtime
-from fleet.operations.specs import application_spec
+from fleet.operations.specs import application_spec, project_spec
 from fleet.registry import manifests, repositories
 from fleet.registry.desired import FollowedSource, Pending
 
@@ -35,7 +35,10 @@ def reads_of(follows: FollowedSource) -> Reads | None:
 
 
 def facts_of(entry: Pending, reads: Reads) -> list[Any]:
-    """The facts that enter a render beside files, where it reads them."""
+    """The facts that enter a render beside files, where it reads them; and those that decide
+    whether it may be used, where there are any."""
+    policies = project_spec(entry.project_document).integrity
+    signed = [repr(policies), entry.signing_keys] if policies else None
     return [
         entry.name if reads.application else None,
         entry.namespace if reads.namespace else None,
@@ -43,6 +46,7 @@ def facts_of(entry: Pending, reads: Reads) -> list[Any]:
         [s.revision for s in entry.sources] if reads.revision else None,
         [entry.kube_version, list(entry.api_versions)] if reads.cluster else None,
         entry.plugins if reads.plugins else None,
+        signed,
     ]
 
 

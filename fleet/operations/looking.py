@@ -34,6 +34,8 @@ from fleet.diff import (
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
+    without_husks,
+    without_mutations,
 )
 from fleet.errors import ExpressionFailed, FleetError, KindUnknown
 from fleet.health import assess, counts_for_application
@@ -41,7 +43,7 @@ from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
-from fleet.model.objects import Manifest, ObjectRef, metadata_of
+from fleet.model.objects import Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.operations.applying import (
     INTERRUPTIONS,
     Workplace,
@@ -50,9 +52,9 @@ from fleet.operations.applying import (
     value_sha256,
 )
 from fleet.operations.hooks import hook_row
-from fleet.operations.ignoring import rules_about
+from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject, ignores_extraneous
+from fleet.plan import DesiredObject, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -189,9 +191,17 @@ class _Live:
         return remove_ignored(obj, rules, managed_fields=self.meta.managed_fields)
 
 
-async def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -> _Live:
+async def _live(
+    place: Workplace,
+    kind: ApiKind,
+    body: Manifest,
+    base: LiveResource,
+    wanted: DesiredObject | None,
+) -> _Live:
     meta = meta_of(kind, body)
     rules = await rules_about(place.runtime.jq, place.ignored, body)
+    if wanted is not None:
+        rules += spelling_rules(place.runtime.resources, body, wanted.manifest)[0]
 
     def counted(fields: dict[str, Any] | None) -> dict[str, Any] | None:
         if fields is None or not rules:
@@ -199,7 +209,10 @@ async def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResou
         managed = meta.managed_fields
         return remove_ignored_fields(fields, rules, meta.ref, managed_fields=managed, obj=body)
 
-    return _Live(meta, body, rules, counted(base.owned_fields), counted(owned_fields(meta)))
+    before, now = counted(base.owned_fields), counted(owned_fields(meta))
+    if rules and base.owned_fields and before is not None and now is not None:
+        now = without_husks(now, base.owned_fields, before)
+    return _Live(meta, body, rules, before, now)
 
 
 async def _seen(
@@ -209,7 +222,7 @@ async def _seen(
     wanted: DesiredObject | None,
     base: LiveResource,
 ) -> LiveResource:
-    live = await _live(place, kind, body, base)
+    live = await _live(place, kind, body, base, wanted)
     value = value_sha256(live.meta, body, base.owned_fields, live.rules)
     owned_before = live.owned_before if live.rules else base.owned
     desired_sha256 = base.applied_sha256
@@ -247,7 +260,8 @@ async def _seen(
     if fields == [] and verdict.reason is Reason.NOT_APPLIED:
         # what is there is what an apply would make of it: taken over without a write
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=())
-    if fields == [] and verdict.reason is Reason.VALUE_CHANGED and live.rules:
+    has_rules = live.rules or known_fields(place.runtime.resources, live.meta.ref)
+    if fields == [] and verdict.reason is Reason.VALUE_CHANGED and has_rules:
         # the hash was made when other fields counted: from now on this one is compared with
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=(), value_sha256=value)
     if not fields:
@@ -277,10 +291,14 @@ async def _fields(
         raise
     except FleetError:
         return None
-    rules = await rules_about(place.runtime.jq, place.ignored, predicted.object)
+    after = predicted.object
+    if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
+        after = without_mutations(live.body, after)
+    rules = await rules_about(place.runtime.jq, place.ignored, after)
+    spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(
-        live.without(live.body, live.rules),
-        live.without(predicted.object, rules),
+        live.without(live.body, live.rules + spellings[0]),
+        live.without(after, rules + spellings[1]),
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),

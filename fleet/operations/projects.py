@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleet.errors import AlreadyExists, Place, Refused, SpecInvalid
 from fleet.model.objects import Manifest
 from fleet.model.parsing import parse_project
-from fleet.model.projects import DEFAULT_PROJECT, Project
+from fleet.model.projects import DEFAULT_PROJECT, Project, is_awaited
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.access import policy_of
 from fleet.operations.inheriting import global_projects, settle_inheritance
@@ -81,7 +81,7 @@ async def _check_roles(tx: Tx, project: Project) -> None:
 
 async def _exists(tx: Tx, name: str) -> bool:
     page, _ = await projects.list_projects(tx, EVERYTHING, name, limit=1000)
-    return any(project.name == name for project in page)
+    return any(it.name == name and not is_awaited(it.document) for it in page)
 
 
 async def close_default(runtime: Runtime, actor: Actor, scope: Scope) -> tuple[Put, Manifest]:

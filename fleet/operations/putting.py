@@ -9,7 +9,7 @@ from fleet.errors import FleetError, Forbidden, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Destination, Source
 from fleet.model.clusters import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster, is_itself
 from fleet.model.ids import ApplicationId, ProjectId, RepositoryId
-from fleet.model.projects import Project
+from fleet.model.projects import Project, is_awaited
 from fleet.model.repositories import RepositoryType
 from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
@@ -49,11 +49,13 @@ async def put_application(
     *,
     upsert: bool,
     generation: int | None = None,
+    early: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
 
     Args:
         upsert: whether one of this name may exist already.
+        early: its project and its cluster may come later; until then it waits, and says so.
         generation: the one that the change was made from; another by now is refused.
 
     Raises:
@@ -65,7 +67,7 @@ async def put_application(
     """
     async with committing(runtime.db, "put") as tx:
         desk = Desk(tx, actor, scope, runtime.settings.control_namespace)
-        put = await desk.put(document, upsert=upsert, generation=generation)
+        put = await desk.put(document, upsert=upsert, generation=generation, early=early)
         await desk.wake()
     await tell_of(runtime.db, desk.children)
     return put
@@ -79,6 +81,7 @@ async def put_applications(
     *,
     upsert: bool,
     dry_run: bool = False,
+    early: bool = False,
 ) -> list[Put | FleetError]:
     """``put_application`` for many: one answer each, in order; none stops the others.
 
@@ -87,6 +90,7 @@ async def put_applications(
 
     Args:
         upsert: whether applications of these names may exist already.
+        early: as ``put_application``.
         dry_run: say what would become of each, and change nothing.
     """
     answers: list[Put | FleetError] = []
@@ -95,7 +99,10 @@ async def put_applications(
         try:
             async with committing(runtime.db, "put") as tx:
                 desk = Desk(tx, actor, scope, runtime.settings.control_namespace)
-                found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
+                found = [
+                    await desk.try_to_put(one, upsert=upsert, undo=dry_run, early=early)
+                    for one in chunk
+                ]
                 if not dry_run:
                     await desk.wake()
             await tell_of(runtime.db, () if dry_run else desk.children)
@@ -128,13 +135,13 @@ class Desk:
         self.touched: set[RepositoryId] = set()
 
     async def try_to_put(
-        self, document: ApplicationDocument, *, upsert: bool, undo: bool
+        self, document: ApplicationDocument, *, upsert: bool, undo: bool, early: bool = False
     ) -> Put | FleetError:
         """``put`` by itself: refused, it leaves nothing behind in the transaction."""
         known = dict(self._repositories)
         try:
             async with rehearsed(self._tx, undo=undo):
-                put = await self.put(document, upsert=upsert)
+                put = await self.put(document, upsert=upsert, early=early)
         except FleetError as error:
             self._repositories = known  # a row that it made is gone again
             return error
@@ -143,26 +150,33 @@ class Desk:
         return put
 
     async def put(
-        self, document: ApplicationDocument, *, upsert: bool, generation: int | None = None
+        self,
+        document: ApplicationDocument,
+        *,
+        upsert: bool,
+        generation: int | None = None,
+        early: bool = False,
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
-        project, project_id = await self._project(spec.project)
-        cluster = await self._cluster(spec.destination, project)
-        _check_project(document, project, cluster, self._home)
+        project, project_id = await self._project(spec.project, early=early)
+        cluster = await self._cluster(spec.destination, spec.project, project, early=early)
+        missing = _missing(document, project, cluster)
+        if project is not None:
+            _check_project(document, project, cluster, self._home)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
             self._refuse_to_take(held, spec.project)
-            await _refuse_to_orphan(tx, held, cluster)
+            await _refuse_to_orphan(tx, held, spec.destination, cluster)
             changed = await applications.replace_document(
                 tx,
                 actor,
                 held.id,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
             action = "configured" if changed else "unchanged"
@@ -173,13 +187,16 @@ class Desk:
                 actor,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
             action = "created"
         if action != "unchanged":
             self.touched.update(ids)
-        return Put(document.name, action, document.warnings)
+        if missing and cluster is None:
+            # no pass will ever look at it, until there is a cluster
+            await applications.note_missing(tx, document.name, missing)
+        return Put(document.name, action, (*document.warnings, *missing))
 
     def _refuse_to_take(self, held: ApplicationRef, project: str) -> None:
         """Out of a project only by who may change it there; into one is asked before."""
@@ -198,27 +215,47 @@ class Desk:
         """Have the repositories of what was put polled, once this commits."""
         await queue.wake(self._tx, "poll", [str(id) for id in self.touched])
 
-    async def _project(self, name: str) -> tuple[Project, ProjectId]:
-        if name not in self._projects:
-            # whoever may put applications in it need not see what else it says
+    async def _project(self, name: str, *, early: bool) -> tuple[Project | None, ProjectId]:
+        """The project, with what it inherits; None while it is awaited. Whoever may put
+        applications in it need not see what else it says."""
+        if name in self._projects:
+            return self._projects[name]
+        try:
             project = await projects.get_project(self._tx, EVERYTHING, name)
-            rules = await projects.rules_of(self._tx, name)
-            id = await projects.project_id(self._tx, EVERYTHING, name)
-            self._projects[name] = replace(project, spec=rules), id
-        return self._projects[name]
+            if is_awaited(project.document):
+                raise NotFound(f"AppProject/{name} does not exist", object=f"AppProject/{name}")
+        except NotFound:
+            id = await projects.ensure_awaited(self._tx, self._actor, name) if early else None
+            if id is None:
+                raise
+            return None, id
+        id = await projects.project_id(self._tx, EVERYTHING, name)
+        project = replace(project, spec=await projects.rules_of(self._tx, name))
+        self._projects[name] = project, id
+        return project, id
 
-    async def _cluster(self, wanted: Destination, project: Project) -> Cluster:
-        place = project.name, replace(wanted, namespace="")
+    async def _cluster(
+        self, wanted: Destination, name: str, project: Project | None, *, early: bool
+    ) -> Cluster | None:
+        """The cluster; None where it may come later."""
+        place = name, replace(wanted, namespace="")
         if place not in self._clusters:
-            self._clusters[place] = await self._destination(wanted, project)
+            try:
+                self._clusters[place] = await self._destination(wanted, project)
+            except NotFound:
+                if not early:
+                    raise
+                return None
         return self._clusters[place]
 
-    async def _destination(self, wanted: Destination, project: Project) -> Cluster:
+    async def _destination(self, wanted: Destination, project: Project | None) -> Cluster:
         """What the caller may see, or the project may deploy to: whoever puts applications
         in a project need not be allowed to look at clusters."""
         try:
             return await _destination(self._tx, self._scope, wanted)
         except NotFound:
+            if project is None:
+                raise
             shared = Scope(projects=frozenset({project.name}))
             found = await _known(self._tx, shared, wanted)
             if found is None or not _may_reach(project, found, wanted):
@@ -281,27 +318,41 @@ def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
     ).allowed
 
 
+def _missing(
+    document: ApplicationDocument, project: Project | None, cluster: Cluster | None
+) -> tuple[str, ...]:
+    """What the document names and what is not there yet."""
+    wanted = document.spec.destination
+    found = []
+    if project is None:
+        found.append(f"AppProject/{document.spec.project} does not exist yet")
+    if cluster is None:
+        found.append(f"cluster {wanted.name or wanted.server} is not registered yet")
+    return tuple(found)
+
+
 def _check_project(
-    document: ApplicationDocument, project: Project, cluster: Cluster, home: str | None
+    document: ApplicationDocument, project: Project, cluster: Cluster | None, home: str | None
 ) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
-    decisions.append(
-        may_deploy_to(
-            project.spec,
-            server=cluster.server,
-            cluster_name=cluster.name,
-            namespace=document.spec.destination.namespace,
+    if cluster is not None:  # else each object is asked about once there is one
+        decisions.append(
+            may_deploy_to(
+                project.spec,
+                server=cluster.server,
+                cluster_name=cluster.name,
+                namespace=document.spec.destination.namespace,
+            )
         )
-    )
-    decisions.append(
-        may_use_cluster(
-            project.spec,
-            project_name=project.name,
-            cluster_name=cluster.name,
-            cluster_project=cluster.project,
+        decisions.append(
+            may_use_cluster(
+                project.spec,
+                project_name=project.name,
+                cluster_name=cluster.name,
+                cluster_project=cluster.project,
+            )
         )
-    )
     if home is not None:
         namespace = (document.document.get("metadata") or {}).get("namespace", "")
         decisions.append(may_come_from(project.spec, namespace, home=home))
@@ -320,14 +371,17 @@ async def _repository(tx: Tx, source: Source) -> RepositoryId:
     return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
 
 
-async def _refuse_to_orphan(tx: Tx, held: ApplicationRef, cluster: Cluster) -> None:
-    if held.cluster_id in (None, cluster.id):
+async def _refuse_to_orphan(
+    tx: Tx, held: ApplicationRef, wanted: Destination, cluster: Cluster | None
+) -> None:
+    if held.cluster_id is None or (cluster is not None and held.cluster_id == cluster.id):
         return
     rows = await work.resources_of(tx, [held.id])
     left = [row for row in rows[held.id] if row.live.in_inventory]
     if left:
+        there = wanted.name or wanted.server
         raise Refused(
-            f"Application/{held.name}: moving it to cluster {cluster.name} would leave"
+            f"Application/{held.name}: moving it to cluster {there} would leave"
             f" {len(left)} objects behind where they are",
             hint="Delete the application with its objects first, then create it for the other"
             " cluster.",

@@ -82,7 +82,9 @@ async def gather(
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
-    async with runtime.db.reading() as tx:
+    # one moment for an operation and what it did; else a question of its own, without BEGIN
+    moment = runtime.db.reading if running else runtime.db.asking
+    async with moment() as tx:
         resources = await work.resources_of(tx, [app.id for app in apps])
         operations = await syncs.operations_by_id(tx, running)
         policy = policy_for(runtime, cluster)
@@ -98,7 +100,8 @@ async def _with_ignored(runtime: Runtime, view: View) -> View:
     if not rules or view.prepared is None:
         return view
     wanted = (object.manifest for object in view.prepared.objects)
-    return replace(view, ignored=await ignored_in(runtime.jq, rules, wanted))
+    ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
+    return replace(view, ignored=ignored)
 
 
 def _view(

@@ -8,7 +8,7 @@ from typing import Protocol
 from fleet.cluster import Gate
 from fleet.errors import Forbidden
 from fleet.model.clusters import ApiKind, Cluster, Discovery
-from fleet.model.objects import ObjectRef
+from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.allowing import gate_of
@@ -61,6 +61,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         namespace_annotations=dict(policy.namespace_annotations),
         ignored=rules_for(place.runtime, view.spec),
         policy=view.policy,
+        annotations=annotations_of(view.app.document),
         sync_options=_sync_options(view),
         awaits_end=view.app.deleting is not None,
     )

@@ -17,7 +17,7 @@ from fleet.plan.auto import (
     SyncDecision,
     decide_sync,
 )
-from fleet.plan.compare_options import ignores_extraneous
+from fleet.plan.compare_options import ignores_extraneous, includes_mutations
 from fleet.plan.desired import DesiredObject, Prepared, Problem, kinds_brought, prepare
 from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import (
@@ -66,6 +66,7 @@ __all__ = [
     "heal_delay",
     "hook_policies",
     "ignores_extraneous",
+    "includes_mutations",
     "is_deleted_after",
     "is_deleted_before",
     "is_marked_as_hook",

@@ -14,6 +14,7 @@ from fleet.policy.destinations import Impersonation, acts_as, may_come_from, may
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.inheritance import effective_document
 from fleet.policy.projects import (
+    integrity_policy,
     may_create_namespace,
     may_deploy_to,
     may_manage,
@@ -56,6 +57,7 @@ __all__ = [
     "doubts",
     "effective_document",
     "hold_on",
+    "integrity_policy",
     "is_glob",
     "is_open",
     "is_role",

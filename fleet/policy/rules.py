@@ -37,6 +37,7 @@ RESOURCES = frozenset(
         "projects",
         "repositories",
         "secrets",
+        "settings",
         "sql",
         "write-repositories",
     }

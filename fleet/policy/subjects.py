@@ -57,6 +57,7 @@ OBJECT_KINDS = frozenset(
         "repocreds",
         "repositories",
         "secrets",
+        "settings",
         "sql",
     }
 )

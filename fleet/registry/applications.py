@@ -257,6 +257,14 @@ async def replace_document(
     return True
 
 
+async def note_missing(tx: Tx, name: str, missing: Sequence[str]) -> None:
+    """Have an application that no pass looks at say what it waits for."""
+    conditions = [{"type": "InvalidSpecError", "message": message} for message in missing]
+    await tx.execute(
+        update(APPLICATIONS).where(APPLICATIONS.c.name == name).values(conditions=conditions)
+    )
+
+
 def _ignored(document: Manifest) -> Any:
     return (document.get("spec") or {}).get("ignoreDifferences") or []
 

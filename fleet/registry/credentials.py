@@ -16,7 +16,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.exc import IntegrityError
 
-from fleet.errors import AlreadyExists
+from fleet.errors import AlreadyExists, SealBroken
 from fleet.model.repositories import (
     RepoCredential,
     RepositoryAuth,
@@ -227,6 +227,28 @@ async def add_credential(
 
 def template_place(id: object, canonical_url: str) -> Place:
     return Place("repo_credentials", str(id), "sealed", canonical_url)
+
+
+async def same_credential(
+    tx: Tx,
+    ring: KeyRing,
+    *,
+    url: str,
+    canonical_url: str,
+    type: RepositoryType,
+    auth: RepositoryAuth,
+    options: RepositoryOptions,
+) -> RepoCredential | None:
+    """The template for a URL, if it is exactly this one."""
+    query = select(CREDENTIALS).where(CREDENTIALS.c.canonical_url == canonical_url)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None or (row.url, row.type) != (url, str(type)):
+        return None
+    try:
+        found = open_credentials(ring, template_place(row.id, canonical_url), row)
+    except SealBroken:
+        return None  # what cannot be opened is what has to be replaced
+    return _credential_of(row) if (found.auth, found.options) == (auth, options) else None
 
 
 def _seen(scope: Scope) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -53,6 +54,7 @@ class Pending:
     api_versions: tuple[str, ...]
     sources: tuple[FollowedSource, ...]
     plugins: str  # stands for all that are registered; "" when there are none
+    signing_keys: str  # likewise
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -80,7 +82,9 @@ _SELECT = """
           and r.target_revision = s.target_revision
         where s.application_id = a.id) as sources,
       (select coalesce(md5(string_agg(g.name || ' ' || g.document::text, ' ' order by g.name)), '')
-        from plugins g) as plugins
+        from plugins g) as plugins,
+      (select coalesce(md5(string_agg(k.id, ' ' order by k.id)), '') from signing_keys k)
+        as signing_keys
     from applications a join projects p on p.id = a.project_id
       left join clusters c on c.id = a.cluster_id
 """
@@ -138,6 +142,7 @@ def _pending_of(row: Any) -> Pending:
         api_versions=tuple(row["api_versions"]),
         sources=tuple(_source_of(source) for source in row["sources"] or ()),
         plugins=row["plugins"],
+        signing_keys=row["signing_keys"],
     )
 
 
@@ -299,16 +304,19 @@ async def check_facts(tx: Tx, cluster: ClusterId) -> tuple[RepositoryId, ...]:
     return tuple(RepositoryId(row[0]) for row in rows)
 
 
-async def check_plugins(tx: Tx) -> tuple[RepositoryId, ...]:
-    """A plugin came, went or changed: have every application evaluated again.
+async def check_all(tx: Tx, project: UUID | None = None) -> tuple[RepositoryId, ...]:
+    """Plugins, signing keys or what a project demands of signatures changed: have every
+    application (of the project) evaluated again.
 
-    Returns the repositories to poll. Only renders that plugins could enter are made anew.
+    Returns the repositories to poll. Only what the change concerns is rendered anew.
     """
     await tx.execute(
         text(
             "update applications set refresh = 'facts'"
             " where refresh = '' and rendered_generation > 0"
-        )
+            " and (cast(:project as uuid) is null or project_id = :project)"
+        ),
+        {"project": project},
     )
     rows = await tx.execute(
         text(

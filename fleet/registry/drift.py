@@ -28,6 +28,7 @@ from fleet.registry.selection import (
 )
 from fleet.registry.statements import text
 from fleet.registry.tables import TABLES
+from fleet.registry.together import Writes
 
 DRIFT = TABLES["drift_events"]
 APPLICATIONS = TABLES["applications"]
@@ -82,7 +83,7 @@ _CLOSE = """
 """
 
 
-async def open_drift(tx: Tx, drifted: Sequence[Drifted], now: datetime) -> None:
+async def open_drift(tx: Writes, drifted: Sequence[Drifted], now: datetime) -> None:
     """Note what differs: opens an event, or brings the open one up to date if the fields or
     their writer changed. What is open and the same is not written."""
     rows = {
@@ -107,7 +108,7 @@ async def touch(tx: Tx, objects: Sequence[DriftKey], now: datetime) -> None:
         await tx.execute(text(_TOUCH), {**_arrays(objects), "now": now})
 
 
-async def close(tx: Tx, objects: Sequence[DriftKey], healed_by: str, now: datetime) -> None:
+async def close(tx: Writes, objects: Sequence[DriftKey], healed_by: str, now: datetime) -> None:
     """The difference is gone; objects without an open event are left alone."""
     if objects:
         values = {**_arrays(objects), "healed_by": healed_by, "now": now}

@@ -11,7 +11,7 @@ from fleet.model.scope import Actor
 from fleet.registry import queue
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
-from fleet.registry.desired import check_plugins
+from fleet.registry.desired import check_all
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     after_parts,
@@ -62,7 +62,7 @@ async def remove_plugin(tx: Tx, actor: Actor, name: str) -> None:
 
 
 async def _evaluate_again(tx: Tx) -> None:
-    await queue.wake(tx, "poll", map(str, await check_plugins(tx)))
+    await queue.wake(tx, "poll", map(str, await check_all(tx)))
 
 
 async def get_plugin(tx: Tx, name: str) -> Manifest:

@@ -17,11 +17,19 @@ from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.ids import ClusterId, ProjectId
 from fleet.model.objects import Manifest
 from fleet.model.project_spec import parse_project
-from fleet.model.projects import DEFAULT_PROJECT, DEFAULT_PROJECT_SPEC, Project, ProjectSpec
-from fleet.model.scope import FLEET, Actor, Scope
+from fleet.model.projects import (
+    DEFAULT_PROJECT,
+    DEFAULT_PROJECT_SPEC,
+    Project,
+    ProjectSpec,
+    awaited_project,
+    is_awaited,
+)
+from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
 from fleet.registry import queue
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.desired import check_all
 from fleet.registry.project_roles import revoke_lost
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
@@ -32,6 +40,7 @@ from fleet.registry.selection import (
     project_in_scope,
 )
 from fleet.registry.standings import mark_dirty
+from fleet.registry.statements import text
 from fleet.registry.tables import TABLES
 
 PROJECTS = TABLES["projects"]
@@ -80,10 +89,14 @@ async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
             changed_at=func.clock_timestamp(),
         )
     )
+    if is_awaited(row.document):
+        await _render_again(tx, row.id)
     clusters: frozenset[ClusterId] = frozenset()
     if _windows(row.document) != _windows(project.document):
         clusters = await _mark_applications(tx, row.id)
     await revoke_lost(tx, actor, row.id, [role.name for role in project.spec.roles])
+    if _integrity(row.document) != _integrity(project.document):
+        await queue.wake(tx, "poll", map(str, await check_all(tx, row.id)))
     await record_change(
         tx,
         actor,
@@ -97,8 +110,43 @@ async def upsert_project(tx: Tx, actor: Actor, project: Project) -> bool:
     return True
 
 
+async def _render_again(tx: Tx, project: UUID) -> None:
+    """The applications that waited for the project may be rendered by now."""
+    polled = await tx.execute(
+        text(
+            "with waiting as (update applications set refresh = 'hard' where project_id = :id"
+            "   returning id)"
+            " select distinct s.repository_id from application_sources s"
+            "   join waiting w on w.id = s.application_id"
+        ),
+        {"id": project},
+    )
+    await queue.wake(tx, "poll", [str(id) for id in polled.scalars()])
+
+
+async def ensure_awaited(tx: Tx, actor: Actor, name: str) -> ProjectId:
+    """The id of a project, which may not exist yet: then something stands for it that allows
+    nothing."""
+    made = await tx.execute(
+        insert(PROJECTS)
+        .values(name=name, document=awaited_project(name))
+        .on_conflict_do_nothing()
+        .returning(PROJECTS.c.id)
+    )
+    id = made.scalar_one_or_none()
+    if id is None:
+        return await project_id(tx, EVERYTHING, name)
+    await record_change(tx, actor, "await", "AppProject", name, after=awaited_project(name))
+    return ProjectId(id)
+
+
 def _windows(document: Manifest) -> Any:
     return (document.get("spec") or {}).get("syncWindows") or []
+
+
+def _integrity(document: Manifest) -> Any:
+    spec = document.get("spec") or {}
+    return spec.get("sourceIntegrity"), spec.get("signatureKeys")
 
 
 async def _mark_applications(tx: Tx, project: UUID) -> frozenset[ClusterId]:

@@ -15,6 +15,7 @@ from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications, lock_cluster
 from fleet.registry.statements import text
+from fleet.registry.together import Writes
 
 #: What ``seen_version`` says of an object that a watch or a LIST found deleted.
 GONE = "gone"
@@ -126,7 +127,7 @@ async def mark_unlisted(tx: Tx, cluster: ClusterId, kind: GroupKind, why: str) -
     await _mark_drifted(tx, frozenset(ApplicationId(row[0]) for row in marked))
 
 
-async def clear_seen(tx: Tx, looked: Sequence[tuple[ApplicationId, ObjectRef, str]]) -> None:
+async def clear_seen(tx: Writes, looked: Sequence[tuple[ApplicationId, ObjectRef, str]]) -> None:
     """Objects were looked into because of what was seen; what was seen later stays.
 
     Args:

@@ -37,6 +37,7 @@ from fleet.registry.operation_json import (
     plan_to_json,
 )
 from fleet.registry.statements import text
+from fleet.registry.together import Answer, Together, Writes
 
 
 def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:
@@ -163,13 +164,13 @@ class Begin:
 
 
 async def begin_operations(
-    tx: Tx, cluster: ClusterId, operations: Sequence[Begin]
-) -> frozenset[OperationId]:
+    said: Together, cluster: ClusterId, operations: Sequence[Begin]
+) -> Answer:
     """Insert operations, each only if none runs for its application and none ran since it
-    was decided; returns those that were begun."""
+    was decided; answers with the ids of those that were begun."""
     if not operations:
-        return frozenset()
-    rows = await tx.execute(
+        return Answer()
+    return await said.execute(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
@@ -178,7 +179,7 @@ async def begin_operations(
             " operation_created_at = w.created_at, attempted_key = w.key,"
             " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
             " from wanted w"
-            " where a.id = w.application_id and a.operation_id is null"
+            " where a.id = w.application_id and a.id = any(:ids) and a.operation_id is null"
             "   and a.attempted_at is not distinct from w.after returning w.id)"
             " insert into operations (id, created_at, application_id, cluster_id, application,"
             " project, cluster, namespace, kind, trigger, initiated_by, revision,"
@@ -197,12 +198,12 @@ async def begin_operations(
                 ]
             ).decode(),
             "cluster": cluster,
+            "ids": [one.operation.application_id for one in operations],
         },
     )
-    return frozenset(OperationId(row[0]) for row in rows)
 
 
-async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
+async def put_operations(tx: Writes, operations: Sequence[Operation]) -> None:
     """Write what a pass changed of operations: plan, phase, counts, times."""
     if not operations:
         return
@@ -222,12 +223,20 @@ async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
             " failed = r.failed from jsonb_to_recordset(cast(:rows as jsonb)) as r("
             + _OPERATION_RECORD
             + ") where o.id = r.id and o.created_at = r.created_at and o.finished_at is null"
+            # said twice, so that they are looked up, in their months alone
+            " and o.id = any(:ids) and o.created_at = any(:dates)"
         ),
-        {"rows": orjson.dumps([_operation_row(op) for op in operations]).decode()},
+        {
+            "rows": orjson.dumps([_operation_row(op) for op in operations]).decode(),
+            "ids": [operation.id for operation in operations],
+            "dates": [operation.created_at for operation in operations],
+        },
     )
 
 
-async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Outcome]]]) -> None:
+async def put_results(
+    tx: Writes, operations: Sequence[tuple[Operation, Sequence[Outcome]]]
+) -> None:
     """Record outcomes, one row an object and operation; a later one replaces an earlier. Those
     of hooks are kept with the operation.
 
@@ -271,7 +280,7 @@ async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Out
     )
 
 
-async def forget_results(tx: Tx, operation: Operation) -> None:
+async def forget_results(tx: Writes, operation: Operation) -> None:
     """Drop what became of the tasks of the plan in an earlier try: they are open again."""
     if operation.plan is None:
         return
@@ -303,7 +312,7 @@ class Deployed:
     healthy: bool
 
 
-async def record_deployments(tx: Tx, deployed: Sequence[Deployed]) -> None:
+async def record_deployments(tx: Writes, deployed: Sequence[Deployed]) -> None:
     """Close what ran until now and open what runs from now on.
 
     A sync that changed neither manifests nor revision opens nothing new.
@@ -337,10 +346,12 @@ async def record_deployments(tx: Tx, deployed: Sequence[Deployed]) -> None:
             " healthy_at timestamptz)),"
             " fresh as (select n.* from new n where not exists (select from deployments d"
             "   where d.application_id = n.application_id and d.deployed_until is null"
+            "   and d.application_id = any(:ids)"
             "   and d.manifests_sha256 = n.manifests_sha256 and d.revision = n.revision"
             "   and d.cluster = n.cluster and d.namespace = n.namespace)),"
             " closed as (update deployments d set deployed_until = f.deployed_from from fresh f"
-            "   where d.application_id = f.application_id and d.deployed_until is null)"
+            "   where d.application_id = f.application_id and d.deployed_until is null"
+            "   and d.application_id = any(:ids))"
             " insert into deployments (application_id, number, operation_id, application,"
             "  project, cluster, namespace, revision, sources, manifests_sha256, initiated_by,"
             "  started_at, deployed_from, healthy_at)"
@@ -350,11 +361,14 @@ async def record_deployments(tx: Tx, deployed: Sequence[Deployed]) -> None:
             "  f.initiated_by, f.started_at, f.deployed_from, f.healthy_at from fresh f"
             " on conflict (operation_id) do nothing"
         ),
-        {"rows": orjson.dumps(rows).decode()},
+        {
+            "rows": orjson.dumps(rows).decode(),
+            "ids": [entry.operation.application_id for entry in deployed],
+        },
     )
 
 
-async def record_healthy(tx: Tx, applications: Sequence[ApplicationId], now: datetime) -> None:
+async def record_healthy(tx: Writes, applications: Sequence[ApplicationId], now: datetime) -> None:
     """Note the first moment at which the running deployment of each was Healthy."""
     if applications:
         await tx.execute(
@@ -377,7 +391,7 @@ async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -
     )
 
 
-async def release_operations(tx: Tx, operations: Sequence[OperationId]) -> None:
+async def release_operations(tx: Writes, operations: Sequence[OperationId]) -> None:
     """Applications whose running operation was ended by Fleet may begin another."""
     if operations:
         await tx.execute(

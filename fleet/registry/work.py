@@ -22,6 +22,7 @@ from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.sightings import UNLISTED
 from fleet.registry.statements import text
+from fleet.registry.together import Together, Writes, together
 
 
 async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
@@ -30,12 +31,17 @@ async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
     Raises:
         LeaseLost: a pass with a higher epoch has written since.
     """
-    done = await tx.execute(
+    async with together(tx) as said:
+        fence_all(said, cluster, epoch)
+
+
+def fence_all(said: Together, cluster: ClusterId, epoch: int) -> None:
+    """``fence`` for what is said together, as the first of it."""
+    said.demand(
         text("update clusters set pass_epoch = :epoch where id = :id and pass_epoch <= :epoch"),
         {"epoch": epoch, "id": cluster},
+        LeaseLost("a newer pass over this cluster has begun; this one stops"),
     )
-    if done.rowcount == 0:
-        raise LeaseLost("a newer pass over this cluster has begun; this one stops")
 
 
 async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
@@ -72,7 +78,7 @@ def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
     return tuple(found)
 
 
-async def note_kinds(tx: Tx, cluster: ClusterId) -> None:
+async def note_kinds(tx: Writes, cluster: ClusterId) -> None:
     """Write down which kinds are managed, if that changed; inventories say which."""
     await tx.execute(
         text(
@@ -310,7 +316,7 @@ _UPSERT_RESOURCES = _resource_upsert()
 
 
 async def put_resources(
-    tx: Tx, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
+    tx: Writes, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
 ) -> None:
     """Insert or replace rows; what a watch has seen meanwhile (``seen_version``) stays."""
     if not entries:
@@ -350,7 +356,7 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
     }
 
 
-async def remove_resources(tx: Tx, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
+async def remove_resources(tx: Writes, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
     """Forget objects: pruned, or no longer wanted and never there."""
     if not entries:
         return

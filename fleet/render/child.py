@@ -25,6 +25,7 @@ from fleet.render.boundary import TreeFiles
 from fleet.render.detection import detect
 from fleet.render.job import Job, NotAlone, Programs
 from fleet.render.overrides import apply_overrides
+from fleet.render.post_render import post_render
 from fleet.render.variables import Variables
 from fleet.render.wire import error_to_json, from_json, to_json
 
@@ -162,6 +163,9 @@ def _render(job: Job) -> dict[str, Any]:
     elif tool == "Helm":
         _require(job.programs.helm, "helm")
         helm.render(job)
+        if source.kustomize is not None:
+            _require(job.programs.kubectl, "kubectl")
+            post_render(job, source.kustomize)
     elif tool == "Kustomize":
         _require(job.programs.kubectl, "kubectl")
         kustomize.render(job)

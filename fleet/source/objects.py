@@ -52,3 +52,19 @@ def parse_blob(output: bytes) -> bytes | None:
     if len(fields) != 3 or fields[1] != b"blob":
         return None
     return rest[: int(fields[2])]
+
+
+def parse_objects(output: bytes, kind: str) -> list[bytes]:
+    """The contents out of the answer of ``cat-file --batch`` to several questions, as far as
+    they are objects of that kind."""
+    found = []
+    at = 0
+    while at < len(output):
+        header, _, _ = output[at : at + 200].partition(b"\n")
+        fields = header.split()
+        if len(fields) != 3 or fields[1] != kind.encode():
+            break
+        begin = at + len(header) + 1
+        at = begin + int(fields[2]) + 1
+        found.append(output[begin : at - 1])
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from tests.acceptance.fleet_process import Machine, machine
 from tests.cluster.kube import TestCluster
 from tests.conftest import require
 from tests.integration.operations.harness import as_file, config_map
+from tests.servers import signing
 from tests.servers.git_http import GitHttpServer
+from tests.servers.signing import SshKey
 from tests.tools import tools_home
 
 
@@ -117,3 +120,54 @@ def test_a_team_brings_its_plugin(
     assert (refused.code, "Fleet's own machines" in refused.err) == (2, True), refused
     ok("plugin", "rm", "stage-v1", "-y")
     assert ok("plugin", "list").out == ""
+
+
+PROJECT = """
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: signed}
+spec:
+  sourceRepos: ["*"]
+  destinations: [{name: eu-1, namespace: "*"}]
+  clusterResourceWhitelist: [{group: "", kind: Namespace}]
+  sourceIntegrity:
+    git:
+      policies:
+      - repos: ["*"]
+        gpg: {mode: strict, keys: [%s]}
+"""
+
+
+def test_a_project_deploys_what_is_signed(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    key, repository = SshKey(tmp_path), git_http.repository("shop")
+    signing.commit(repository, {"web/a.yaml": as_file((config_map("a", x="1"),))}, key)
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+
+    assert "no public key" in fleet("gpg", "add", stdin="nonsense").err
+    ok("gpg", "add", stdin=key.public)
+    assert ok("gpg", "list").out.splitlines()[1].split()[:2] == [key.id, "ssh-ed25519"]
+    assert key.public.split()[1] in ok("gpg", "get", key.id).out
+    ok("apply", "-f", "-", stdin=PROJECT % key.id)
+    ok("app", "create", "web", "--project", "signed", "--repo", repository.url, "--path", "web",
+       "--revision", "main", "--dest-name", "eu-1", "--dest-namespace", namespace,
+       "--sync-policy", "automated", "--sync-option", "CreateNamespace=true")  # fmt: skip
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "1"}
+
+    signing.commit(repository, {"web/a.yaml": as_file((config_map("a", x="2"),))}, None)
+    ok("app", "refresh", "web")
+    assert "is not signed" in ok("app", "get", "web").out
+    seal = "reviewed\n\nArgocd-gpg-seal: that one was ours"
+    signing.commit(repository, {"web/b.yaml": as_file((config_map("b"),))}, key, seal)
+    ok("app", "refresh", "web")
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "2"}
+    ok("gpg", "rm", key.id, "-y")
+    assert ok("gpg", "list").out == ""

@@ -42,8 +42,11 @@ ORPHANED = Query(description="Objects in its namespace that belong to no applica
 
 
 class CreateBody(Body):
+    """``validate`` false: what it names, a project and a cluster, may come later."""
+
     document: Document
     upsert: bool = False
+    checked: Annotated[bool, Field(alias="validate")] = True
 
 
 class ReplaceBody(Body):
@@ -132,7 +135,12 @@ async def post_application(
     for action in ("create", "update") if may_exist else ("create",):
         await caller.require(action, "applications", document.name, document.spec.project)
     put = await putting.put_application(
-        caller.runtime, caller.actor, caller.scope, document, upsert=may_exist
+        caller.runtime,
+        caller.actor,
+        caller.scope,
+        document,
+        upsert=may_exist,
+        early=not body.checked,
     )
     return await _put(caller, put)
 

@@ -41,11 +41,26 @@ from fleet.errors import UsageError
 @click.argument("name", required=False, default="")
 @click.option("-f", "--file", metavar="FILE", help="Application to start from; - is stdin.")
 @click.option("--upsert", is_flag=True, help="Replace it if it exists.")
+@click.option(
+    "--validate",
+    type=bool,
+    default=True,
+    show_default=True,
+    metavar="BOOL",
+    help="Refuse it where its project or cluster does not exist; else it waits for them.",
+)
 @spec_options
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def create(
-    invocation: Invocation, /, name: str, file: str | None, upsert: bool, output: str, **flags: Any
+    invocation: Invocation,
+    /,
+    name: str,
+    file: str | None,
+    upsert: bool,
+    validate: bool,
+    output: str,
+    **flags: Any,
 ) -> None:
     """Create an application, from flags, from a file, or from both (flags win)."""
     from fleet.model.new_application import new_application
@@ -56,7 +71,8 @@ def create(
         raise UsageError("the application needs a NAME")
     document = with_flags(base or new_application(named, repo_url=""), flags)
     document["metadata"]["name"] = named
-    answer = invocation.api.post("applications", body={"document": document, "upsert": upsert})
+    body = {"document": document, "upsert": upsert, "validate": validate}
+    answer = invocation.api.post("applications", body=body)
     tell_warnings(answer.get("warnings"))
     show_done(answer["application"], "application", named, answer["action"], output)
 

@@ -105,7 +105,7 @@ class Applications:
     async def put(self, tx: Tx, parent: Parent, document: Manifest) -> tuple[UUID, Sequence[UUID]]:
         desk = Desk(tx, _writer(parent), EVERYTHING)
         parsed = parse_application(document)
-        await desk.put(parsed, upsert=True)
+        await desk.put(parsed, upsert=True, early=True)
         app = await applications.find_application(tx, EVERYTHING, parsed.name)
         return app.id, tuple(desk.touched)
 

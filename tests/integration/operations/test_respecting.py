@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet.diff import respecting
+from fleet.diff import normalize, respecting, without_mutations
 from fleet.model.applications import IgnoreDifference
 from fleet.model.objects import FIELD_MANAGER
 from tests.cluster.kube import TestCluster
@@ -100,6 +100,29 @@ def test_an_apply_changes_what_counts_and_nothing_else(
         for name in set("abcd") - ignored:
             # what Git no longer says goes, unless another holds it
             assert now.get(name) == after.get(name, other.get(name)), name
+    a_cluster.request("DELETE", path)
+
+
+@given(before=DATA, other=DATA, after=DATA)
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_without_webhooks_a_prediction_is_what_fleet_changes(
+    a_cluster: TestCluster,
+    before: Mapping[str, str],
+    other: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
+    """What is left of a dry run is all of it, where nobody else has a hand in it."""
+    path = f"/apis/apps/v1/namespaces/default/deployments/p-{secrets.token_hex(6)}"
+    _apply(a_cluster, path, FIELD_MANAGER, before)
+    _apply(a_cluster, path, "other", other)
+    live = a_cluster.request("GET", path)
+    query = f"{path}?fieldManager={FIELD_MANAGER}&force=true&dryRun=All"
+    predicted = a_cluster.request("PATCH", query, _deployment(path, after))
+    assert normalize(without_mutations(live, predicted)) == normalize(predicted)
     a_cluster.request("DELETE", path)
 
 

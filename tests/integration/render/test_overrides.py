@@ -76,7 +76,7 @@ async def test_the_file_of_one_is_not_for_the_others(kitchen: Kitchen) -> None:
     [
         ("- a\n", "no mapping"),
         ("helm: {parameters: 3}", "helm.parameters: must be a list"),
-        ("helm: {releaseName: a}\nkustomize: {namePrefix: b}", "use one tool"),
+        ("helm: {releaseName: a}\ndirectory: {recurse: true}", "use one tool"),
         ("a: &a [*a]", "app/.argocd-source.yaml"),
         ("helm: {valueFiles: [../../etc/passwd]}", "leads out of the repository"),
         ("helm: {valueFiles: [/../../etc/passwd]}", "leads out of the repository"),

@@ -16,6 +16,7 @@ from fleet.diff import (
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
+    without_husks,
 )
 from fleet.model.applications import IgnoreDifference
 from fleet.model.objects import ObjectRef
@@ -247,3 +248,23 @@ def test_depth_does_not_matter() -> None:
     rules = [rule(managed_fields_managers=("m",))]
     remove_ignored({"spec": deep(5000)}, rules, managed_fields=[entry])
     remove_ignored_fields({"f:spec": fields}, rules, REF, managed_fields=[entry])
+
+
+WHOLE: dict[str, Any] = {"f:spec": {".": {}, "f:a": {}, "f:b": {"f:c": {}}}, "f:x": {}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "counted", "left"),
+    [
+        ({"f:spec": {}, "f:x": {}}, {"f:x": {}}, {"f:x": {}}),
+        ({"f:spec": {".": {}}}, {}, {}),
+        ({"f:spec": {}}, {"f:spec": {"f:a": {}}}, {"f:spec": {}}),
+        ({"f:x": {}}, {}, {"f:x": {}}),  # it never had parts
+        ({"f:new": {}}, {}, {"f:new": {}}),
+        ({"f:spec": {"f:a": {}, "f:b": {}}}, {"f:spec": {"f:a": {}}}, {"f:spec": {"f:a": {}}}),
+    ],
+)
+def test_a_node_that_lost_all_that_was_in_it_to_others(
+    fields: dict[str, Any], counted: dict[str, Any], left: dict[str, Any]
+) -> None:
+    assert without_husks(fields, WHOLE, counted) == left

@@ -74,13 +74,11 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
 def test_what_is_not_enforced_says_so() -> None:
     parsed = parse_project(
         project(
-            signatureKeys=[{"keyID": "1"}],
             roles=[{"name": "ci", "jwtTokens": [{"iat": 1}]}],
         )
     )
     assert [warning.split(":")[0] for warning in parsed.warnings] == [
         "spec.roles[0].jwtTokens",
-        "spec.signatureKeys",
     ]
 
 
