@@ -1,7 +1,6 @@
 """Reading an AppProject. Fields and rules: ``features.md`` §3.2.
 
-Signature keys are checked for their shape and kept. Where leaving something unread lets more
-happen than the author meant, a warning says so.
+The lines of roles are checked for their shape here, and read by ``policy``.
 """
 
 from __future__ import annotations
