@@ -82,6 +82,11 @@ class Settings:
     allowed_exec_commands: tuple[str, ...] = _setting(
         WELL_KNOWN_EXEC, "Credential plugins that a cluster's credentials may run."
     )
+    control_namespace: str = _setting(
+        "argocd",
+        "Applications that stand in this namespace may be in any project; in another, where"
+        " `sourceNamespaces` says so.",
+    )
     plugin_paths: tuple[str, ...] = _setting(
         (), "Folders that programs of config management plugins may come from; none by default."
     )

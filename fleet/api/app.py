@@ -10,6 +10,7 @@ from fleet import __version__
 from fleet.api.answers import JSON, error_answer
 from fleet.api.envelope import Envelope, LimitBody
 from fleet.api.routes import (
+    access,
     accounts,
     actions,
     applications,
@@ -23,6 +24,7 @@ from fleet.api.routes import (
     holding,
     operations,
     plugins,
+    project_roles,
     projects,
     repositories,
     resource_actions,
@@ -60,6 +62,7 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         gpgkeys,
         plugins,
         projects,
+        project_roles,
         applications,
         actions,
         resource_actions,
@@ -68,6 +71,7 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         by_hand,
         operations,
         accounts,
+        access,
         audit,
     ):
         api.include_router(noun.router)

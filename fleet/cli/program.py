@@ -41,6 +41,7 @@ SECTIONS = {
     },
     "Access and audit": {
         "account": Lazy("fleet.cli.account", "account", "Accounts and their API tokens."),
+        "admin": Lazy("fleet.cli.admin", "admin", "The RBAC policy: who may do what."),
         "audit": Lazy("fleet.cli.audit", "audit", "Who changed what; is the log intact?"),
         "secret": Lazy("fleet.cli.secret", "secret", "The keys that seal credentials."),
     },

@@ -16,6 +16,7 @@ from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function, output_option, watch_option, yes_option
 from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.proj_roles import role
 from fleet.cli.proj_syncs import cancel_sync, sync, syncs, when
 from fleet.cli.proj_windows import windows
 from fleet.cli.project_changes import put_changed
@@ -175,8 +176,11 @@ def list_(invocation: Invocation, name: str, watch: bool, output: str) -> None:
 def get(invocation: Invocation, name: str, output: str) -> None:
     """Show one project."""
     document = invocation.api.get("projects", name)
-    planned = [] if output in ("json", "yaml", "name") else _planned(invocation, name)
-    show_item(document, PROJECTS, output, lambda it: _page(it, planned))
+    if output in ("json", "yaml", "name"):
+        show_item(document, PROJECTS, output, lambda it: _page(it, [], []))
+        return
+    planned, givers = _planned(invocation, name), _globals(invocation, name)
+    show_item(document, PROJECTS, output, lambda it: _page(it, planned, givers))
 
 
 def _planned(invocation: Invocation, name: str) -> list[Item]:
@@ -185,12 +189,22 @@ def _planned(invocation: Invocation, name: str) -> list[Item]:
     return [it for it in found if it["state"] == "Planned"][::-1]
 
 
+def _globals(invocation: Invocation, name: str) -> list[str]:
+    """The projects that it inherits from."""
+    return [it["name"] for it in invocation.api.items("projects", name, "globalprojects")]
+
+
+def _service_account(entry: Item) -> str:
+    place = f"{entry.get('server', '')},{entry.get('namespace', '')}"
+    return f"{place}: {entry.get('defaultServiceAccount')}"
+
+
 def _window(entry: Item) -> str:
     zone = entry.get("timeZone") or "UTC"
     return f"{entry.get('kind')} {entry.get('schedule')} for {entry.get('duration')}, {zone}"
 
 
-def _page(it: Item, planned: list[Item]) -> str:
+def _page(it: Item, planned: list[Item], givers: list[str]) -> str:
     spec = _spec(it)
     kinds = [
         ("Allowed cluster kinds", CLUSTER_ALLOW, "none"),
@@ -211,6 +225,13 @@ def _page(it: Item, planned: list[Item]) -> str:
                 (title, "\n".join(map(_kind, spec.get(key) or ())) or none)
                 for title, key, none in kinds
             ),
+            ("Inherits from", "\n".join(givers)),
+            ("Roles", "\n".join(role["name"] for role in spec.get("roles") or ())),
+            (
+                "Service accounts",
+                "\n".join(map(_service_account, spec.get("destinationServiceAccounts") or ())),
+            ),
+            ("Source namespaces", "\n".join(spec.get("sourceNamespaces") or ())),
             ("Sync windows", "\n".join(map(_window, spec.get("syncWindows") or ()))),
             ("Planned syncs", "\n".join(f"{when(entry)} {entry['id']}" for entry in planned)),
         ]
@@ -404,5 +425,5 @@ _entry_verb(
 )
 
 
-for command in (windows, sync, syncs, cancel_sync):
+for command in (role, windows, sync, syncs, cancel_sync):
     proj.add_command(command)

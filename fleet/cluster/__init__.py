@@ -10,6 +10,7 @@ secret in a message.
 
 from __future__ import annotations
 
+from fleet.cluster.acting import acting_as
 from fleet.cluster.action_writes import make_new, merge
 from fleet.cluster.argocd import aws_token_arguments, connection_from_argocd
 from fleet.cluster.argocd_config import argocd_config
@@ -68,6 +69,7 @@ __all__ = [
     "Limits",
     "OverlaidClient",
     "OwnKinds",
+    "acting_as",
     "apply",
     "argocd_config",
     "aws_token_arguments",

@@ -202,6 +202,8 @@ class ClusterClient:
         headers = {"Accept": call.accept}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+        if call.as_user:
+            headers["Impersonate-User"] = call.as_user
         if identity.authorization is not None:
             headers["Authorization"] = identity.authorization.reveal()
         self.requests[call.verb, call.kind] += 1

@@ -1,4 +1,4 @@
-"""Writing: with ``action_writes``, ``patching`` and ``replacing`` the only functions that change anything on a cluster.
+"""Writing: with ``action_writes``, ``patching`` and ``replacing`` all that changes a cluster.
 
 Each takes a ``gate`` and calls it with exactly what is about to be sent, as late as can be:
 the one place where project, sync window and the epoch of the lease can say no. Nothing is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleet.model.access import ProjectRole
 from fleet.model.integrity import SignaturePolicy
 from fleet.model.objects import Manifest, annotations_of
 from fleet.model.orphans import OrphanRules
@@ -29,6 +30,16 @@ class KindRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceAccountRule:
+    """As whom syncs to some destinations are done. ``server`` and ``namespace`` are globs;
+    ``account`` is ``name`` or ``namespace:name``."""
+
+    server: str
+    namespace: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectSpec:
     """What the applications of a project may use.
 
@@ -48,6 +59,10 @@ class ProjectSpec:
     namespace_deny: tuple[KindRule, ...] = ()
     windows: tuple[SyncWindow, ...] = ()
     windows_fault: str = ""
+    roles: tuple[ProjectRole, ...] = ()
+    service_accounts: tuple[ServiceAccountRule, ...] = ()
+    source_namespaces: tuple[str, ...] = ()
+    only_own_clusters: bool = False  # permitOnlyProjectScopedClusters
     integrity: tuple[SignaturePolicy, ...] = ()  # the first that matches a repository counts
     orphans: OrphanRules | None = None
 

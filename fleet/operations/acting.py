@@ -131,7 +131,7 @@ async def list_actions(
         ExpressionFailed: a script that should tell does not.
     """
     app = await application_of(runtime, scope, name)
-    site = await site_of(runtime, scope, app)
+    site = await site_of(runtime, app)
     custom = await _customized(runtime)
     refs = [row.ref for row in _chosen(app, wanted) if _has_actions(custom, row.ref)]
     found = await asyncio.gather(*(_offered(site, custom, ref) for ref in refs))
@@ -206,7 +206,7 @@ async def run_action(
         ClusterError: the cluster did not do it.
     """
     app = await application_of(runtime, scope, name)
-    site = await site_of(runtime, scope, app)
+    site = await site_of(runtime, app)
     custom = await _customized(runtime)
     planned = await _all(refs, (_plan(site, custom, ref, action, parameters) for ref in refs))
     written = [entry.ref.key for entry in planned if isinstance(entry, _Planned) and entry.changes]

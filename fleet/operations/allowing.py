@@ -10,7 +10,7 @@ from fleet.model.decisions import Decision
 from fleet.model.objects import ObjectRef
 from fleet.model.projects import ProjectSpec
 from fleet.plan.planning import CREATE_NAMESPACE
-from fleet.policy import may_create_namespace, may_manage
+from fleet.policy import may_create_namespace, may_manage, may_use_cluster
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,19 @@ class ProjectGate:
         )
 
 
-def gate_of(project: ProjectSpec, cluster: Cluster) -> Callable[[ObjectRef, bool, str], Decision]:
+def gate_of(
+    project: ProjectSpec, cluster: Cluster, project_name: str
+) -> Callable[[ObjectRef, bool, str], Decision]:
     """The project's rules, narrowed to the namespaces that the cluster was given for."""
     ask = ProjectGate(project, cluster.server, cluster.name)
+    usable = may_use_cluster(
+        project,
+        project_name=project_name,
+        cluster_name=cluster.name,
+        cluster_project=cluster.project,
+    )
+    if not usable:
+        return lambda *_: usable
     if not cluster.namespaces:
         return ask
 

@@ -19,7 +19,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.projects import ProjectSpec
-from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.crashpoints import committing
 from fleet.operations.holding import OPEN_END, Terms, pin_application, stay_of
@@ -63,7 +63,7 @@ async def sync_application(
     async with committing(runtime.db, "request") as tx:
         app = await applications.find_application(tx, scope, name)
         await require_worker(tx, app.cluster_id)
-        project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
+        project = await projects.rules_of(tx, app.project)
         operation = await request_sync(tx, actor, app, project, options, runtime.now())
         await wake(tx, app)
     return operation
@@ -146,7 +146,7 @@ async def rollback_application(
         options = SyncOptions(
             prune=prune, dry_run=dry_run, manifests_sha256=stored, break_glass=break_glass
         )
-        project = (await projects.get_project(tx, EVERYTHING, app.project)).spec
+        project = await projects.rules_of(tx, app.project)
         check_request(app, project, options, now)
         operation = await history.create_operation(
             tx,

@@ -127,7 +127,7 @@ async def _for_each(
 ) -> tuple[str, ...]:
     app = await application_of(runtime, scope, name)
     rows = _matching(name, app.resources, chosen)
-    site = await site_of(runtime, scope, app)
+    site = await site_of(runtime, app)
 
     async def one(row: LiveResource) -> str:
         kind = kind_at(site, row.ref, row.version)

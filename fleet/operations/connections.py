@@ -16,6 +16,7 @@ from fleet.cluster import (
     Limits,
     OverlaidClient,
     OwnKinds,
+    acting_as,
     discover,
     open_client,
 )
@@ -48,6 +49,10 @@ class Link:
     def has_namespace(self, name: str) -> bool:
         """Whether it was there lately: asking again is not worth a request a pass."""
         return monotonic() - self.namespaces.get(name, float("-inf")) < NAMESPACE_SECONDS
+
+    def acting_as(self, user: str) -> Link:
+        """This link, with a client that writes in the name of ``user``; "" is this one."""
+        return replace(self, client=acting_as(self.client, user)) if user else self
 
     async def discovery(self, *, fresh: bool = False) -> Discovery:
         """What the cluster serves; ``fresh`` asks again.

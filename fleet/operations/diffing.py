@@ -50,6 +50,7 @@ from fleet.plan import (
     read_application_options,
     without_itself,
 )
+from fleet.policy import acts_as
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
 
@@ -103,7 +104,9 @@ class Site:
     def gate(self, kind: ApiKind, namespace: str, name: str, verb: str) -> None:
         """The project's rules, as a pass asks them."""
         ref = ObjectRef(kind.group, kind.kind, namespace, name)
-        decision = gate_of(self.project, self.cluster)(ref, kind.namespaced, verb)
+        decision = gate_of(self.project, self.cluster, self.app.summary.project)(
+            ref, kind.namespaced, verb
+        )
         if not decision:
             raise Forbidden(f"{ref}: {decision.reason}", object=str(ref))
 
@@ -132,7 +135,7 @@ async def diff_application(
         raise SpecInvalid("give a revision or manifests, not both", place=Place(field="revision"))
     app = await application_of(runtime, scope, name)
     wanted = await _wanted(runtime, app, revisions or {}, given)
-    site = await site_of(runtime, scope, app)
+    site = await site_of(runtime, app)
     prepared = prepare(
         wanted.items,
         application_id=app.summary.id,
@@ -212,7 +215,7 @@ async def _wanted(
     return Manifests(objects, app.revisions)
 
 
-async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
+async def site_of(runtime: Runtime, app: Application) -> Site:
     cluster_id = app.summary.cluster_id
     if cluster_id is None:
         raise Refused(
@@ -223,12 +226,13 @@ async def site_of(runtime: Runtime, scope: Scope, app: Application) -> Site:
     async with runtime.db.reading() as tx:
         # the application was visible, so what it is deployed to may be asked about it
         cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
-        project = await projects.get_project(tx, scope, app.summary.project)
+        project = await projects.rules_of(tx, app.summary.project)
     shared = await runtime.connections.link(cluster_id, cluster.name, connection)
     link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):
         discovery = await link.discovery()
-    return Site(runtime, app, cluster, project.spec, link, discovery)
+    acting = acts_as(project, server=cluster.server, namespace=app.summary.namespace)
+    return Site(runtime, app, cluster, project, link.acting_as(acting.user), discovery)
 
 
 def _pruned(app: Application, prepared: Prepared) -> list[LiveResource]:
@@ -341,7 +345,7 @@ async def live_manifests(runtime: Runtime, scope: Scope, name: str) -> Manifests
         ClusterError: an object could not be read: an incomplete answer is none.
     """
     app = await application_of(runtime, scope, name)
-    site = await site_of(runtime, scope, app)
+    site = await site_of(runtime, app)
     kinds = [(row.ref, kind_at(site, row.ref, row.version)) for row in app.resources]
     found = await asyncio.gather(
         *(

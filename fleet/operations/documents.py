@@ -6,14 +6,16 @@ A document that cannot be applied never stops the others; what it failed on is i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypedDict
 
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
+from fleet.model.access import parse_rbac_config
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
-from fleet.model.argo_settings import ArgoSettings
+from fleet.model.argo_settings import RBAC, SETTINGS, ArgoSettings
+from fleet.model.global_projects import parse_settings_config
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
 from fleet.model.plugins import KIND as PLUGIN
@@ -21,7 +23,9 @@ from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
+from fleet.operations.access import put_policy
 from fleet.operations.importing import import_settings
+from fleet.operations.inheriting import put_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
@@ -38,6 +42,12 @@ Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 _Other: TypeAlias = (
     Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret | ArgoSettings
 )
+
+
+class _How(TypedDict):
+    upsert: bool
+    dry_run: bool
+
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
@@ -198,8 +208,20 @@ class _Apply:
                 return await self._settings(document)
 
     async def _settings(self, found: ArgoSettings) -> Put:
-        await self._may("settings", found.name, "")
-        return await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
+        gives_rights = found.kind == "ConfigMap" and found.name in (RBAC, SETTINGS)
+        await self._may("policies" if gives_rights else "settings", found.name, "")
+        put = await self._in_force(found) if gives_rights else None
+        kept = await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
+        return kept if put is None else replace(put, warnings=(*found.warnings, *put.warnings))
+
+    async def _in_force(self, found: ArgoSettings) -> Put:
+        """What holds for whoever asks from now on: the policy, and global projects."""
+        how: _How = {"upsert": self.upsert, "dry_run": self.dry_run}
+        if found.name == RBAC:
+            policy = parse_rbac_config(found.document)
+            return await put_policy(self.runtime, self.actor, policy, **how)
+        settings = parse_settings_config(found.document)
+        return await put_settings(self.runtime, self.actor, settings, **how)
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):

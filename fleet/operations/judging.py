@@ -277,7 +277,7 @@ def plan_for(
         approved: somebody agreed to the deletions that wait for that.
     """
     rows = standing_rows(view)
-    gate = gate_of(view.project, cluster)
+    gate = gate_of(view.project, cluster, view.app.project)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(

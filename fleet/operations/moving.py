@@ -124,7 +124,7 @@ async def arrive(tx: Tx, actor: Actor, move: Move, now: datetime) -> tuple[str, 
 def _require_allowed(move: Move, left: Sequence[LiveResource]) -> None:
     if move.changes_cluster or move.project is None or move.cluster is None:
         return  # they are not the new project's to allow, or it is not there to say
-    gate = gate_of(move.project.spec, move.cluster)
+    gate = gate_of(move.project.spec, move.cluster, move.project.name)
     refused = [
         f"{row.ref}: {decision.reason}"
         for row in left

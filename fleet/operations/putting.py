@@ -12,12 +12,18 @@ from fleet.model.clusters import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster, is
 from fleet.model.ids import ApplicationId, ProjectId, RepositoryId
 from fleet.model.projects import Project, is_awaited
 from fleet.model.repositories import RepositoryType
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
 from fleet.operations.itself.telling import tell_of
 from fleet.operations.moving import Fate, Move, arrive, take_leave
 from fleet.operations.runtime import Runtime
-from fleet.policy import may_deploy_to, may_use_source
+from fleet.policy import (
+    is_seen,
+    may_come_from,
+    may_deploy_to,
+    may_use_cluster,
+    may_use_source,
+)
 from fleet.registry import applications, clusters, projects, queue, repositories
 from fleet.registry.applications import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
@@ -66,7 +72,7 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = Desk(tx, actor, scope, runtime.now())
+        desk = Desk(tx, actor, scope, runtime.now(), runtime.settings.control_namespace)
         async with rehearsed(tx, undo=dry_run):
             put = await desk.put(
                 document, upsert=upsert, generation=generation, early=early, fate=fate
@@ -101,7 +107,7 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = Desk(tx, actor, scope, runtime.now())
+                desk = Desk(tx, actor, scope, runtime.now(), runtime.settings.control_namespace)
                 found = [
                     await desk.try_to_put(one, upsert=upsert, undo=dry_run, early=early)
                     for one in chunk
@@ -117,15 +123,23 @@ async def put_applications(
 
 
 class Desk:
-    """Puts applications in one transaction, and asks for what they share once."""
+    """Puts applications in one transaction, and asks for what they share once.
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope, now: datetime) -> None:
+    Args:
+        home: the namespace from which any project takes applications; None: from all, as
+            what an application has in Git stands where that application may write.
+    """
+
+    def __init__(
+        self, tx: Tx, actor: Actor, scope: Scope, now: datetime, home: str | None = None
+    ) -> None:
         self._tx = tx
         self._now = now
         self._actor = actor
         self._scope = scope
+        self._home = home
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
-        self._clusters: dict[Destination, Cluster] = {}
+        self._clusters: dict[tuple[str, Destination], Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
         #: changed, and another application has them in Git
         self.children: list[ApplicationId] = []
@@ -159,15 +173,16 @@ class Desk:
         tx, actor, spec = self._tx, self._actor, document.spec
         steps: tuple[str, ...] = ()
         project, project_id = await self._project(spec.project, early=early)
-        cluster = await self._cluster(spec.destination, early=early)
+        cluster = await self._cluster(spec.destination, spec.project, project, early=early)
         missing = _missing(document, project, cluster)
         if project is not None:
-            _check_project(document, project, cluster)
+            _check_project(document, project, cluster, self._home)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
+            self._refuse_to_take(held, spec.project)
             move = Move(held, document, cluster, project)
             steps = await take_leave(tx, actor, move, fate, self._now)
             changed = await applications.replace_document(
@@ -199,39 +214,69 @@ class Desk:
             await applications.note_missing(tx, document.name, missing)
         return Put(document.name, action, (*document.warnings, *missing, *steps))
 
+    def _refuse_to_take(self, held: ApplicationRef, project: str) -> None:
+        """Out of a project only by who may change it there; into one is asked before."""
+        movable = self._scope.seen(MOVABLE)
+        if held.project != project and not is_seen(
+            movable, "applications", held.name, held.project
+        ):
+            about = f"Application/{held.name}"
+            raise Forbidden(
+                f"{about}: {self._actor.name} may not update applications of project"
+                f" {held.project}, in which it is",
+                object=about,
+            )
+
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
         await queue.wake(self._tx, "poll", [str(id) for id in self.touched])
 
     async def _project(self, name: str, *, early: bool) -> tuple[Project | None, ProjectId]:
-        """The project; None while it is awaited."""
+        """The project, with what it inherits; None while it is awaited. Whoever may put
+        applications in it need not see what else it says."""
         if name in self._projects:
             return self._projects[name]
         try:
-            project = await projects.get_project(self._tx, self._scope, name)
+            project = await projects.get_project(self._tx, EVERYTHING, name)
             if is_awaited(project.document):
                 raise NotFound(f"AppProject/{name} does not exist", object=f"AppProject/{name}")
         except NotFound:
             id = await projects.ensure_awaited(self._tx, self._actor, name) if early else None
-            # one that is there and may not be seen is none to wait for
-            if id is None or not is_awaited(await projects.document_of(self._tx, id)):
+            if id is None:
                 raise
             return None, id
-        id = await projects.project_id(self._tx, self._scope, name)
+        id = await projects.project_id(self._tx, EVERYTHING, name)
+        project = replace(project, spec=await projects.rules_of(self._tx, name))
         self._projects[name] = project, id
         return project, id
 
-    async def _cluster(self, wanted: Destination, *, early: bool) -> Cluster | None:
+    async def _cluster(
+        self, wanted: Destination, name: str, project: Project | None, *, early: bool
+    ) -> Cluster | None:
         """The cluster; None where it may come later."""
-        place = replace(wanted, namespace="")
+        place = name, replace(wanted, namespace="")
         if place not in self._clusters:
             try:
-                self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+                self._clusters[place] = await self._destination(wanted, project)
             except NotFound:
                 if not early:
                     raise
                 return None
         return self._clusters[place]
+
+    async def _destination(self, wanted: Destination, project: Project | None) -> Cluster:
+        """What the caller may see, or the project may deploy to: whoever puts applications
+        in a project need not be allowed to look at clusters."""
+        try:
+            return await _destination(self._tx, self._scope, wanted)
+        except NotFound:
+            if project is None:
+                raise
+            shared = Scope(projects=frozenset({project.name}))
+            found = await _known(self._tx, shared, wanted)
+            if found is None or not _may_reach(project, found, wanted):
+                raise
+            return found
 
     async def _repository(self, source: Source) -> RepositoryId:
         key = source.repo_url, bool(source.chart)
@@ -274,6 +319,21 @@ async def _itself(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
     return found or await clusters.ensure_itself(tx)
 
 
+async def _known(tx: Tx, scope: Scope, wanted: Destination) -> Cluster | None:
+    if wanted.name:
+        return await clusters.find_by_name(tx, scope, wanted.name)
+    return await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
+
+
+def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
+    return may_deploy_to(
+        project.spec,
+        server=cluster.server,
+        cluster_name=cluster.name,
+        namespace=wanted.namespace,
+    ).allowed
+
+
 def _missing(
     document: ApplicationDocument, project: Project | None, cluster: Cluster | None
 ) -> tuple[str, ...]:
@@ -288,7 +348,7 @@ def _missing(
 
 
 def _check_project(
-    document: ApplicationDocument, project: Project, cluster: Cluster | None
+    document: ApplicationDocument, project: Project, cluster: Cluster | None, home: str | None
 ) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
@@ -301,13 +361,20 @@ def _check_project(
                 namespace=document.spec.destination.namespace,
             )
         )
+        decisions.append(
+            may_use_cluster(
+                project.spec,
+                project_name=project.name,
+                cluster_name=cluster.name,
+                cluster_project=cluster.project,
+            )
+        )
+    if home is not None:
+        namespace = (document.document.get("metadata") or {}).get("namespace", "")
+        decisions.append(may_come_from(project.spec, namespace, home=home))
     for decision in decisions:
         if not decision:
             raise Forbidden(f"{about}: {decision.reason}", object=about)
-    if cluster and cluster.project and cluster.project != project.name:
-        raise Forbidden(
-            f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
-        )
 
 
 async def _repository(tx: Tx, source: Source) -> RepositoryId:

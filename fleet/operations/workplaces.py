@@ -21,6 +21,7 @@ from fleet.operations.ignoring import rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import View
 from fleet.operations.windowing import check_windows
+from fleet.policy import Impersonation, acts_as
 
 #: What Argo CD calls ``PrunePropagationPolicy``; its default.
 PROPAGATION = "foreground"
@@ -49,13 +50,14 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
             do not concern.
     """
     policy = view.spec.sync_policy
+    acting = acts_as(view.project, server=place.cluster.server, namespace=view.app.namespace)
     return Workplace(
         runtime=place.runtime,
         cluster_id=place.cluster.id,
-        link=place.link.on_behalf(view.app.id),
+        link=place.link.on_behalf(view.app.id).acting_as(acting.user),
         discovery=place.discovery,
         application_id=_tracked(view),
-        gate=_gate(place, view, carries_out),
+        gate=_gate(place, view, carries_out, acting),
         propagation=(view.app.deleting or {}).get("propagation") or _propagation(view),
         namespace_labels=dict(policy.namespace_labels),
         namespace_annotations=dict(policy.namespace_annotations),
@@ -76,10 +78,10 @@ def _tracked(view: View) -> ApplicationId:
     return ApplicationId(UUID(tracks)) if tracks else view.app.id
 
 
-def _gate(place: Place, view: View, operation: Operation | None) -> Gate:
+def _gate(place: Place, view: View, operation: Operation | None, acting: Impersonation) -> Gate:
     """The one choke point: asked before every write, with what is about to be sent: is
     this pass still the newest, is it the time for it, and does the project allow it?"""
-    ask = gate_of(view.project, place.cluster)
+    ask = gate_of(view.project, place.cluster, view.app.project)
     cascade = view.app.deleting is not None
 
     def gate(kind: ApiKind, namespace: str, name: str, verb: str) -> None:
@@ -91,6 +93,8 @@ def _gate(place: Place, view: View, operation: Operation | None) -> Gate:
         asked = "create-namespace" if own_namespace and verb == "apply" else verb
         if cascade and verb == "delete":
             return  # what was applied may be taken away, whatever the project says by now
+        if acting.refusal:
+            raise Forbidden(f"{ref}: {acting.refusal}", object=str(ref))
         decision = ask(ref, kind.namespaced, asked)
         if not decision and asked != verb:
             decision = ask(ref, kind.namespaced, verb)

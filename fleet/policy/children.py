@@ -53,7 +53,7 @@ def may_keep_document(parent: Parent, spec: ProjectSpec) -> Decision:
 
 
 def is_open(spec: ProjectSpec) -> bool:
-    """Whether a project allows everything: any source, any destination, any kind."""
+    """Whether a project allows everything: any source, any destination, any kind, as Fleet."""
     return (
         "*" in spec.source_repos
         and not any(pattern.startswith("!") for pattern in spec.source_repos)
@@ -70,6 +70,7 @@ def is_open(spec: ProjectSpec) -> bool:
             (rule.group, rule.kind) == ("*", "*") and not rule.name for rule in spec.cluster_allow
         )
         and not (spec.cluster_deny or spec.namespace_deny or spec.namespace_allow)
+        and not (spec.service_accounts or spec.only_own_clusters)
     )
 
 

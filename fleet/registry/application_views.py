@@ -152,7 +152,7 @@ def _visible_names(scope: Scope) -> Select[str]:
     return (
         select(APPLICATIONS.c.name)
         .join(PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id)
-        .where(in_scope(scope, PROJECTS.c.name))
+        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
     )
 
 
@@ -225,7 +225,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
         .outerjoin(CLUSTERS, c.id == a.cluster_id)
         .outerjoin(last, true())
-        .where(in_scope(scope, PROJECTS.c.name))
+        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
     )
 
 

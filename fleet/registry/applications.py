@@ -96,7 +96,7 @@ def _refs(scope: Scope) -> Select[Any]:
         )
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
         .outerjoin(CLUSTERS, c.id == a.cluster_id)
-        .where(in_scope(scope, PROJECTS.c.name))
+        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
     )
 
 

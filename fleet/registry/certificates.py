@@ -20,6 +20,7 @@ from fleet.registry.selection import (
     cut_page,
     page_size,
     parts_cursor,
+    sees,
 )
 from fleet.registry.tables import TABLES
 
@@ -61,16 +62,18 @@ async def list_certificates(
     after: str = "",
 ) -> tuple[tuple[KnownCertificate, ...], str]:
     """A page by host, and the cursor for the next. They are public keys of no project:
-    whoever sees any project sees them.
+    whoever sees any project without a policy that says more sees them.
 
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    if scope.projects is not None and not scope.projects:
-        return (), ""
     size, c = page_size(limit), CERTIFICATES.c
     columns = (c.host, c.kind, c.subtype, c.fingerprint)
-    query = select(CERTIFICATES).where(after_parts(columns, after)).order_by(*columns)
+    query = (
+        select(CERTIFICATES)
+        .where(after_parts(columns, after), sees(scope.seen("certificates"), None, c.host))
+        .order_by(*columns)
+    )
     if host:
         query = query.where(CERTIFICATES.c.host == host)
     if kind:

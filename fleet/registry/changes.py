@@ -55,12 +55,12 @@ async def list_changes(
     after: str = "",
 ) -> tuple[tuple[Change, ...], str]:
     """A page, and the cursor for the next. Entries belong to no project: only who sees
-    everything sees them.
+    all of them sees any.
 
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    if not scope.sees_everything:
+    if not scope.seen("audit").is_all:
         return (), ""
     size = page_size(limit)
     query = _filtered(sa.select(LOG), wanted or ChangeFilter())

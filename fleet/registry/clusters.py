@@ -34,6 +34,7 @@ from fleet.registry.audit import record_change
 from fleet.registry.cluster_rows import (
     APPLICATIONS,
     CLUSTERS,
+    cluster_in_scope,
     cluster_of,
     gone,
     shown,
@@ -55,7 +56,6 @@ from fleet.registry.selection import (
     named_like,
     page_size,
     selects,
-    shared_in_scope,
 )
 
 
@@ -205,7 +205,7 @@ async def get_cluster(tx: Tx, scope: Scope, name: str) -> Cluster:
     """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
     row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
     if row is None:
-        names = select(CLUSTERS.c.name).where(shared_in_scope(scope, CLUSTERS.c.project))
+        names = select(CLUSTERS.c.name).where(cluster_in_scope(scope))
         raise await missing(tx, "Cluster", name, names)
     return cluster_of(row)
 

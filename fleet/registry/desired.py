@@ -68,8 +68,9 @@ RETRY = timedelta(minutes=5)
 _LASTING = ["RenderError", "SpecInvalid"]
 
 _SELECT = """
-    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
-      a.document, a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
+    select a.id, a.name, p.name as project,
+      coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
+      a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
       a.revisions, a.render_error, a.cluster_id,
       coalesce(c.name, '') as cluster_name, coalesce(c.server, '') as cluster_server,
       coalesce(c.version, '') as version, coalesce(c.api_versions, '{}') as api_versions,

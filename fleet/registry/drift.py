@@ -147,11 +147,11 @@ async def list_drift(
     """
     size = page_size(limit)
     query = select(DRIFT).where(DRIFT.c.application_id == application)
-    if not scope.sees_everything:
+    if not scope.seen("applications").is_all:
         visible = (
             select(APPLICATIONS.c.id)
             .join(PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id)
-            .where(in_scope(scope, PROJECTS.c.name))
+            .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
         )
         query = query.where(DRIFT.c.application_id.in_(visible))
     if open_only:

@@ -82,7 +82,7 @@ async def list_operations(
     size = page_size(limit)
     columns = [column for column in OPERATIONS.c if column.name != "plan"]
     query = _filtered(select(*columns, null().label("plan")), wanted or OperationFilter())
-    query = query.where(in_scope(scope, OPERATIONS.c.project))
+    query = query.where(in_scope(scope, OPERATIONS.c.project, OPERATIONS.c.application))
     query = query.where(before_cursor(OPERATIONS.c.created_at, OPERATIONS.c.id, after))
     query = query.order_by(OPERATIONS.c.created_at.desc(), OPERATIONS.c.id.desc())
     rows = (await tx.execute(query.limit(size + 1))).mappings().all()
@@ -115,7 +115,7 @@ def _filtered(query: Select[Any], wanted: OperationFilter) -> Select[Any]:
 async def get_operation(tx: Tx, scope: Scope, id: OperationId) -> Operation:
     """One operation with its outcomes so far."""
     query = select(OPERATIONS.c.created_at).where(
-        OPERATIONS.c.id == id, in_scope(scope, OPERATIONS.c.project)
+        OPERATIONS.c.id == id, in_scope(scope, OPERATIONS.c.project, OPERATIONS.c.application)
     )
     created = (await tx.execute(query)).scalar_one_or_none()
     if created is None:
@@ -130,7 +130,7 @@ async def history_of(
     query = (
         select(DEPLOYMENTS)
         .where(DEPLOYMENTS.c.application_id == application)
-        .where(in_scope(scope, DEPLOYMENTS.c.project))
+        .where(in_scope(scope, DEPLOYMENTS.c.project, DEPLOYMENTS.c.application))
         .order_by(DEPLOYMENTS.c.number.desc())
         .limit(limit)
     )
@@ -152,7 +152,9 @@ async def list_deployments(
         UsageError: ``after`` is not a cursor of this list.
     """
     size, c = page_size(limit), DEPLOYMENTS.c
-    query = select(DEPLOYMENTS).where(c.application_id == application, in_scope(scope, c.project))
+    query = select(DEPLOYMENTS).where(
+        c.application_id == application, in_scope(scope, c.project, c.application)
+    )
     if after:
         query = query.where(c.number < number_cursor(after))
     rows = (await tx.execute(query.order_by(c.number.desc()).limit(size + 1))).all()
@@ -165,7 +167,7 @@ async def deployment_by_number(
 ) -> HistoryEntry:
     """The deployment that users call by ``number``; NotFound names the newest there are."""
     c = DEPLOYMENTS.c
-    visible = (c.application_id == application, in_scope(scope, c.project))
+    visible = (c.application_id == application, in_scope(scope, c.project, c.application))
     row = (await tx.execute(select(DEPLOYMENTS).where(*visible, c.number == number))).one_or_none()
     if row is None:
         newest = select(c.number).where(*visible).order_by(c.number.desc()).limit(5)

@@ -22,8 +22,8 @@ from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
     cut_page,
-    in_scope,
     page_size,
+    project_in_scope,
     time_cursor,
 )
 from fleet.registry.tables import TABLES
@@ -61,7 +61,7 @@ async def list_planned(
         UsageError: ``after`` is not a cursor of this list.
     """
     size = page_size(limit)
-    query = _all().where(PROJECTS.c.name == project, in_scope(scope, PROJECTS.c.name))
+    query = _all().where(PROJECTS.c.name == project, project_in_scope(scope, PROJECTS.c.name))
     query = query.where(before_cursor(PLANNED.c.at, PLANNED.c.id, after))
     query = query.order_by(PLANNED.c.at.desc(), PLANNED.c.id.desc()).limit(size + 1)
     rows = (await tx.execute(query)).all()
@@ -76,7 +76,7 @@ async def get_planned(tx: Tx, scope: Scope, project: str, id: PlannedSyncId) -> 
         NotFound: it has none of this id that may be seen.
     """
     query = _all().where(PLANNED.c.id == id, PROJECTS.c.name == project)
-    planned = await _of(tx, query.where(in_scope(scope, PROJECTS.c.name)))
+    planned = await _of(tx, query.where(project_in_scope(scope, PROJECTS.c.name)))
     if planned is None:
         raise NotFound(f"project {project} has no planned sync {id}", object=f"PlannedSync/{id}")
     return planned

@@ -136,8 +136,8 @@ class WorkerRow:
 async def list_workers(
     tx: Tx, scope: Scope, within_seconds: float = LIVE_SECONDS
 ) -> tuple[WorkerRow, ...]:
-    """Every worker that the queue knows, the liveliest first, for who sees everything."""
-    about = {"seconds": within_seconds, "everything": scope.sees_everything}
+    """Every worker that the queue knows, the liveliest first, for who sees all jobs."""
+    about = {"seconds": within_seconds, "everything": scope.seen("jobs").is_all}
     rows = await tx.execute(_WORKERS, about)
     return tuple(WorkerRow(*row) for row in rows)
 

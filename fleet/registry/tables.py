@@ -111,9 +111,21 @@ class Project(Base):
     id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     document: Mapped[dict[str, Any]]
+    # with what it inherits of global projects; null: nothing
+    effective: Mapped[dict[str, Any] | None]
     generation: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = now()
     changed_at: Mapped[datetime] = now()
+
+    __table_args__ = (
+        # who asks has which roles of which projects, on every request
+        Index(
+            "ix_projects_document",
+            "document",
+            postgresql_using="gin",
+            postgresql_ops={"document": "jsonb_path_ops"},
+        ),
+    )
 
 
 class ConfigMap(Base):
@@ -482,25 +494,34 @@ class Account(Base):
     id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(server_default="readonly")
+    groups: Mapped[list[str]] = empty_array()
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = now()
 
 
 class Token(Base):
-    """An API token: only the SHA-256 of its secret part is here."""
+    """An API token, of an account or of a role of a project: only the SHA-256 of its secret
+    part is here."""
 
     __tablename__ = "tokens"
 
     id: Mapped[UUID] = uuid_key()
-    account_id: Mapped[UUID] = mapped_column(
+    account_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True
     )
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    role: Mapped[str] = empty_text()  # of the project
     name: Mapped[str] = empty_text()
     secret_sha256: Mapped[bytes]
     created_at: Mapped[datetime] = now()
     expires_at: Mapped[datetime]
     used_on: Mapped[datetime | None]  # coarse: written at most once an hour
     revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("(account_id is null) <> (project_id is null)", name="owner"),
+        Index("ix_tokens_project_id", "project_id", "role"),
+    )
 
 
 class Lease(Base):

@@ -137,8 +137,9 @@ class DirtyApplication:
 
 
 _DIRTY = """
-    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
-      a.document, a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
+    select a.id, a.name, p.name as project,
+      coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
+      a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
       a.render_error, a.render_warnings, a.sync_status, a.health_status, a.health_message,
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,

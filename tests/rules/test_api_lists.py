@@ -20,6 +20,7 @@ from fleet.api.routes import (
     gpgkeys,
     operations,
     plugins,
+    project_roles,
     projects,
     repositories,
     system,
@@ -34,6 +35,7 @@ MODULES = (
     gpgkeys,
     operations,
     plugins,
+    project_roles,
     projects,
     repositories,
     system,
@@ -56,7 +58,7 @@ def test_no_module_of_routes_is_left_out() -> None:
 
     names = {it.name for it in pkgutil.iter_modules([folder])}
     seen = {module.__name__.rpartition(".")[2] for module in MODULES}
-    others = {"actions", "by_hand", "documents", "health", "holding", "resource_actions"}
+    others = {"access", "actions", "by_hand", "documents", "health", "holding", "resource_actions"}
     assert names - seen == others
     assert len(LISTS) > 10
 

@@ -23,6 +23,7 @@ from fleet.model.operations import OperationKind, SyncOptions, Trigger
 from fleet.model.parsing import parse_application, parse_project
 from fleet.model.scope import EVERYTHING, Actor
 from fleet.operations.judging import key_of
+from fleet.operations.projects import let_go, written
 from fleet.operations.putting import Desk
 from fleet.operations.runtime import utc_now
 from fleet.operations.specs import application_spec, project_spec
@@ -151,12 +152,12 @@ class Projects:
 
     async def put(self, tx: Tx, parent: Parent, document: Manifest) -> tuple[UUID, Sequence[UUID]]:
         project = parse_project(document)
-        await projects.upsert_project(tx, _writer(parent), project)
+        await written(tx, _writer(parent), project)
         return await projects.project_id(tx, EVERYTHING, project.name), ()
 
     async def remove(self, tx: Tx, parent: Parent, held: Held) -> str:
         try:
-            await projects.remove_project(tx, _writer(parent), held.name)
+            await let_go(tx, _writer(parent), held.name)
         except NotFound:
             return ""
         except Refused as error:

@@ -67,6 +67,11 @@ async def planted(bare: World, operator: Api, bare_clusters: list[TestCluster]) 
     canary.planted["cluster-token"] = bare_clusters[1].admin_token
     body = {"name": "eu-1", "connection": connection_to(bare_clusters[1])}
     await operator.post("clusters", body, code=201)
+    project = await operator.get("projects/default")
+    project["spec"]["roles"] = [{"name": "ci"}]
+    await operator.ask("PUT", "projects/default", {"document": project})
+    made = await operator.post("projects/default/roles/ci/tokens", {"name": "ci"}, code=201)
+    canary.planted["role-token"] = made["token"]
     await bare.add_app("web", auto=False)
     await bare.deliver(web=(secret_manifest("s", canary("old-secret")),))
     await bare.sync("web")
@@ -88,6 +93,8 @@ async def everything(api: Api) -> list[tuple[str, str]]:
         "/projects/{name}": ["default"],
         "/projects/{name}/syncwindows": ["default"],
         "/projects/{name}/syncs": ["default"],
+        "/projects/{name}/globalprojects": ["default"],
+        "/projects/{name}/roles/{role}/tokens": ["default"],
         "/accounts/{name}/tokens": ["otto"],
         "/operations/{id}": [entry["id"] for entry in operations],
     }
@@ -98,8 +105,8 @@ async def everything(api: Api) -> list[tuple[str, str]]:
         short = path.removeprefix("/api/v1")
         names = values.get(short, ["web"])
         for name in names if "{" in path else [""]:
-            filled = path.replace("{name}", name).replace("{id}", name)
-            query = {"url": repository["url"], "data": "true"}
+            filled = path.replace("{name}", name).replace("{id}", name).replace("{role}", "ci")
+            query = {"url": repository["url"], "data": "true", "action": "get", "resource": "jobs"}
             answer = await api.send("GET", filled, **query)
             assert answer.status_code == 200, f"{filled}: {answer.text}"
             answers.append((filled, answer.text))
