@@ -222,9 +222,11 @@ def _within(walk: _Walk, wave: tuple[Task, ...]) -> Advance | None:
         if open_tasks := tuple(task for task in step if task.key not in walk.done):
             return Advance(tasks=open_tasks)
         waiting = None if walk.dry_run else _not_established(walk, step)
-        if waiting or (walk.has_failed(step) and _stops_its_wave(step[0])):
+        if waiting:
             return waiting
-    hooks = (walk.done[task.key] for task in wave)
+        if walk.has_failed(step) and _stops_its_wave(step[0]):
+            break  # but hooks that were begun before run to their end
+    hooks = (walk.done[task.key] for task in wave if task.key in walk.done)
     running = [outcome for outcome in hooks if outcome.hook is HookState.RUNNING]
     return _waiting((o.ref, _told(walk.healths.get(o.ref) or _PASSED)) for o in running)
 
