@@ -1,6 +1,7 @@
 """Global projects: whose rules other projects inherit, as ``argocd-cm`` names them.
 
-Of that ConfigMap Fleet reads ``globalProjects``; the rest is kept. The value is YAML, which
+Of that ConfigMap Fleet reads ``globalProjects`` here and scripts in ``customizations``; the rest
+is kept. The value is YAML, which
 the reader is given: this room parses none.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 from fleet.errors import Place, SpecInvalid
 from fleet.model.argo_settings import SETTINGS
+from fleet.model.customizations import is_customization
 from fleet.model.documents import kept
 from fleet.model.names import is_label_key
 from fleet.model.objects import Manifest
@@ -60,7 +62,7 @@ def parse_settings_config(doc: Manifest, *, file: str = "", line: int = 0) -> Se
     place = Place(file, line, "data")
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise SpecInvalid("is not a mapping of texts", place=place)
-    others = sorted({*data} - {_KEY})
+    others = sorted(key for key in data if key != _KEY and not is_customization(key))
     warnings = (f"data: kept, and not read from here: {', '.join(others)}",) if others else ()
     return SettingsConfig(data.get(_KEY, ""), kept(doc), warnings)
 

@@ -1,4 +1,4 @@
-"""``argocd-cm``: put by people, read by every process that judges or acts by it.
+"""Scripts of ``argocd-cm``: put by people, read by every process that judges or acts by them.
 
 A pass learns with its applications which generation holds, so that nothing is asked while
 nobody changes it.
@@ -15,47 +15,32 @@ from fleet.model.customizations import (
     NONE,
     Customizations,
     changed_patterns,
-    is_customization,
     matches,
     read_customizations,
 )
 from fleet.model.objects import Manifest
 from fleet.model.reading import Origin
-from fleet.model.scope import Actor
 from fleet.operations.runtime import Runtime
 from fleet.registry import config_maps, queue, sightings
-from fleet.registry.database import Tx, rehearsed
+from fleet.registry.database import Tx
 from fleet.render.yaml import load_one
 
 log = logging.getLogger(__name__)
 
 
-async def put_customizations(
-    runtime: Runtime, actor: Actor, entries: Mapping[str, str], *, dry_run: bool = False
-) -> bool:
-    """Keep those of an argocd-cm's keys that are acted upon, in place of those that there are,
-    and have what they judge judged again; whether anything changed.
+async def judge_anew(tx: Tx, before: Manifest | None, after: Manifest) -> None:
+    """Have what one argocd-cm judges otherwise than another looked at again.
 
     Raises:
-        SpecInvalid: a value that cannot be read.
+        SpecInvalid: a value of ``after`` that cannot be read.
     """
-    kept = {key: text for key, text in entries.items() if is_customization(key)}
-    after = _read(kept)
-    async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
-        held = await config_maps.config_map(tx, SETTINGS)
-        if held is None and not kept:
-            return False
-        patterns = changed_patterns(_of_document(held), after)
-        kinds = [
-            kind
-            for kind in (await sightings.kinds_seen(tx) if patterns else ())
-            if any(matches(pattern, kind) for pattern in patterns)
-        ]
-        clusters = await sightings.mark_kinds(tx, kinds)
-        await queue.wake(tx, "reconcile", map(str, clusters))
-        document = {"metadata": {"name": SETTINGS}, "data": kept}
-        action = await config_maps.put_config_map(tx, actor, SETTINGS, document)
-    return action != "unchanged"
+    patterns = changed_patterns(_of_document(before), _read(after.get("data") or {}))
+    if not patterns:
+        return
+    seen = await sightings.kinds_seen(tx)
+    kinds = [kind for kind in seen if any(matches(pattern, kind) for pattern in patterns)]
+    clusters = await sightings.mark_kinds(tx, kinds)
+    await queue.wake(tx, "reconcile", map(str, clusters))
 
 
 async def customizations_at(runtime: Runtime, generation: int) -> Customizations:

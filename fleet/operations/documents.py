@@ -25,12 +25,12 @@ from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
 from fleet.operations.access import put_policy
 from fleet.operations.importing import import_settings
-from fleet.operations.inheriting import put_settings
 from fleet.operations.onboarding import add_cluster
 from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
+from fleet.operations.settings_config import put_settings
 from fleet.registry import clusters, credentials, repositories
 from fleet.registry.clusters import ClusterFilter, NewCluster
 from fleet.registry.repositories import NewRepository
@@ -208,20 +208,19 @@ class _Apply:
                 return await self._settings(document)
 
     async def _settings(self, found: ArgoSettings) -> Put:
-        gives_rights = found.kind == "ConfigMap" and found.name in (RBAC, SETTINGS)
-        await self._may("policies" if gives_rights else "settings", found.name, "")
-        put = await self._in_force(found) if gives_rights else None
-        kept = await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
-        return kept if put is None else replace(put, warnings=(*found.warnings, *put.warnings))
-
-    async def _in_force(self, found: ArgoSettings) -> Put:
-        """What holds for whoever asks from now on: the policy, and global projects."""
+        if found.kind != "ConfigMap" or found.name not in (RBAC, SETTINGS):
+            await self._may("settings", found.name, "")
+            return await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
+        # what holds for whoever asks from now on: the policy, global projects, scripts
+        await self._may("policies", found.name, "")
         how: _How = {"upsert": self.upsert, "dry_run": self.dry_run}
         if found.name == RBAC:
             policy = parse_rbac_config(found.document)
-            return await put_policy(self.runtime, self.actor, policy, **how)
-        settings = parse_settings_config(found.document)
-        return await put_settings(self.runtime, self.actor, settings, **how)
+            put = await put_policy(self.runtime, self.actor, policy, **how)
+        else:
+            settings = parse_settings_config(found.document)
+            put = await put_settings(self.runtime, self.actor, settings, **how)
+        return replace(put, warnings=(*found.warnings, *put.warnings))
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):

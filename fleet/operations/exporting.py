@@ -29,6 +29,7 @@ from fleet.model.scope import EVERYTHING, Actor
 from fleet.operations.runtime import Runtime
 from fleet.registry import documents, exports
 from fleet.registry.audit import record_change
+from fleet.registry.config_maps import list_config_maps
 from fleet.registry.database import Tx
 from fleet.registry.signing_keys import signing_keys
 
@@ -58,7 +59,8 @@ async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> 
         kept = await documents.list_kept(tx, runtime.ring, secrets=secrets)
         trusted = await exports.certificates(tx, EVERYTHING)
         signers = await signing_keys(tx)
-        found += _settings([one.whole for one in kept], trusted, signers)
+        held = [*await list_config_maps(tx), *(one.whole for one in kept)]
+        found += _settings(held, trusted, signers)
         if secrets:
             found += await _credentials(runtime, tx)
             after = {"documents": sum(doc["kind"] == "Secret" for doc in found)}

@@ -3,6 +3,7 @@
 Every document is kept as written, so that nothing is lost on the way to something that acts
 on it, and out again in an export. ``HANDLERS`` says which keys of which ConfigMap are acted
 upon when they are imported; a part of Fleet that learns to act on another adds a line.
+``argocd-cm`` and ``argocd-rbac-cm`` hold as a whole: ``settings_config`` and ``access``.
 """
 
 from __future__ import annotations
@@ -14,14 +15,11 @@ from typing import TypeAlias
 from fleet.model.argo_settings import (
     GPG_KEYS,
     KNOWN_HOSTS,
-    SETTINGS,
     TLS_CERTIFICATES,
     ArgoSettings,
 )
-from fleet.model.customizations import is_customization
 from fleet.model.scope import Actor
 from fleet.operations import sources
-from fleet.operations.customizing import put_customizations
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.verifying import add_signing_keys
@@ -69,13 +67,7 @@ async def import_settings(
         _, action = await documents.keep(tx, actor, given, runtime.ring)
     acted, changed = 0, False
     waiting = []
-    if (found.kind, found.name) == ("ConfigMap", SETTINGS):
-        changed = await put_customizations(runtime, actor, found.entries, dry_run=dry_run)
-        acted += changed
     for key, text in sorted(found.entries.items()):
-        if found.name == SETTINGS and is_customization(key):
-            acted += 1
-            continue
         handler = _handler(found, key)
         if handler is None:
             waiting.append(key)

@@ -5,45 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleet.errors import UsageError
 from fleet.model.global_projects import (
     SETTINGS_CONFIG,
     GlobalProject,
-    SettingsConfig,
     read_global_projects,
 )
 from fleet.model.objects import Manifest
-from fleet.model.scope import Actor
-from fleet.operations.putting import Put
-from fleet.operations.runtime import Runtime
 from fleet.policy import effective_document
 from fleet.registry import projects, queue
-from fleet.registry.config_maps import config_map, put_config_map
-from fleet.registry.database import Tx, rehearsed
+from fleet.registry.config_maps import config_map
+from fleet.registry.database import Tx
 from fleet.registry.projects import Inheriting
 from fleet.render.yaml import load_one
 
 
-async def put_settings(
-    runtime: Runtime, actor: Actor, config: SettingsConfig, *, upsert: bool, dry_run: bool = False
-) -> Put:
-    """Have projects inherit from others as this says.
-
-    Raises:
-        SpecInvalid: ``globalProjects`` cannot be read; what was said before stays.
-        UsageError: without ``upsert``, something is said already.
-    """
-    found = read_global_projects(config.text, load_one)
-    async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
-        if not upsert and await config_map(tx, SETTINGS_CONFIG) is not None:
-            raise UsageError(f"{SETTINGS_CONFIG} is there already", hint="Add --upsert.")
-        rows = await projects.inheriting(tx)
-        names = {row.name for row in rows}
-        missing = [it.project for it in found if it.project not in names]
-        warnings = tuple(f"globalProjects: there is no project {name} yet" for name in missing)
-        await _settle(tx, found, rows)
-        action = await put_config_map(tx, actor, SETTINGS_CONFIG, config.document)
-    return Put(SETTINGS_CONFIG, action, (*config.warnings, *warnings))
+async def inherit(tx: Tx, found: Sequence[GlobalProject]) -> tuple[str, ...]:
+    """Have every project inherit as this says; names global projects that are not there yet."""
+    rows = await projects.inheriting(tx)
+    await _settle(tx, found, rows)
+    names = {row.name for row in rows}
+    return tuple(it.project for it in found if it.project not in names)
 
 
 async def settle_inheritance(tx: Tx, changed: str) -> None:

@@ -21,6 +21,12 @@ async def config_map(tx: Tx, name: str) -> Manifest | None:
     return document
 
 
+async def list_config_maps(tx: Tx) -> list[Manifest]:
+    """Every document, by name."""
+    query = select(CONFIG_MAPS.c.document).order_by(CONFIG_MAPS.c.name)
+    return list((await tx.execute(query)).scalars())
+
+
 async def put_config_map(tx: Tx, actor: Actor, name: str, document: Manifest) -> str:
     """Keep it in place of the one there is; says whether it was ``created``, ``configured``
     or ``unchanged``."""

@@ -76,7 +76,10 @@ def stream(repo: GitRepo) -> list[Object]:
                 "destinations": [{"server": "*", "namespace": "shop"}],
                 "clusterResourceWhitelist": [{"group": "", "kind": "Namespace"}],
                 "roles": [
-                    {"name": "ci", "policies": ["p, proj:shop:ci, applications, get, */*, allow"]}
+                    {
+                        "name": "ci",
+                        "policies": ["p, proj:shop:ci, applications, get, shop/*, allow"],
+                    }
                 ],
             },
         ),

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fleet.model.argo_settings import parse_settings
-from fleet.operations.importing import import_settings
+from fleet.model.global_projects import parse_settings_config
 from fleet.operations.putting import Put
+from fleet.operations.settings_config import put_settings
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import ADMIN, Object, World, settings_for, until, world
 from tests.servers.git_repo import GitRepo
@@ -86,7 +86,8 @@ async def configure(made: World, **data: str) -> Put:
         "metadata": {"name": "argocd-cm", "namespace": "argocd"},
         "data": {f"resource.customizations.{key}": text for key, text in data.items()},
     }
-    return await import_settings(made.runtime, ADMIN, parse_settings(document), dry_run=False)
+    config = parse_settings_config(document)
+    return await put_settings(made.runtime, ADMIN, config, upsert=True)
 
 
 async def health(made: World, app: str, object: str = "") -> tuple[str, str]:

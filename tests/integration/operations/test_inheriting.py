@@ -9,10 +9,14 @@ import pytest
 
 from fleet.errors import Forbidden, Refused, SpecInvalid
 from fleet.model.global_projects import parse_settings_config
+from fleet.model.objects import GroupKind
 from fleet.model.parsing import parse_project
-from fleet.operations.inheriting import put_settings
+from fleet.operations.customizing import current_customizations
 from fleet.operations.openings import Openings
 from fleet.operations.projects import put_project, remove_project
+from fleet.operations.settings_config import put_settings
+from fleet.registry import projects
+from tests.integration.operations import exports
 from tests.integration.operations.harness import ADMIN, World, config_map
 from tests.integration.operations.windows import HOUR, conditions, window
 
@@ -38,14 +42,17 @@ async def put(world: World, name: str, labels: dict[str, str], **spec: Any) -> N
     await put_project(world.runtime, ADMIN, parse_project(document), upsert=True)
 
 
-async def say(world: World, text: str) -> tuple[str, ...]:
-    document = {
+def argocd_cm(text: str) -> dict[str, Any]:
+    return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "argocd-cm"},
         "data": {"globalProjects": text, "url": "https://argocd.example"},
     }
-    config = parse_settings_config(document)
+
+
+async def say(world: World, text: str) -> tuple[str, ...]:
+    config = parse_settings_config(argocd_cm(text))
     return (await put_settings(world.runtime, ADMIN, config, upsert=True)).warnings
 
 
@@ -145,3 +152,27 @@ async def test_what_cannot_be_read_leaves_what_was_said_before(bare: World, text
         await say(bare, text)
     (row,) = await bare.rows("select effective from projects where name = 'shop'")
     assert row["effective"]["spec"]["sourceRepos"] == ["*"]
+
+
+async def test_an_argocd_cm_holds_as_a_whole_and_is_one_change(bare: World) -> None:
+    """With global projects and a health script: neither takes the other's place."""
+    await put(bare, "company", {}, syncWindows=[window(bare, "deny", -10, HOUR)])
+    await put(bare, "shop", {"tier": "prod"}, **OPEN)
+    document = argocd_cm(GLOBALS)
+    script = "resource.customizations.health.example.com_Database"
+    document["data"][script] = "return {status = 'Healthy'}"
+
+    async def apply() -> list[str]:
+        return [it.action for it in await exports.put(bare, [document])]
+
+    assert await apply() == ["created"]
+    assert await apply() == ["unchanged"]
+    # a project that changes later still inherits
+    await put(bare, "shop", {"tier": "prod", "team": "web"}, **OPEN)
+    async with bare.runtime.db.reading() as tx:
+        assert (await projects.rules_of(tx, "shop")).windows
+        assert (await current_customizations(tx)).health_of(GroupKind("example.com", "Database"))
+    changes = (
+        "select action from audit_log where object = 'argocd-cm' and object_kind = 'ConfigMap'"
+    )
+    assert [row["action"] for row in await bare.rows(changes)] == ["create"]
