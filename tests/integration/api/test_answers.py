@@ -39,10 +39,12 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/repocreds"): {"url": "https://git.example/"},
     ("POST", "/api/v1/certificates/ssh"): {"knownHosts": ""},
     ("POST", "/api/v1/certificates/tls"): {"host": "x", "pem": ""},
+    ("POST", "/api/v1/gpgkeys"): {"keys": ""},
     ("POST", "/api/v1/projects"): {"document": DOCUMENT},
     ("PUT", "/api/v1/projects/{name}"): {"document": DOCUMENT},
     ("POST", "/api/v1/applications"): {"document": APPLICATION},
     ("PUT", "/api/v1/applications/{name}"): {"document": APPLICATION},
+    ("POST", "/api/v1/applications/{name}/actions"): {"action": "x"},
     ("POST", "/api/v1/applications/{name}/rollback"): {"id": 1},
     ("POST", "/api/v1/applications/{name}/rename"): {"name": "y"},
     ("POST", "/api/v1/applications/{name}/pause"): {"reason": "x"},
@@ -66,7 +68,7 @@ def routes(api: Api) -> list[tuple[str, str, dict[str, Any]]]:
 def filled(path: str) -> str:
     """The path of something that does not exist."""
     path = path.replace("{id}", str(uuid4())).replace("{role}", "x")
-    return path.replace("{name}", "x").replace("{which}", "x")
+    return path.replace("{name}", "x").replace("{which}", "x").replace("{key}", "x")
 
 
 async def call(api: Api, method: str, path: str) -> Any:

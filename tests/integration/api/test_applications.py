@@ -383,7 +383,7 @@ class TestActions:
             {"resources": ["ConfigMap"]},
             {"resources": ["!:ConfigMap:a"]},
             {"syncOptions": ["Prune"]},
-            {"syncOptions": ["Replace=true"]},
+            {"syncOptions": ["Replace=maybe"]},
             {"syncOptions": ["Replce=true"]},
             {"retry": {"limit": -1}},
             {"retryLimit": 1},
