@@ -77,7 +77,7 @@ _LOOKED_AT = (
     "write-repositories",
 )
 #: Of applications, in one's own project.
-_WORK = ("create", "delete", "get", "refresh", "rollback", "sync", "update")
+_WORK = ("action/*", "create", "delete", "get", "refresh", "rollback", "sync", "update")
 
 _BUILT_IN = (
     Rule(_ADMIN_ROLE, ANY, ANY, ANY, allow=True),

@@ -108,7 +108,7 @@ def test_from_an_export_to_a_running_fleet_and_back(
     # what would become of it, then what becomes of it
     rehearsed = ok("apply", "-f", str(export), "--dry-run").out
     assert "application/root created (dry run)" in rehearsed
-    assert "configmap/argocd-cm kept for later (dry run)" in rehearsed
+    assert "configmap/argocd-cm created (dry run)" in rehearsed
     assert ok("app", "list", "-o", "name").out == ""
     ok("apply", "-f", str(export))
 

@@ -74,7 +74,7 @@ def test_scripts_and_actions_that_argo_cd_users_know(
     # health as a script says it, from the moment it is applied
     applied = ok("apply", "-f", "-", stdin=argocd_cm(COLOUR))
     assert "configmap/argocd-cm created" in applied.out
-    assert "kept for later: url" in applied.err
+    assert "data: kept, and not read from here: url" in applied.err
     ok("app", "wait", "paint", "--degraded", "--timeout", "120")
     assert "is red" in ok("app", "get", "paint").out
     ok("app", "wait", "web", "--health", "--timeout", "120")

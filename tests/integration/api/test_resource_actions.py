@@ -95,7 +95,7 @@ async def test_an_argocd_cm_is_for_administrators(deployed: World, operator: Api
         "argocd-cm",
         "created",
     )
-    assert result["warnings"] == ["kept for later: url"]
+    assert result["warnings"] == ["data: kept, and not read from here: url"]
     for action in ("created", "unchanged"):
         (result,) = (await operator.post("apply", body))["results"]
         assert result["action"] == action

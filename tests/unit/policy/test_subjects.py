@@ -47,6 +47,8 @@ def may(role: str, action: str, kind: str, project: str) -> Decision:
         (READONLY, "create", "accounts", "", False),
         (SHOP, "get", "applications", "shop", True),
         (SHOP, "delete", "applications", "shop", True),
+        (SHOP, "action/apps/Deployment/scale", "applications", "shop", True),
+        (SHOP, "action/apps/Deployment/scale", "applications", "other", False),
         (SHOP, BREAK_GLASS, "applications", "shop", False),
         (SHOP, "get", "applications", "other", False),
         (SHOP, "get", "applications", "", False),
