@@ -42,6 +42,7 @@ from fleet.operations.sending import predict
 from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
+    Method,
     Prepared,
     Ssa,
     includes_mutations,
@@ -269,7 +270,10 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
         raise
     after = predicted
     own = annotations_of(wanted.manifest)
-    if live is not None and not includes_mutations(site.app.document.annotations, own):
+    # a server-side apply alone tells what Fleet owns from what webhooks wrote
+    is_told = wanted.options.method is Method.SERVER_SIDE
+    shows_all = not is_told or includes_mutations(site.app.document.annotations, own)
+    if live is not None and not shows_all:
         after = without_mutations(live, after)
     return await _shown(site, live, after, meta_of(kind, live) if live else None)
 

@@ -58,7 +58,7 @@ from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
 from fleet.operations.sending import predict
-from fleet.plan import DesiredObject, Ssa, ignores_extraneous, includes_mutations
+from fleet.plan import DesiredObject, Method, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
@@ -317,7 +317,9 @@ async def _fields(
     except FleetError:
         return None
     after = predicted
-    if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
+    # a server-side apply alone tells what Fleet owns from what webhooks wrote
+    is_told = wanted.options.method is Method.SERVER_SIDE
+    if is_told and not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
         after = without_mutations(live.body, after)
     rules = await rules_about(place.runtime.jq, place.ignored, after)
     spellings = spelling_rules(place.runtime.resources, live.body, after)

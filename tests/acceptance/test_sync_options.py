@@ -69,6 +69,7 @@ def test_a_release_that_has_to_replace_and_to_ask(
     )
     (tmp_path / "shop.json").write_text(json.dumps(document))
     ok("apply", "-f", str(tmp_path / "shop.json"))
+    ok("app", "refresh", "shop")  # what is said of options is said once it was compared
     assert "Vendor=1" in ok("app", "get", "shop").out
 
     # what kubectl applied before is taken over, and what Git does not hold of it goes
