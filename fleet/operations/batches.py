@@ -47,7 +47,7 @@ from fleet.operations.judging import (
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
 from fleet.operations.outliving import awaiting_approval, is_approved
-from fleet.operations.progress import Progress
+from fleet.operations.progress import AT_LATEST, Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
@@ -114,6 +114,9 @@ class Pass:
             await self._begin(batch)
             interrupted = await self._advance(batch)
             self._look_ahead(batch)
+        else:
+            for one in batch:
+                one.interrupted = True  # nothing was decided about any of them
         await record_batch(self, batch)
         if interrupted is not None:
             raise interrupted
@@ -216,6 +219,7 @@ class Pass:
             return
         if operation is not None and (held := awaiting_approval(one.view, operation, now)):
             one.operation = held
+            one.wait(now + AT_LATEST)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if waits := await not_yet(self.runtime, one.view):
@@ -379,7 +383,7 @@ class Pass:
             return False
         hold = hold_of(one.view, operation, self.cluster, now, anew=anew)
         if hold is not None:
-            one.hold(hold)
+            one.hold(hold, now)
         return hold is not None
 
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
