@@ -31,7 +31,7 @@ from fleet.errors import (
     Place,
     SpecInvalid,
 )
-from fleet.expressions.scripts import Told
+from fleet.expressions import Told
 from fleet.model.applications import Application, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.customizations import ActionScripts, Customizations
