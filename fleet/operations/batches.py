@@ -29,18 +29,15 @@ from fleet.model.operations import (
 )
 from fleet.model.scope import FLEET
 from fleet.model.windows import Hold
-from fleet.operations.applying import Batch, DryRun, carry_out
+from fleet.operations.applying import carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.hooks import carry_out_hooks, run_of
 from fleet.operations.judging import (
-    SKIPPED,
     auto_decision,
-    desired_of,
     next_try,
     owes_hooks,
     plan_for,
-    standing_rows,
     sync_key,
     would_act,
 )
@@ -51,8 +48,10 @@ from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
+from fleet.operations.standing import SKIPPED, desired_of, standing_rows
 from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
+from fleet.operations.tasks import Batch, DryRun
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of

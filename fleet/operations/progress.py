@@ -19,14 +19,9 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.windows import Hold
-from fleet.operations.applying import Result
-from fleet.operations.judging import (
-    conditions_of,
-    health_of,
-    standing_rows,
-    sync_key,
-    sync_status,
-)
+from fleet.operations.judging import sync_key
+from fleet.operations.standing import conditions_of, health_of, standing_rows, sync_status
+from fleet.operations.tasks import Result
 from fleet.operations.views import View
 from fleet.plan import recent_heals
 from fleet.registry.drift import Drifted

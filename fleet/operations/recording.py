@@ -19,9 +19,10 @@ from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
 from fleet.operations.hooks import expected_row, hooks_by_key
 from fleet.operations.itself.telling import Marks, tell, tell_of
-from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
+from fleet.operations.judging import AUTOMATED, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
+from fleet.operations.standing import MISSING, desired_of, standing_rows
 from fleet.registry import applications, children, drift, sightings, standings, syncs, work
 from fleet.registry.together import Writes, together
 

@@ -11,7 +11,8 @@ from fleet.model.clusters import Cluster
 from fleet.model.operations import Operation, OperationKind, OperationPhase, SyncOptions
 from fleet.model.projects import ProjectSpec
 from fleet.model.windows import Hold, SyncWindow
-from fleet.operations.judging import AUTOMATED, unreadable_windows
+from fleet.operations.judging import AUTOMATED
+from fleet.operations.standing import unreadable_windows
 from fleet.operations.views import View
 from fleet.policy import (
     WindowSubject,
