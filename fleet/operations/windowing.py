@@ -22,7 +22,7 @@ from fleet.policy import (
     judge,
     next_change,
 )
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 
 
 def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | None:
