@@ -11,10 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from time import monotonic
 
-from fleet.cluster import get_metadata
-from fleet.errors import ClusterError, ObjectRejected, WindowClosed
+from fleet.errors import ClusterError, WindowClosed
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -23,7 +21,6 @@ from fleet.model.operations import (
     Operation,
     OperationPhase,
     Step,
-    SyncOptions,
     Task,
     Trigger,
 )
@@ -43,6 +40,7 @@ from fleet.operations.judging import (
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
+from fleet.operations.namespaces import has_namespace
 from fleet.operations.outliving import awaiting_approval, is_approved
 from fleet.operations.progress import Progress
 from fleet.operations.recognizing import recognize
@@ -55,7 +53,7 @@ from fleet.operations.tasks import Batch, DryRun
 from fleet.operations.views import View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
-from fleet.plan import SyncDecision, read_application_options, skipped
+from fleet.plan import SyncDecision, skipped
 from fleet.registry.work import DirtyApplication
 
 #: An application with a kind that the cluster does not serve is tried again after this.
@@ -88,7 +86,7 @@ class Pass:
         self.epoch = epoch
         self.fence = Fence(runtime.db, cluster.id, epoch)
         self._recognized = recognized
-        self._namespaces: dict[str, bool] = {}
+        link.namespaces.forget_missing()
         self._claims: dict[ObjectRef, str] = {}
 
     async def reconcile(self, apps: Sequence[DirtyApplication]) -> Sequence[DirtyApplication]:
@@ -267,7 +265,7 @@ class Pass:
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
-            namespace_ready=await self._has_namespace(view, operation.options),
+            namespace_ready=await has_namespace(self.link, self.discovery, view, operation.options),
             # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
             approved=is_approved(view, operation, now),
@@ -295,30 +293,6 @@ class Pass:
             if self._claims.get(ref, view.app.name) != view.app.name:
                 owners.setdefault(ref, self._claims[ref])
         return replace(view, owners=owners)
-
-    async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
-        """Whether the destination namespace is there; only asked when it may be created."""
-        wanted = read_application_options((*view.spec.sync_policy.options, *options.sync_options))
-        policy, name = view.spec.sync_policy, view.app.namespace
-        if not wanted.create_namespace or not name:
-            return True
-        if policy.namespace_labels or policy.namespace_annotations:
-            return False  # its metadata is checked, and written where it differs
-        if self.link.has_namespace(name):
-            return True
-        if name not in self._namespaces:
-            kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
-            try:
-                meta = await get_metadata(self.link.client, kind, "", name) if kind else None
-            except ObjectRejected:
-                return False  # we may not look: the task that makes it tells that, as its outcome
-            self._note_namespace(name, is_there=meta is not None and not meta.deletion_timestamp)
-        return self._namespaces[name]
-
-    def _note_namespace(self, name: str, *, is_there: bool) -> None:
-        self._namespaces[name] = is_there
-        if is_there:
-            self.link.namespaces[name] = monotonic()
 
     # carry out
 
@@ -395,9 +369,9 @@ class Pass:
         for result in () if dry else done.results:
             failed = result.outcome.action is Action.FAILED
             if failed:
-                self.link.namespaces.clear()
+                self.link.namespaces.forget()
             if result.task.step is Step.CREATE_NAMESPACE:
-                self._note_namespace(result.task.ref.name, is_there=not failed)
+                self.link.namespaces.note(result.task.ref.name, is_there=not failed)
         if done.interrupted is None or isinstance(done.interrupted, WindowClosed):
             return None  # what is left to do is held when it comes up next
         one.interrupted = True
