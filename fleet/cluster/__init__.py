@@ -18,7 +18,7 @@ from fleet.cluster.calls import Answer, Call, Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
-from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
+from fleet.cluster.kubeconfig import connection_of, contexts_of
 from fleet.cluster.metadata import meta_of
 from fleet.cluster.migrating import APPLIERS, by_hand, foreign_entries, migrated
 from fleet.cluster.onboarding import (
@@ -43,7 +43,6 @@ from fleet.cluster.reading import (
     get_metadata,
     get_object,
     list_metadata,
-    list_objects,
     pod_logs,
 )
 from fleet.cluster.replacing import create, put_managed_fields, replace
@@ -81,7 +80,6 @@ __all__ = [
     "contexts_of",
     "create",
     "create_service_account",
-    "current_context",
     "delete",
     "discover",
     "drop_finalizer",
@@ -93,7 +91,6 @@ __all__ = [
     "get_metadata",
     "get_object",
     "list_metadata",
-    "list_objects",
     "lost_fields",
     "make_new",
     "merge",

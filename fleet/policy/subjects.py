@@ -86,11 +86,6 @@ _BUILT_IN = (
 )
 
 
-def project_role(project: str) -> str:
-    """The role that is limited to ``project``."""
-    return _PROJECT_PREFIX + project
-
-
 def is_role(role: str) -> bool:
     """Whether an account may have it."""
     return role in {ADMIN, READONLY, NONE} or bool(project_of_role(role))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from fleet.errors import AddressForbidden, RevisionNotFound, SourceError, SourceUnreachable
+from fleet.model.repositories import Remote
 from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve, upkeep
 from fleet.source import process as git_process
 from tests.integration.source.repos import Repo, disk_use, remote_to
@@ -37,6 +37,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 def names_in(folder: str) -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir())
+
+
+async def _message(mirrors: Mirrors, remote: Remote, sha: str) -> str:
+    (commit,) = await mirrors.raw_commits(remote, [sha])
+    return commit.partition(b"\n\n")[2].decode().strip()
 
 
 def mirror_folder(home: Path) -> Path:
@@ -159,7 +164,7 @@ async def test_commits_are_fetched_once_and_stay(repo: Repo, mirrors: Mirrors, r
     repo.git("commit", "--quiet", "--allow-empty", "--amend", "--message", "new")
     repo.git("reflog", "expire", "--expire=now", "--all")
     repo.git("gc", "--quiet", "--prune=now")
-    assert (await mirrors.commit_info(remote, first)).subject == "change"
+    assert await _message(mirrors, remote, first) == "change"
 
 
 async def test_a_full_ref_can_be_fetched(repo: Repo, mirrors: Mirrors) -> None:
@@ -174,7 +179,7 @@ async def test_depth_leaves_history_behind(repo: Repo, mirrors: Mirrors) -> None
     await mirrors.fetch(remote, (last,), depth=1)
     assert await mirrors.find_commit(remote, last[:10]) == last
     assert await mirrors.find_commit(remote, first[:10]) is None
-    assert (await mirrors.commit_info(remote, first)).subject == "one"
+    assert await _message(mirrors, remote, first) == "one"
 
 
 async def test_hashes_of_many_paths_are_one_command(
@@ -227,24 +232,6 @@ async def test_a_hash_changes_with_what_it_covers_only(repo: Repo, mirrors: Mirr
     assert old["README.md"] != new["README.md"]
 
 
-async def test_read_file(repo: Repo, mirrors: Mirrors) -> None:
-    remote, sha = remote_to(repo.url), repo.commit()
-    assert await mirrors.read_file(remote, sha, "web/values.yaml", 100) == b"replicas: 1\n"
-    assert await mirrors.read_file(remote, sha, "missing", 100) is None
-    with pytest.raises(SourceError, match="more than the limit of 3"):
-        await mirrors.read_file(remote, sha, "web/values.yaml", 3)
-    with pytest.raises(SourceError, match="not a file"):
-        await mirrors.read_file(remote, sha, "web", 100)
-
-
-async def test_commit_info(repo: Repo, mirrors: Mirrors) -> None:
-    remote, sha = remote_to(repo.url), repo.git("rev-parse", "HEAD")
-    info = await mirrors.commit_info(remote, sha)
-    assert info.author == "Ada <ada@example.org>"
-    assert (info.subject, info.body) == ("first", "Why it was made.")
-    assert info.date.astimezone(UTC).tzinfo is UTC
-
-
 async def test_refs_that_are_no_branch_and_no_tag(repo: Repo, mirrors: Mirrors) -> None:
     sha = repo.commit()
     repo.git("update-ref", "refs/pull/1/head", sha)
@@ -293,8 +280,6 @@ async def test_paths_outside_the_repository(repo: Repo, mirrors: Mirrors, path: 
         await mirrors.checkout(remote, sha, paths=(path,))
     with pytest.raises(SourceError):
         await mirrors.tree_hashes(remote, sha, [path])
-    with pytest.raises(SourceError):
-        await mirrors.read_file(remote, sha, path, 10)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +333,7 @@ async def test_a_damaged_mirror_is_cloned_again(
         pack.chmod(0o644)
         pack.write_bytes(pack.read_bytes()[:40])
     newer = repo.commit("newer")
-    assert (await mirrors.commit_info(remote, newer)).subject == "newer"
+    assert await _message(mirrors, remote, newer) == "newer"
     assert Path((await mirrors.checkout(remote, sha)).root, "README.md").exists()
 
 
@@ -392,7 +377,7 @@ async def test_what_a_killed_fetch_left_is_removed(
         (mirror / name).write_bytes(b"x")
     (mirror / "refs/fleet/x.lock").write_bytes(b"")
     newer = repo.commit("newer")
-    assert (await mirrors.commit_info(remote, newer)).subject == "newer"
+    assert await _message(mirrors, remote, newer) == "newer"
     assert not [name for name in left if (mirror / name).exists()]
 
 
