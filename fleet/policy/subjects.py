@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from fleet.model.names import is_dns_subdomain
 from fleet.policy.patterns import ANY
-from fleet.policy.rules import Rule
+from fleet.policy.rules import RESOURCES, Rule
 
 ADMIN = "admin"
 READONLY = "readonly"
@@ -38,29 +38,7 @@ ACTIONS = frozenset(
         BREAK_GLASS,
     }
 )
-OBJECT_KINDS = frozenset(
-    {
-        "accounts",
-        "applications",
-        "applicationsets",
-        "audit",
-        "certificates",
-        "clusters",
-        "exec",
-        "extensions",
-        "gpgkeys",
-        "jobs",
-        "logs",
-        "policies",
-        "plugins",
-        "projects",
-        "repocreds",
-        "repositories",
-        "secrets",
-        "settings",
-        "sql",
-    }
-)
+OBJECT_KINDS = (RESOURCES - {"write-repositories"}) | {"repocreds"}
 
 _LOOKED_AT = (
     "accounts",

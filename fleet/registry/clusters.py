@@ -51,10 +51,9 @@ from fleet.registry.sealing import Place
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     AnyRow,
-    cut_page,
     missing,
     named_like,
-    page_size,
+    page_of,
     selects,
 )
 
@@ -186,7 +185,6 @@ async def list_clusters(
 ) -> tuple[tuple[Cluster, ...], str]:
     """A page by name, and the cursor for the next ("" after the last)."""
     wanted = wanted or ClusterFilter()
-    size = page_size(limit)
     query = visible(scope).where(
         CLUSTERS.c.name > after,
         selects(wanted.selector, CLUSTERS.c.labels),
@@ -196,8 +194,7 @@ async def list_clusters(
         query = query.where(CLUSTERS.c.project == wanted.project)
     if wanted.status is not None:
         query = query.where(CLUSTERS.c.status == str(wanted.status))
-    rows = (await tx.execute(query.order_by(CLUSTERS.c.name).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(tx, query.order_by(CLUSTERS.c.name), limit, lambda row: row.name)
     return tuple(cluster_of(row) for row in page), cursor
 
 

@@ -7,14 +7,13 @@ there. Results are upserted by object, so that a step done twice is one row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping
 
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import ObjectRef
@@ -40,7 +39,7 @@ from fleet.registry.statements import text
 from fleet.registry.together import Answer, Together, Writes
 
 
-def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:
+def operation_from_row(row: Mapping[Any, Any], outcomes: Sequence[Outcome] = ()) -> Operation:
     """A row of ``operations`` as the value that everyone else knows."""
     return Operation(
         id=OperationId(row["id"]),
