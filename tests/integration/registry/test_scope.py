@@ -72,6 +72,7 @@ NOUNS = (
     "applications",
     "certificates",
     "changes",
+    "cluster_views",
     "clusters",
     "credentials",
     "drift",
