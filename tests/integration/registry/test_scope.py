@@ -162,7 +162,7 @@ SCOPED = {
 }
 
 #: What a function says that found nothing.
-NOTHING = ("", "()", "None", "False", "((), '')", "Nothing was deployed yet.")
+NOTHING = ("", "()", "[]", "None", "False", "((), '')", "Nothing was deployed yet.")
 
 
 def test_every_read_takes_a_scope_without_default() -> None:
