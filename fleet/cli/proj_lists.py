@@ -1,4 +1,4 @@
-"""``fleet proj add-…``, ``remove-…``, ``allow-…``, ``deny-…``: entries of a project's lists."""
+"""What projects list: verbs that put one entry into a list, or take one out."""
 
 from __future__ import annotations
 
