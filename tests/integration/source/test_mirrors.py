@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import AddressForbidden, RevisionNotFound, SourceError, SourceUnreachable
-from fleet.model.repositories import Remote
 from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve, upkeep
 from fleet.source import process as git_process
-from tests.integration.source.repos import Repo, disk_use, remote_to
+from tests.integration.source.repos import Repo, disk_use, message_of, remote_to
 
 
 class Runs:
@@ -37,11 +36,6 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
 def names_in(folder: str) -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir())
-
-
-async def _message(mirrors: Mirrors, remote: Remote, sha: str) -> str:
-    (commit,) = await mirrors.raw_commits(remote, [sha])
-    return commit.partition(b"\n\n")[2].decode().strip()
 
 
 def mirror_folder(home: Path) -> Path:
@@ -164,7 +158,7 @@ async def test_commits_are_fetched_once_and_stay(repo: Repo, mirrors: Mirrors, r
     repo.git("commit", "--quiet", "--allow-empty", "--amend", "--message", "new")
     repo.git("reflog", "expire", "--expire=now", "--all")
     repo.git("gc", "--quiet", "--prune=now")
-    assert await _message(mirrors, remote, first) == "change"
+    assert await message_of(mirrors, remote, first) == "change"
 
 
 async def test_a_full_ref_can_be_fetched(repo: Repo, mirrors: Mirrors) -> None:
@@ -179,7 +173,7 @@ async def test_depth_leaves_history_behind(repo: Repo, mirrors: Mirrors) -> None
     await mirrors.fetch(remote, (last,), depth=1)
     assert await mirrors.find_commit(remote, last[:10]) == last
     assert await mirrors.find_commit(remote, first[:10]) is None
-    assert await _message(mirrors, remote, first) == "one"
+    assert await message_of(mirrors, remote, first) == "one"
 
 
 async def test_hashes_of_many_paths_are_one_command(
@@ -333,7 +327,7 @@ async def test_a_damaged_mirror_is_cloned_again(
         pack.chmod(0o644)
         pack.write_bytes(pack.read_bytes()[:40])
     newer = repo.commit("newer")
-    assert await _message(mirrors, remote, newer) == "newer"
+    assert await message_of(mirrors, remote, newer) == "newer"
     assert Path((await mirrors.checkout(remote, sha)).root, "README.md").exists()
 
 
@@ -377,7 +371,7 @@ async def test_what_a_killed_fetch_left_is_removed(
         (mirror / name).write_bytes(b"x")
     (mirror / "refs/fleet/x.lock").write_bytes(b"")
     newer = repo.commit("newer")
-    assert await _message(mirrors, remote, newer) == "newer"
+    assert await message_of(mirrors, remote, newer) == "newer"
     assert not [name for name in left if (mirror / name).exists()]
 
 
@@ -413,7 +407,7 @@ async def test_many_packs_are_folded_into_one(
         await mirrors.fetch(remote, (commits[-1],))
     assert len(list(mirror_folder(tmp_path / "home").glob("objects/pack/*.pack"))) == 1
     for sha in commits:
-        assert (await _message(mirrors, remote, sha)).startswith("change")
+        assert (await message_of(mirrors, remote, sha)).startswith("change")
 
 
 async def test_a_pack_that_never_ends_is_stopped(
