@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
+from types import MappingProxyType
 
 from fleet.cluster import get_metadata
 from fleet.errors import ClusterError, ObjectRejected, WindowClosed
@@ -53,7 +54,7 @@ from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
-from fleet.operations.views import View, gather, sources_of
+from fleet.operations.views import Resources, View, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import SyncDecision, read_application_options, skipped
@@ -92,8 +93,13 @@ class Pass:
         self._namespaces: dict[str, bool] = {}
         self._claims: dict[ObjectRef, str] = {}
 
-    async def reconcile(self, apps: Sequence[DirtyApplication]) -> Sequence[DirtyApplication]:
+    async def reconcile(
+        self, apps: Sequence[DirtyApplication], known: Resources = MappingProxyType({})
+    ) -> Sequence[DirtyApplication]:
         """Bring a batch as far as can be done now; returns the applications it looked at.
+
+        Args:
+            known: resources that were read with the applications.
 
         Raises:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
@@ -101,7 +107,7 @@ class Pass:
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
         await self.fence.ask()
-        batch = [Progress.of(view) for view in await self._gather(apps)]
+        batch = [Progress.of(view) for view in await self._gather(apps, known)]
         interrupted = await self._look(batch)
         if not self._recognized:
             if interrupted is not None:
@@ -117,13 +123,13 @@ class Pass:
             raise interrupted
         return apps
 
-    async def _gather(self, apps: Sequence[DirtyApplication]) -> list[View]:
-        views = await gather(self.runtime, self.cluster, self.discovery, apps)
+    async def _gather(self, apps: Sequence[DirtyApplication], known: Resources) -> list[View]:
+        views = await gather(self.runtime, self.cluster, self.discovery, apps, known)
         if not any(lacks_kinds(view) for view in views):
             return views
         # a definition may have come since the cluster was asked
         self.discovery = await self.link.discovery(fresh=True)
-        return await gather(self.runtime, self.cluster, self.discovery, apps)
+        return await gather(self.runtime, self.cluster, self.discovery, apps, known)
 
     # look
 
