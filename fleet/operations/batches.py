@@ -41,7 +41,6 @@ from fleet.operations.judging import (
     next_try,
     owes_hooks,
     plan_for,
-    standing_rows,
     sync_key,
     would_act,
 )
@@ -249,12 +248,12 @@ class Pass:
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
         view, one.window, one.backoff = one.current, "", ""
-        rows = standing_rows(view)
+        rows = one.judged()
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
         approved = is_approved(view, None, now)
         is_known = not (view.is_apart or owes_hooks(view))
-        if is_yes and is_known and not would_act(view, self.cluster, approved=approved):
+        if is_yes and is_known and not would_act(view, rows, self.cluster, approved=approved):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
@@ -271,6 +270,7 @@ class Pass:
         view = one.current
         plan = plan_for(
             view,
+            one.judged(),
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
@@ -297,11 +297,9 @@ class Pass:
 
     def _with_claims(self, view: View) -> View:
         """The view with those as owners that began with one of its objects in this pass."""
-        owners = dict(view.owners)
-        for ref in desired_of(view):
-            if self._claims.get(ref, view.app.name) != view.app.name:
-                owners.setdefault(ref, self._claims[ref])
-        return replace(view, owners=owners)
+        claimed = self._claims.keys() & desired_of(view).keys() - view.owners.keys()
+        others = {ref: self._claims[ref] for ref in claimed if self._claims[ref] != view.app.name}
+        return replace(view, owners={**view.owners, **others}) if others else view
 
     async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
         """Whether the destination namespace is there; only asked when it may be created."""
