@@ -18,6 +18,7 @@ from fleet.diff.ignore import (
     matches,
     remove_ignored,
     remove_ignored_fields,
+    without_field_set,
     without_husks,
 )
 from fleet.diff.known_types import equal_by_type
@@ -27,7 +28,7 @@ from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import NAMED, projection, projection_sha256
-from fleet.diff.respect import graft, respecting
+from fleet.diff.respect import alone, graft, respecting
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.threeway import named_fields, three_way
 from fleet.diff.undeclared import without_fields
@@ -37,6 +38,7 @@ __all__ = [
     "NAMED",
     "Reason",
     "Verdict",
+    "alone",
     "applied_sha256",
     "applied_to",
     "canonical",
@@ -63,6 +65,7 @@ __all__ = [
     "sorted_manifests",
     "three_way",
     "unified",
+    "without_field_set",
     "without_fields",
     "without_husks",
     "without_mutations",

@@ -2,6 +2,7 @@
 
 from fleet.cli.app import (
     acting,
+    adopting,
     by_hand,
     deleting,
     diffing,
@@ -16,6 +17,7 @@ from fleet.cli.app.group import app
 
 __all__ = [
     "acting",
+    "adopting",
     "app",
     "by_hand",
     "deleting",

@@ -48,7 +48,7 @@ async def test_an_export_is_read_in_any_order(bare: World) -> None:
         "RepoCredential/https://git.example/shop created",
         "ConfigMap/argocd-rbac-cm kept",
         "ConfigMap/argocd-ssh-known-hosts-cm created",
-        "ConfigMap/argocd-cm kept",
+        "ConfigMap/argocd-cm created",
         "Secret/argocd-secret kept",
     ], [str(it.error) for it in results if it.error]
     assert [row["host"] for row in await bare.rows("select host from known_certificates")] == [
