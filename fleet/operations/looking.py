@@ -58,6 +58,7 @@ from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
 from fleet.operations.sending import predict
+from fleet.operations.server_side import as_moved
 from fleet.plan import DesiredObject, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
@@ -311,14 +312,15 @@ async def _fields(
     """What an apply would change, masked, with who wrote the live values; None when the
     server would refuse it."""
     try:
-        predicted = await predict(place.errand(wanted, None))
+        errand = place.errand(wanted, None)
+        predicted = await predict(errand)
     except INTERRUPTIONS:
         raise
     except FleetError:
         return None
     after = predicted
     if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
-        after = without_mutations(live.body, after)
+        after = without_mutations(as_moved(errand, live.body), after)
     rules = await rules_about(place.runtime.jq, place.ignored, after)
     spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 from fleet.model.objects import ref_of
-from tests.integration.operations.harness import Object, World, in_namespace
+from tests.integration.operations.harness import Object, in_namespace
 
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGER = "argocd-controller"
+
+
+class Where(Protocol):
+    """A cluster, and the namespace in which things happen."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    def request(self, method: str, path: str, body: Object | None = None, /) -> Object: ...
 
 
 def path_of(object: Object) -> str:
@@ -21,7 +30,7 @@ def path_of(object: Object) -> str:
 
 
 def deploy(
-    world: World,
+    world: Where,
     object: Object,
     app: str = "web",
     *,
@@ -46,7 +55,7 @@ def deploy(
     return world.request("POST", f"{path_of(placed)}?fieldManager={MANAGER}", sent)
 
 
-def live(world: World, object: Object) -> Any:
+def live(world: Where, object: Object) -> Any:
     """What is there of an object now."""
     placed = in_namespace(object, world.namespace)
     return world.request("GET", f"{path_of(placed)}/{object['metadata']['name']}")

@@ -62,6 +62,22 @@ async def test_it_is_compared_and_never_written(bare: World, value: str) -> None
     assert "ShadowMode" not in await conditions(bare)
 
 
+async def test_what_is_as_git_says_is_in_sync(bare: World) -> None:
+    """Though Fleet never applied it; and what an apply would take away is a difference."""
+    bare.create_namespace()
+    argo.deploy(bare, config_map("same"))
+    argo.deploy(bare, config_map("more", colour="blue", shade="dark"))
+    await bare.add_app("web")
+    await shadow(bare, "true")
+    await bare.deliver(web=(config_map("same"), config_map("more", colour="blue")))
+    await bare.pass_(look=True)
+    rows = await bare.resources("web")
+    assert {name: row["sync_status"] for name, row in rows.items()} == {
+        "ConfigMap/same": "Synced",
+        "ConfigMap/more": "OutOfSync",
+    }
+
+
 async def test_nobody_writes_by_way_of_it(bare: World) -> None:
     await bare.add_app("web")
     await bare.deliver(web=(config_map("page"),))
