@@ -320,7 +320,9 @@ async def _fields(
         return None
     after = predicted
     if not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
-        after = without_mutations(as_moved(errand, live.body), after)
+        # of what was applied before, the fields of others were moved then
+        found = live.body if live.before else as_moved(errand, live.body)
+        after = without_mutations(found, after)
     rules = await rules_about(place.runtime.jq, place.ignored, after)
     spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(

@@ -29,7 +29,7 @@ from fleet.model.applications import LiveResource
 from fleet.model.live import Applied
 from fleet.model.objects import FIELD_MANAGER, Manifest, metadata_of
 from fleet.operations.errands import SHOWN, TRIES, Errand, Sent, both
-from fleet.plan import Ssa
+from fleet.plan import Method, Ssa
 
 _LEFT_OUT_MOST = 100  # fields; each level of them costs a request
 
@@ -119,7 +119,10 @@ def _kept(errand: Errand) -> dict[str, Any]:
 
 
 def as_moved(errand: Errand, live: Manifest) -> Manifest:
-    """A live object whose fields are owned as an apply finds them: what is to be ours is."""
+    """A live object whose fields are owned as an apply finds them: what is to be ours is. Other
+    ways of writing move nothing."""
+    if errand.options.method is not Method.SERVER_SIDE:
+        return live
     others = _foreign(errand, metadata_of(live).get("managedFields"))
     if not others:
         return live
