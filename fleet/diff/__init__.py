@@ -12,6 +12,7 @@ from __future__ import annotations
 from fleet.diff.compare import compare
 from fleet.diff.digest import canonical, sha256_of, sha256_of_all, sorted_manifests
 from fleet.diff.drift import Reason, Verdict, judge
+from fleet.diff.filling import with_filled
 from fleet.diff.ignore import (
     applied_sha256,
     is_as_applied,
@@ -63,6 +64,7 @@ __all__ = [
     "sorted_manifests",
     "three_way",
     "unified",
+    "with_filled",
     "without_fields",
     "without_husks",
     "without_mutations",

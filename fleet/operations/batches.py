@@ -47,13 +47,13 @@ from fleet.operations.judging import (
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
 from fleet.operations.outliving import awaiting_approval, is_approved
-from fleet.operations.progress import Progress
+from fleet.operations.progress import AT_LATEST, Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
-from fleet.operations.views import View, gather, sources_of
+from fleet.operations.views import View, claims_of, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import SyncDecision, read_application_options, skipped
@@ -61,6 +61,8 @@ from fleet.registry.work import DirtyApplication
 
 #: An application with a kind that the cluster does not serve is tried again after this.
 UNSERVED = timedelta(seconds=60)
+#: An application whose objects another one has asks again after this whether it still does.
+SHARED = timedelta(seconds=60)
 #: An object that could not be read is looked into again after this.
 UNREAD = timedelta(seconds=60)
 
@@ -112,6 +114,9 @@ class Pass:
             await self._begin(batch)
             interrupted = await self._advance(batch)
             self._look_ahead(batch)
+        else:
+            for one in batch:
+                one.interrupted = True  # nothing was decided about any of them
         await record_batch(self, batch)
         if interrupted is not None:
             raise interrupted
@@ -194,6 +199,8 @@ class Pass:
             if lacks_kinds(one.view):
                 one.wait(now + UNSERVED)
             await self._begin_one(one, now)
+            if one.view.owners:
+                one.wait(now + SHARED)
         await record_plans(self, [one for one in batch if is_new(one)])
 
     async def _begin_one(self, one: Progress, now: datetime) -> None:
@@ -212,6 +219,7 @@ class Pass:
             return
         if operation is not None and (held := awaiting_approval(one.view, operation, now)):
             one.operation = held
+            one.wait(now + AT_LATEST)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
             if waits := await not_yet(self.runtime, one.view):
@@ -273,7 +281,9 @@ class Pass:
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
             approved=is_approved(view, operation, now),
         )
-        self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
+        if not operation.options.dry_run:  # which leaves nothing behind
+            made = (task.ref for task in plan.tasks if task.step in (Step.APPLY, Step.HOOK))
+            self._claims |= dict.fromkeys(made, view.app.name)
         stored = operation.options.manifests_sha256
         return replace(
             operation,
@@ -292,7 +302,7 @@ class Pass:
     def _with_claims(self, view: View) -> View:
         """The view with those as owners that began with one of its objects in this pass."""
         owners = dict(view.owners)
-        for ref in desired_of(view):
+        for ref in claims_of(view):
             if self._claims.get(ref, view.app.name) != view.app.name:
                 owners.setdefault(ref, self._claims[ref])
         return replace(view, owners=owners)
@@ -373,7 +383,7 @@ class Pass:
             return False
         hold = hold_of(one.view, operation, self.cluster, now, anew=anew)
         if hold is not None:
-            one.hold(hold)
+            one.hold(hold, now)
         return hold is not None
 
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:

@@ -37,6 +37,7 @@ from fleet.diff import (
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
+    with_filled,
     without_husks,
     without_mutations,
 )
@@ -220,6 +221,8 @@ async def _live(
     # what a manifest named is ours as long as Git wants it, whoever wrote it last
     is_named = base.owned_fields is not None and NAMED in base.owned_fields
     held = base.owned_fields if is_named else owned_fields(meta)
+    if held is not None and base.owned_fields is not None and not is_named:
+        held = with_filled(held, base.owned_fields, meta.managed_fields)
     before, now = counted(base.owned_fields), counted(held)
     if rules and base.owned_fields and before is not None and now is not None:
         now = without_husks(now, base.owned_fields, before)

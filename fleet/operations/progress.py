@@ -35,6 +35,9 @@ from fleet.registry.syncs import Deployed
 
 #: A running sync that waits is looked at again after this, should no watch tell before.
 WAITING = timedelta(seconds=5)
+#: What waits for people, or for an end that is not in sight, is looked at again after this:
+#: should nobody say when that is over, it goes on all the same.
+AT_LATEST = timedelta(minutes=5)
 #: CustomResourceDefinitions are Established within a second or so, and all else waits.
 ESTABLISHING = timedelta(seconds=1)
 
@@ -140,13 +143,17 @@ class Progress:
     def wait(self, until: datetime) -> None:
         self.due_at = until if self.due_at is None else min(self.due_at, until)
 
-    def hold(self, hold: Hold) -> None:
+    def stay_awake(self, now: datetime) -> None:
+        """See that an operation that is not through is looked at again, whatever it waits for."""
+        if self.operation is not None and self.due_at is None:
+            self.wait(now + AT_LATEST)
+
+    def hold(self, hold: Hold, now: datetime) -> None:
         """The operation waits until sync windows let it begin or go on."""
         assert self.operation is not None
         self.window = str(hold)
         self.operation = replace(self.operation, message=f"waits for a sync window: {hold}")
-        if hold.until is not None:
-            self.wait(hold.until)
+        self.wait(hold.until or now + AT_LATEST)
 
     def take(self, results: Iterable[Result]) -> None:
         """Add what became of tasks to the operation and the rows."""

@@ -176,6 +176,7 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     rows = {one.view.app.id: standing_rows(one.current) for one in stays}
     for one in stays:
         one.note_settled(rows[one.view.app.id])
+        one.stay_awake(now)
     standing = [one.standing(rows[one.view.app.id]) for one in stays]
     async with committing(place.runtime.db, "record") as tx, together(tx) as said:
         work.fence_all(said, cluster, place.epoch)

@@ -31,7 +31,7 @@ class View:
     Attributes:
         prepared: None when nothing could be rendered yet, or nothing is wanted any more.
         seen: objects whose body has to be read again, with what was seen of them.
-        owners: of objects that another application applied: its name.
+        owners: of objects and hooks that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
         customized: how people judge kinds by scripts of their own.
@@ -193,21 +193,32 @@ async def _manifests(runtime: Runtime, tx: Tx, wanted: set[str]) -> dict[str, tu
 
 
 async def _with_owners(tx: Tx, cluster: ClusterId, views: Sequence[View]) -> list[View]:
-    """Each view with the other applications that have its objects."""
-    refs = {o.ref for view in views if view.prepared for o in view.prepared.objects}
-    refs -= {ref for view in views for ref, row in view.rows.items() if row.in_inventory}
+    """Each view with the other applications that have its objects, or those of its hooks."""
+    claimed = [
+        {ref for ref in claims_of(view) if ref not in view.rows or not view.rows[ref].in_inventory}
+        for view in views
+    ]
+    refs: set[ObjectRef] = set().union(*claimed)
     found = await work.owners(tx, cluster, refs) if refs else {}
     return [
         replace(
             view,
             owners={
-                object.ref: found[object.ref][1]
-                for object in (view.prepared.objects if view.prepared else ())
-                if object.ref in found and found[object.ref][0] != view.app.id
+                ref: found[ref][1]
+                for ref in claims
+                if ref in found and found[ref][0] != view.app.id
             },
         )
-        for view in views
+        for view, claims in zip(views, claimed, strict=True)
     ]
+
+
+def claims_of(view: View) -> set[ObjectRef]:
+    """What only one application on a cluster can have, and this one wants: its objects, and
+    those of its hooks but where each run names them anew."""
+    objects = view.prepared.objects if view.prepared else ()
+    hooks = (hook.ref for hook in view.hooks if not hook.generated)
+    return {*(object.ref for object in objects), *hooks}
 
 
 def sources_of(view: View) -> tuple[dict[str, str], ...]:

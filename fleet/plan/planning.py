@@ -167,6 +167,9 @@ def build_deletion(
     order, but what belongs to another application. ``Delete=false`` is asked of the live
     object, above the application's options, just before it would go. Hooks run before the
     first object goes, and after the last one is gone."""
+    of_deletion = [hook for hook in hooks if hook.phase in DELETE_PHASES]
+    if refused := _shared_hooks(of_deletion, owners):
+        return Plan((), refused=refused)
     before = _tasks_of(hooks, SyncPhase.PRE_DELETE, run)
     after = _tasks_of(hooks, SyncPhase.POST_DELETE, run)
     rerun = {task.ref for task in (*before, *after)}
@@ -250,6 +253,13 @@ def _sync_hooks(situation: Situation) -> list[DesiredHook]:
     if situation.options.resources or not situation.run:
         return []
     return [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
+
+
+def _shared_hooks(hooks: Iterable[DesiredHook], owners: Mapping[ObjectRef, str]) -> str:
+    """Of hooks whose objects other applications have; "" for none. What was to come after a
+    hook may not come without it, so that it cannot be left out as an object can."""
+    shared = sorted({hook.ref for hook in hooks if not hook.generated and hook.ref in owners})
+    return _joined(f"hook {ref} {_foreign(ref, owners)}" for ref in shared)
 
 
 def _tasks_of(hooks: Iterable[DesiredHook], phase: SyncPhase, run: str) -> list[Task]:
@@ -361,6 +371,8 @@ def _refusal(
     decisions = [(ref, situation.gate(ref, scope, verb)) for ref, scope, verb in sorted(asked)]
     if refusals := [f"{ref}: {decision.reason}" for ref, decision in decisions if not decision]:
         return _joined(refusals)
+    if shared_hooks := _shared_hooks(hooks, situation.owners):
+        return shared_hooks
     if situation.application_options.fail_on_shared:
         shared = sorted(
             object.ref for object in situation.desired if object.ref in situation.owners

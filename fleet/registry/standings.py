@@ -26,7 +26,7 @@ class Standing:
 
     ``taken_dirty_at`` is the mark the pass started from: a newer mark is left alone, and so
     is an operation that somebody requested meanwhile (``taken_operation_id``).
-    ``changed`` False writes only the mark. ``more`` keeps the application dirty.
+    ``changed`` False writes only the mark. ``more`` keeps the application dirty, or due.
     """
 
     id: ApplicationId
@@ -53,7 +53,8 @@ class Standing:
 
 # What stands in every row is looked up by ``:ids``: a join with the rows alone would read all
 # applications as long as there are few thousands.
-_MARK = """due_at = case when a.next_operation_id is null then s.due_at else now() end,
+_MARK = """due_at = case when a.next_operation_id is not null then now()
+        when s.more then least(s.due_at, a.due_at) else s.due_at end,
       urgency = case when s.more then a.urgency
         when a.dirty_at is not distinct from s.taken then 100 else a.urgency end"""
 _MARK_TYPES = "id uuid, taken timestamptz, more boolean, due_at timestamptz"

@@ -270,6 +270,25 @@ async def test_an_application_belongs_to_one_parent(bare: World) -> None:
     assert conditions == ["Application/argocd/web belongs to application root, too"]
 
 
+async def test_of_two_parents_that_begin_at_once_one_has_the_application(bare: World) -> None:
+    bare.commit(
+        rival=(application(bare, "web"), application(bare, "own")),
+        root=(application(bare, "web"),),
+        web=(config_map("a"),),
+        own=(config_map("b"),),
+    )
+    await add_root(bare)
+    await add_root(bare, "rival")
+    await roll(bare, 3)
+    assert await names(bare) == ["own", "rival", "root", "web"]
+    conditions = {name: (await bare.app(name))["conditions"] for name in ("rival", "root")}
+    told = [c["message"] for found in conditions.values() for c in found]
+    owner = "rival" if conditions["root"] else "root"
+    assert told == [f"Application/argocd/web belongs to application {owner}, too"]
+    assert (await bare.app("own"))["sync_status"] == "Synced"
+    assert (await bare.app("web"))["sync_status"] == "Synced"
+
+
 async def test_what_fleet_does_not_hold_needs_a_cluster(bare: World) -> None:
     bare.commit(root=(application(bare, "web"), config_map("page")))
     await add_root(bare)

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.model.scope import EVERYTHING
 from fleet.operations.diffing import diff_application
-from tests.integration.operations.harness import Object, World, config_map
+from tests.integration.operations.harness import Object, World, config_map, deployment
 
 SSA = "fleet.dev/ssa"
 TAKE_OVER = "fleet.dev/take-over"
@@ -130,3 +130,45 @@ async def test_what_somebody_else_made_is_taken_over_or_not(
         message = (await bare.app("web"))["conditions"][0]["message"]
         assert f"{TAKE_OVER}={policy}" in message
     assert data_of(bare, "b") == {"colour": "blue"}
+
+
+def restart(world: World, name: str) -> None:
+    """As ``kubectl rollout restart`` does it: an annotation of the Pod template, by an update."""
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/{name}"
+    live = world.request("GET", path)
+    metadata = live["spec"]["template"]["metadata"]
+    metadata["annotations"] = {"kubectl.kubernetes.io/restartedAt": world.clock().isoformat()}
+    world.request("PUT", f"{path}?fieldManager=kubectl-rollout", live)
+
+
+@pytest.mark.parametrize("auto", [False, True], ids=["by hand", "by itself"])
+async def test_a_restart_is_nothing_where_git_has_empty_annotations(
+    bare: World, auto: bool
+) -> None:
+    wanted = deployment("web")
+    assert wanted["spec"]["template"]["metadata"]["annotations"] == {}
+    await bare.add_app("web", auto=auto)
+    await bare.deliver(web=(wanted,))
+    if not auto:
+        await bare.sync("web")
+        await bare.pass_()
+    for _ in range(2):
+        restart(bare, "web")
+        asked = await bare.pass_(look=True)
+        assert not [verb for verb, _ in asked if verb in ("apply", "dry-run")]
+        app = await bare.app("web")
+        assert app["sync_status"] == "Synced"
+    assert len(await bare.operations("web")) == 1
+    row = (await bare.resources("web"))["Deployment/web"]
+    assert (row["drift"], row["message"]) == ([], "")
+    # what Git does say is kept, beside what others put in
+    path = f"/apis/apps/v1/namespaces/{bare.namespace}/deployments/web"
+    live = bare.request("GET", path)
+    bare.request(
+        "PUT", f"{path}?fieldManager=hand", live | {"spec": live["spec"] | {"replicas": 3}}
+    )
+    await bare.pass_(look=True)
+    live = bare.request("GET", path)
+    assert (live["spec"]["replicas"] == 1) is auto
+    assert live["spec"]["template"]["metadata"]["annotations"]
+    assert (await bare.app("web"))["sync_status"] == ("Synced" if auto else "OutOfSync")

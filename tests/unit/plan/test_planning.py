@@ -25,6 +25,7 @@ from fleet.plan import (
     build_plan,
     crds_before,
 )
+from fleet.plan.hooks import DELETE_PHASES
 from fleet.plan.order import apply_key
 from fleet.plan.planning import PROTECTED_KINDS
 
@@ -401,6 +402,33 @@ def test_a_hook_that_the_project_forbids_refuses_the_sync() -> None:
         situation(want("Secret"), gate=no_jobs, hooks=(hook(SyncPhase.POST_SYNC),), run="one/1")
     )
     assert "no Jobs here" in plan.refused
+
+
+@pytest.mark.parametrize("phase", [phase for phase in SyncPhase if phase not in DELETE_PHASES])
+def test_a_hook_of_another_application_refuses_the_sync(phase: SyncPhase) -> None:
+    mine, theirs = hook(phase, "mine"), hook(phase, "theirs")
+    changes: dict[str, Any] = {"hooks": (mine, theirs), "owners": {theirs.ref: "other"}}
+    plan = build_plan(situation(want("Secret"), run="one/1", **changes))
+    assert plan == Plan(
+        (), refused=f"hook {theirs.ref} belongs to application other, too (SharedResourceWarning)"
+    )
+    # where none is run, none stands in the way; nor does one that gets a name of its own
+    assert not build_plan(situation(want("Secret"), **changes)).refused
+    named_anew = (mine, replace(theirs, generated=True))
+    again = situation(want("Secret"), run="one/1", **changes | {"hooks": named_anew})
+    assert not build_plan(again).refused
+
+
+@pytest.mark.parametrize("phase", sorted(DELETE_PHASES))
+def test_a_hook_of_another_application_refuses_the_deletion(phase: SyncPhase) -> None:
+    hooks = (hook(phase, "theirs"), hook(SyncPhase.PRE_SYNC, "before"))
+    found = {one.ref: "other" for one in hooks}
+    plan = build_deletion(
+        [have("ConfigMap")], gate=lambda *_: ALLOWED, owners=found, hooks=hooks, run="one/1"
+    )
+    assert plan.tasks == ()
+    assert plan.refused.startswith(f"hook {hooks[0].ref} belongs to application other")
+    assert str(hooks[1].ref) not in plan.refused
 
 
 def test_the_namespace_comes_before_the_first_hook() -> None:
