@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
+from types import MappingProxyType
 
 from fleet.cluster import get_metadata
 from fleet.errors import ClusterError, ObjectRejected, WindowClosed
@@ -40,7 +41,6 @@ from fleet.operations.judging import (
     next_try,
     owes_hooks,
     plan_for,
-    standing_rows,
     sync_key,
     would_act,
 )
@@ -53,7 +53,7 @@ from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
 from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
-from fleet.operations.views import View, claims_of, gather, sources_of
+from fleet.operations.views import Resources, View, claims_of, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import SyncDecision, read_application_options, skipped
@@ -94,8 +94,13 @@ class Pass:
         self._namespaces: dict[str, bool] = {}
         self._claims: dict[ObjectRef, str] = {}
 
-    async def reconcile(self, apps: Sequence[DirtyApplication]) -> Sequence[DirtyApplication]:
+    async def reconcile(
+        self, apps: Sequence[DirtyApplication], known: Resources = MappingProxyType({})
+    ) -> Sequence[DirtyApplication]:
         """Bring a batch as far as can be done now; returns the applications it looked at.
+
+        Args:
+            known: resources that were read with the applications.
 
         Raises:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
@@ -103,7 +108,7 @@ class Pass:
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
         await self.fence.ask()
-        batch = [Progress.of(view) for view in await self._gather(apps)]
+        batch = [Progress.of(view) for view in await self._gather(apps, known)]
         interrupted = await self._look(batch)
         if not self._recognized:
             if interrupted is not None:
@@ -122,13 +127,13 @@ class Pass:
             raise interrupted
         return apps
 
-    async def _gather(self, apps: Sequence[DirtyApplication]) -> list[View]:
-        views = await gather(self.runtime, self.cluster, self.discovery, apps)
+    async def _gather(self, apps: Sequence[DirtyApplication], known: Resources) -> list[View]:
+        views = await gather(self.runtime, self.cluster, self.discovery, apps, known)
         if not any(lacks_kinds(view) for view in views):
             return views
         # a definition may have come since the cluster was asked
         self.discovery = await self.link.discovery(fresh=True)
-        return await gather(self.runtime, self.cluster, self.discovery, apps)
+        return await gather(self.runtime, self.cluster, self.discovery, apps, known)
 
     # look
 
@@ -251,12 +256,12 @@ class Pass:
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
         view, one.window, one.backoff = one.current, "", ""
-        rows = standing_rows(view)
+        rows = one.judged()
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
         approved = is_approved(view, None, now)
         is_known = not (view.is_apart or owes_hooks(view))
-        if is_yes and is_known and not would_act(view, self.cluster, approved=approved):
+        if is_yes and is_known and not would_act(view, rows, self.cluster, approved=approved):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
@@ -273,6 +278,7 @@ class Pass:
         view = one.current
         plan = plan_for(
             view,
+            one.judged(),
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
@@ -301,11 +307,9 @@ class Pass:
 
     def _with_claims(self, view: View) -> View:
         """The view with those as owners that began with one of its objects in this pass."""
-        owners = dict(view.owners)
-        for ref in claims_of(view):
-            if self._claims.get(ref, view.app.name) != view.app.name:
-                owners.setdefault(ref, self._claims[ref])
-        return replace(view, owners=owners)
+        claimed = self._claims.keys() & claims_of(view) - view.owners.keys()
+        others = {ref: self._claims[ref] for ref in claimed if self._claims[ref] != view.app.name}
+        return replace(view, owners={**view.owners, **others}) if others else view
 
     async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
         """Whether the destination namespace is there; only asked when it may be created."""

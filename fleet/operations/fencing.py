@@ -49,6 +49,14 @@ class Fence:
             raise LeaseLost("a newer pass over this cluster has begun; this one stops")
         self._asked_at = asked_at
 
+    def hear(self, asked_at: float, *, is_newest: bool) -> None:
+        """An answer that came with another one.
+
+        Args:
+            asked_at: of the monotonic clock, before the question was sent.
+        """
+        self._asked_at, self._lost = asked_at, not is_newest
+
     def check(self) -> None:
         """Before each write.
 

@@ -62,10 +62,8 @@ SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_AN
 AUTOMATED = frozenset({Trigger.AUTOMATED, Trigger.SELF_HEAL})
 
 
-def desired_of(view: View) -> dict[ObjectRef, DesiredObject]:
-    if view.prepared is None:
-        return {}
-    return {object.ref: object for object in view.prepared.objects}
+def desired_of(view: View) -> Mapping[ObjectRef, DesiredObject]:
+    return {} if view.prepared is None else view.prepared.by_ref
 
 
 def is_complete(view: View) -> bool:
@@ -262,6 +260,7 @@ def verdicts_of(
 
 def plan_for(
     view: View,
+    rows: Mapping[ObjectRef, LiveResource],
     cluster: Cluster,
     options: SyncOptions,
     *,
@@ -273,10 +272,10 @@ def plan_for(
     """The plan of a sync or rollback; of a deletion when the application is being deleted.
 
     Args:
+        rows: ``standing_rows`` of the view.
         run: names this run of its hooks; "" runs none.
         approved: somebody agreed to the deletions that wait for that.
     """
-    rows = standing_rows(view)
     gate = gate_of(view.project, cluster, view.app.project)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
@@ -337,7 +336,9 @@ def _prunes(view: View) -> bool:
     return bool(automated and automated.prune) and Switch.PRUNE not in view.app.holds.paused
 
 
-def would_act(view: View, cluster: Cluster, *, approved: bool) -> bool:
+def would_act(
+    view: View, rows: Mapping[ObjectRef, LiveResource], cluster: Cluster, *, approved: bool
+) -> bool:
     """Whether a sync that begins by itself would send anything, or fail to.
 
     What belongs to another application, is kept by a sync option or may not be pruned stays
@@ -345,6 +346,7 @@ def would_act(view: View, cluster: Cluster, *, approved: bool) -> bool:
     """
     plan = plan_for(
         view,
+        rows,
         cluster,
         automated_options(view),
         automated=True,

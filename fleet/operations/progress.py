@@ -42,6 +42,16 @@ AT_LATEST = timedelta(minutes=5)
 ESTABLISHING = timedelta(seconds=1)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """``rows`` as they should be recorded, of a view with what may change in it: the manifests
+    of the operation that runs (None: there is none), and the objects."""
+
+    view: View
+    made_from: tuple[str | None, Mapping[ObjectRef, LiveResource]]
+    rows: Mapping[ObjectRef, LiveResource]
+
+
 @dataclass
 class Progress:
     """Collects, for one application, what the record of the pass will say.
@@ -95,6 +105,7 @@ class Progress:
     noted: int = 0
     is_superseded: bool = False
     is_given_up: bool = False
+    _judged: _Judged | None = None
 
     @classmethod
     def of(cls, view: View) -> Progress:
@@ -127,6 +138,16 @@ class Progress:
             healed_at=self.healed_at,
         )
         return replace(self.view, app=app, rows=self.rows, operation=self.operation)
+
+    def judged(self) -> Mapping[ObjectRef, LiveResource]:
+        """``standing_rows`` of the current view, made once as long as nothing changes that
+        they are made from."""
+        view, last, operation = self.view, self._judged, self.operation
+        applied = operation.options.manifests_sha256 if operation is not None else None
+        made_from = (applied, dict(self.rows))
+        if last is None or last.view is not view or last.made_from != made_from:
+            last = self._judged = _Judged(view, made_from, standing_rows(self.current))
+        return last.rows
 
     def healths(self) -> dict[ObjectRef, Health | None]:
         """Of the objects that the running operation applied, and of its hooks."""
@@ -214,7 +235,7 @@ class Progress:
         self.healed_by = (
             "self-heal" if operation.trigger is Trigger.SELF_HEAL else operation.initiated_by
         )
-        healthy = health_of(standing_rows(self.current)).status is HealthStatus.HEALTHY
+        healthy = health_of(self.judged()).status is HealthStatus.HEALTHY
         started = operation.started_at or operation.created_at
         self.deployed = Deployed(operation, started, now, healthy)
 

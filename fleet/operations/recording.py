@@ -19,7 +19,7 @@ from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
 from fleet.operations.hooks import expected_row, hooks_by_key
 from fleet.operations.itself.telling import Marks, tell, tell_of
-from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
+from fleet.operations.judging import AUTOMATED, MISSING, desired_of, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
 from fleet.registry import applications, children, drift, sightings, standings, syncs, work
@@ -164,7 +164,7 @@ async def record_hooks(place: Place, one: Progress) -> None:
         work.fence_all(said, place.cluster.id, place.epoch)
         await syncs.put_results(said, [(operation, fresh)])
         await syncs.put_operations(said, [operation])
-        await _record_rows(said, place, [one], {one.view.app.id: standing_rows(one.current)})
+        await _record_rows(said, place, [one], {one.view.app.id: one.judged()})
     one.noted += len(fresh)
 
 
@@ -173,7 +173,7 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     now = place.runtime.now()
     cluster = place.cluster.id
     stays = [one for one in batch if not one.removed]
-    rows = {one.view.app.id: standing_rows(one.current) for one in stays}
+    rows = {one.view.app.id: one.judged() for one in stays}
     for one in stays:
         one.note_settled(rows[one.view.app.id])
         one.stay_awake(now)

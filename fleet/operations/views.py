@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, Self, TypeAlias
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
 from fleet.model.clusters import Cluster, Discovery, is_itself
 from fleet.model.customizations import NONE, Customizations
-from fleet.model.ids import ClusterId, OperationId
+from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
@@ -22,6 +24,9 @@ from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
 from fleet.registry.work import DirtyApplication
+
+#: What is recorded of applications' objects, by application.
+Resources: TypeAlias = Mapping[ApplicationId, Sequence[work.ResourceRow]]
 
 
 @dataclass(frozen=True)
@@ -84,26 +89,54 @@ def policy_for(runtime: Runtime, cluster: Cluster) -> KindPolicy:
     return KindPolicy(runtime.resources, (cluster.server, cluster.name))
 
 
+class _Asking:
+    """A connection that is taken when something has to be asked, and not before."""
+
+    def __init__(self, moment: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
+        self._moment = moment
+        self._stack = AsyncExitStack()
+        self._tx: Tx | None = None
+
+    async def __call__(self) -> Tx:
+        if self._tx is None:
+            self._tx = await self._stack.enter_async_context(self._moment())
+        return self._tx
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        return await self._stack.__aexit__(*raised)
+
+
 async def gather(
-    runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
+    runtime: Runtime,
+    cluster: Cluster,
+    discovery: Discovery,
+    apps: Sequence[DirtyApplication],
+    known: Resources,
 ) -> list[View]:
-    """What is recorded of ``apps``, their manifests made ready to be applied."""
+    """What is recorded of ``apps``, their manifests made ready to be applied.
+
+    Args:
+        known: resources that were read with the applications; the others' are read now.
+    """
     running = [
         (app.operation_id, app.operation_created_at)
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
     customized = await customizations_at(runtime, max((app.customized for app in apps), default=0))
-    # one moment for an operation and what it did; else a question of its own, without BEGIN
-    moment = runtime.db.reading if running else runtime.db.asking
-    async with moment() as tx:
-        resources = await work.resources_of(tx, [app.id for app in apps])
-        operations = await syncs.operations_by_id(tx, running)
+    # one moment for an operation and what it did; else questions of their own, without BEGIN
+    async with _Asking(runtime.db.reading if running else runtime.db.asking) as ask:
+        operations = await syncs.operations_by_id(await ask(), running) if running else {}
+        if unknown := [app.id for app in apps if app.id not in known]:
+            known = {**known, **await work.resources_of(await ask(), unknown)}
         now, policy = runtime.now(), policy_for(runtime, cluster)
-        views = [_view(_held(app, now), operations, resources[app.id], policy) for app in apps]
-        sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
+        views = [_view(_held(app, now), operations, known[app.id], policy) for app in apps]
+        sets = await _manifests(runtime, ask, {view.manifests_sha256 for view in views} - {""})
         views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
-        views = await _with_owners(tx, cluster.id, views)
+        views = await _with_owners(ask, cluster.id, views)
     views = [replace(view, customized=customized) for view in views]
     return [await _with_ignored(runtime, view) for view in views]
 
@@ -181,25 +214,27 @@ def _prepared(
     return replace(view, prepared=prepared, hooks=prepared.hooks)
 
 
-async def _manifests(runtime: Runtime, tx: Tx, wanted: set[str]) -> dict[str, tuple[Manifest, ...]]:
+async def _manifests(
+    runtime: Runtime, ask: _Asking, wanted: set[str]
+) -> dict[str, tuple[Manifest, ...]]:
     found = {sha: kept for sha in wanted if (kept := runtime.manifests.get(sha)) is not None}
     missing = wanted - found.keys()
     if missing:
-        loaded = await manifests.load_many(tx, runtime.ring, missing)
+        loaded = await manifests.load_many(await ask(), runtime.ring, missing)
         for sha, objects in loaded.items():
             runtime.manifests.put(sha, objects)
         found |= loaded
     return found
 
 
-async def _with_owners(tx: Tx, cluster: ClusterId, views: Sequence[View]) -> list[View]:
+async def _with_owners(ask: _Asking, cluster: ClusterId, views: Sequence[View]) -> list[View]:
     """Each view with the other applications that have its objects, or those of its hooks."""
     claimed = [
         {ref for ref in claims_of(view) if ref not in view.rows or not view.rows[ref].in_inventory}
         for view in views
     ]
     refs: set[ObjectRef] = set().union(*claimed)
-    found = await work.owners(tx, cluster, refs) if refs else {}
+    found = await work.owners(await ask(), cluster, refs) if refs else {}
     return [
         replace(
             view,

@@ -8,8 +8,10 @@ be applied is set apart with a reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from fleet.model.ids import ApplicationId
@@ -93,6 +95,10 @@ class Prepared:
     ignored: frozenset[ObjectRef] = frozenset()
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    @cached_property
+    def by_ref(self) -> Mapping[ObjectRef, DesiredObject]:
+        return MappingProxyType({object.ref: object for object in self.objects})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -259,11 +259,16 @@ async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
 
 async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, Connection]:
     """The cluster, its applications uncounted, and ``connection_of`` it; raises as that."""
-    query = select(CLUSTERS, literal(0).label("application_count")).where(CLUSTERS.c.id == id)
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_CONNECTED, {"wanted": id})).one_or_none()
     if row is None:
         raise gone(id)
     return cluster_of(row), _connection(ring, id, row)
+
+
+#: Made once: every pass begins with it.
+_CONNECTED = select(CLUSTERS, literal(0).label("application_count")).where(
+    CLUSTERS.c.id == bindparam("wanted")
+)
 
 
 def _connection(ring: KeyRing, id: ClusterId, row: AnyRow) -> Connection:

@@ -7,7 +7,7 @@ marks while the pass is at work stays marked: ``dirty_at`` tells the two apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -146,7 +146,11 @@ _DIRTY = """
       a.attempted_at, a.heals, a.healed_at, a.due_at,
       a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
       a.holds,
-      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized
+      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized,
+      (select pass_epoch <= :epoch from clusters where id = :cluster) as is_newest,
+      case when a.operation_id is null then
+        (select json_agg(r order by r.api_group, r.kind, r.namespace, r.name)
+         from resources r where r.application_id = a.id) end as resources
     from applications a join projects p on p.id = a.project_id
       left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
@@ -154,12 +158,34 @@ _DIRTY = """
 """
 
 
-async def take_dirty(
-    tx: Tx, cluster: ClusterId, *, limit: int, now: datetime
-) -> tuple[DirtyApplication, ...]:
-    """The most urgent applications of the cluster, most urgent first."""
-    rows = await tx.execute(text(_DIRTY), {"cluster": cluster, "limit": limit, "now": now})
-    return tuple(_dirty_of(row) for row in rows.mappings())
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a pass has to look at, most urgent first, as of one moment.
+
+    Attributes:
+        resources: of those that nothing runs of. What an operation did is read with it, so
+            that its outcomes and its objects are of one moment, too.
+        is_newest: no pass with a higher epoch has written since.
+    """
+
+    apps: tuple[DirtyApplication, ...]
+    resources: Mapping[ApplicationId, tuple[ResourceRow, ...]]
+    is_newest: bool
+
+
+async def take_dirty(tx: Tx, cluster: ClusterId, *, epoch: int, limit: int, now: datetime) -> Taken:
+    """The most urgent applications of the cluster, for the pass of this epoch."""
+    values = {"cluster": cluster, "epoch": epoch, "limit": limit, "now": now}
+    rows = (await tx.execute(text(_DIRTY), values)).mappings().all()
+    return Taken(
+        tuple(_dirty_of(row) for row in rows),
+        {
+            ApplicationId(row["id"]): tuple(_resource_of(entry) for entry in row["resources"] or ())
+            for row in rows
+            if row["operation_id"] is None
+        },
+        all(row["is_newest"] for row in rows),
+    )
 
 
 def _dirty_of(row: Any) -> DirtyApplication:
