@@ -14,6 +14,7 @@ from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option
 from fleet.cli.output import show_done, to_json, to_yaml
 from fleet.errors import FleetError, SpecInvalid
+from fleet.model.applications import SHADOW_ANNOTATION
 
 
 @click.command(
@@ -23,6 +24,7 @@ from fleet.errors import FleetError, SpecInvalid
         "fleet apply -f config/ -R --dry-run",
         "kubectl get applications -n argocd -o yaml | fleet apply -f -",
         "argocd admin export | fleet apply -f - --dry-run",
+        "argocd admin export | fleet apply -f - --shadow",
     ),
 )
 @click.option(
@@ -35,11 +37,21 @@ from fleet.errors import FleetError, SpecInvalid
     help="File, folder, or - for standard input; repeatable.",
 )
 @click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
+@click.option(
+    "--shadow",
+    is_flag=True,
+    help="Put Applications into shadow mode: compared, and never written to a cluster.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @output_option("table", "json", "yaml", "name")
 @click.pass_context
 def apply(
-    ctx: click.Context, names: tuple[str, ...], recursive: bool, dry_run: bool, output: str
+    ctx: click.Context,
+    names: tuple[str, ...],
+    recursive: bool,
+    shadow: bool,
+    dry_run: bool,
+    output: str,
 ) -> None:
     """Create or change what Argo CD's documents say: a whole export of it, too.
 
@@ -49,8 +61,9 @@ def apply(
     of the others back; the exit code is 2 then if all that failed are wrong in themselves, else
     3.
     """
+    documents = documents_of(names, recursive=recursive)
     body = {
-        "documents": documents_of(names, recursive=recursive),
+        "documents": [_shadowed(it) for it in documents] if shadow else documents,
         "upsert": True,
         "dryRun": dry_run,
     }
@@ -61,6 +74,30 @@ def apply(
         for result in results:
             _show(result, output, " (dry run)" if dry_run else "")
     ctx.exit(exit_code(results))
+
+
+def _shadowed(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, in shadow mode where it is an Application, or a List of them."""
+    document = given["document"]
+    if isinstance(items := document.get("items"), list):
+        marked = {**document, "items": [_in_shadow(it) for it in items]}
+    else:
+        marked = _in_shadow(document)
+    return {**given, "document": marked}
+
+
+def _in_shadow(document: Any) -> Any:
+    """As it is where something is wrong with it: whoever reads it says what."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict) or document.get("kind") != "Application":
+        return document
+    marks = metadata.get("annotations") or {}
+    if not isinstance(marks, dict):
+        return document
+    return {
+        **document,
+        "metadata": {**metadata, "annotations": {**marks, SHADOW_ANNOTATION: "true"}},
+    }
 
 
 #: What people read, where it is not the word itself.

@@ -20,7 +20,13 @@ from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
 from fleet.cluster.metadata import meta_of
-from fleet.cluster.migrating import APPLIERS, by_hand, foreign_entries, migrated
+from fleet.cluster.migrating import (
+    APPLIERS,
+    by_hand,
+    foreign_entries,
+    migrated,
+    without_kept,
+)
 from fleet.cluster.onboarding import (
     create_service_account,
     remove_service_account,
@@ -113,5 +119,6 @@ __all__ = [
     "request_token",
     "rotate",
     "watch",
+    "without_kept",
     "writers",
 ]

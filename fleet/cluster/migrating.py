@@ -8,6 +8,7 @@ that leaves Git would stay for ever. Moved to us, the next apply removes it. Sou
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fleet.model.objects import FIELD_MANAGER
@@ -16,6 +17,9 @@ from fleet.model.objects import FIELD_MANAGER
 #: either kind of apply.
 APPLIERS = frozenset({"kubectl-client-side-apply", "argocd-controller"})
 
+#: No field stays with a manager whose fields become ours.
+NOTHING_KEPT: Mapping[str, Any] = MappingProxyType({})
+
 
 def by_hand(manager: str) -> bool:
     """What people write with ``kubectl``: edit, patch, label, apply …"""
@@ -23,10 +27,16 @@ def by_hand(manager: str) -> bool:
 
 
 def foreign_entries(
-    managed_fields: Iterable[Any], is_meant: Callable[[str], bool]
+    managed_fields: Iterable[Any],
+    is_meant: Callable[[str], bool],
+    kept: Mapping[str, Any] = NOTHING_KEPT,
 ) -> list[dict[str, Any]]:
     """Entries of managers that are meant, about the object itself, not a subresource. One of
-    our own is among them when it is of a time when we did not apply server-side."""
+    our own is among them when it is of a time when we did not apply server-side.
+
+    Args:
+        kept: field set that stays theirs; who has nothing else is not among them.
+    """
     return [
         entry
         for entry in managed_fields
@@ -34,11 +44,16 @@ def foreign_entries(
         and not entry.get("subresource")
         and (entry.get("manager"), entry.get("operation")) != (FIELD_MANAGER, "Apply")
         and is_meant(str(entry.get("manager", "")))
+        and (not kept or _divided(entry.get("fieldsV1"), kept)[1])
     ]
 
 
-def migrated(managed_fields: Iterable[Any], moved: Collection[Any]) -> list[dict[str, Any]]:
-    """All entries, with those in ``moved`` made one with ours."""
+def migrated(
+    managed_fields: Iterable[Any],
+    moved: Collection[Any],
+    kept_fields: Mapping[str, Any] = NOTHING_KEPT,
+) -> list[dict[str, Any]]:
+    """All entries, with those in ``moved`` made one with ours, but for ``kept_fields``."""
     kept: list[dict[str, Any]] = []
     fields: dict[str, Any] = {}
     ours: dict[str, Any] | None = None
@@ -54,11 +69,38 @@ def migrated(managed_fields: Iterable[Any], moved: Collection[Any]) -> list[dict
             kept.append(entry)
             continue
         ours = entry if is_ours or ours is None else ours
-        fields = _union(fields, entry.get("fieldsV1"))
+        stays, goes = (
+            ({}, entry.get("fieldsV1")) if is_ours else _divided(entry.get("fieldsV1"), kept_fields)
+        )
+        if stays:
+            kept.append({**entry, "fieldsV1": stays})
+        fields = _union(fields, goes)
     if ours is None:
         return kept
     mine = {**ours, "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
     return [*kept, mine]
+
+
+def without_kept(fields: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A field set without those that stay with their manager."""
+    return _divided(fields, kept)[1]
+
+
+def _divided(fields: Any, kept: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A field set in two: what ``kept`` names, and the rest, without nodes that only held that.
+    As deep as ``kept`` is, which is ours."""
+    stays: dict[str, Any] = {}
+    goes: dict[str, Any] = {}
+    for key, inner in fields.items() if isinstance(fields, Mapping) else ():
+        if key not in kept:
+            goes[key] = inner
+        elif not kept[key]:
+            stays[key] = inner
+        else:
+            below, rest = _divided(inner, kept[key])
+            stays |= {key: below} if below else {}
+            goes |= {key: rest} if rest.keys() - {"."} or not below else {}
+    return stays, goes
 
 
 def _union(one: dict[str, Any], other: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ async def _sent(
     gate(kind, namespace, name, "dry-run" if dry_run else "apply")
     is_new = verb == "create"
     call = call_about(
-        verb,
+        "dry-run" if dry_run else verb,
         kind,
         "POST" if is_new else "PUT",
         with_query(

@@ -19,6 +19,7 @@ from fleet.diff.ignore import (
     matches,
     remove_ignored,
     remove_ignored_fields,
+    without_field_set,
     without_husks,
 )
 from fleet.diff.known_types import equal_by_type
@@ -28,7 +29,7 @@ from fleet.diff.mutations import without_mutations
 from fleet.diff.normalize import normalize
 from fleet.diff.pointers import pointers_of
 from fleet.diff.projection import NAMED, projection, projection_sha256
-from fleet.diff.respect import graft, respecting
+from fleet.diff.respect import alone, graft, respecting
 from fleet.diff.show import side_by_side, unified
 from fleet.diff.threeway import named_fields, three_way
 from fleet.diff.undeclared import without_fields
@@ -38,6 +39,7 @@ __all__ = [
     "NAMED",
     "Reason",
     "Verdict",
+    "alone",
     "applied_sha256",
     "applied_to",
     "canonical",
@@ -65,6 +67,7 @@ __all__ = [
     "three_way",
     "unified",
     "with_filled",
+    "without_field_set",
     "without_fields",
     "without_husks",
     "without_mutations",

@@ -182,7 +182,7 @@ def _fields_of_managers(
     return [fields for fields in found if isinstance(fields, Mapping) and fields]
 
 
-def without_fields(obj: Manifest, fields: Fields) -> Manifest:
+def without_field_set(obj: Manifest, fields: Fields) -> Manifest:
     """``obj`` without the fields of the set."""
     found = _without_fields(obj, fields, 0)
     return found if isinstance(found, dict) else {}

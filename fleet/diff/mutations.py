@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.diff.ignore import without_fields
+from fleet.diff.ignore import without_field_set
 from fleet.diff.lists import keyed
 from fleet.diff.projection import Fields
 from fleet.diff.respect import alone, graft, is_ours
@@ -25,7 +25,10 @@ def without_mutations(live: Manifest, predicted: Manifest) -> Manifest:
     if not after:
         return predicted
     given_up = alone(before, [after, *others], keys=False)
-    kept = without_fields(live, given_up) if given_up else live
+    kept = live
+    if given_up:
+        # of what goes, the server may put a default in its place
+        kept = graft(without_field_set(live, given_up), predicted, given_up)
     found = _ordered(graft(kept, predicted, after), predicted, "", 0)
     return found if isinstance(found, dict) else predicted
 

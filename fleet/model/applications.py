@@ -24,6 +24,8 @@ BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
 #: When somebody agreed to deletions that wait for that (RFC 3339).
 DELETION_APPROVED_ANNOTATION = "argocd.argoproj.io/deletion-approved"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
+#: Of an Application that is compared, and for which nothing is ever written to a cluster.
+SHADOW_ANNOTATION = "fleet.dev/shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,12 @@ def skips_reconciling(document: Manifest) -> bool:
     does, or nobody should."""
     value = annotations_of(document).get(SKIP_RECONCILE_ANNOTATION, "")
     return value in _TRUE
+
+
+def is_shadow(document: Manifest) -> bool:
+    """Whether an Application is only to be compared. A word that nobody can read: rather write
+    nothing."""
+    return annotations_of(document).get(SHADOW_ANNOTATION, "").strip() not in ("", "false")
 
 
 #: What Argo CD's language reads as true.

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from fleet.errors import SpecInvalid
+from fleet.model.argo_tracking import TRACKING_KEYS, ArgoTracking, read_tracking
 from fleet.model.objects import GroupKind
 from fleet.model.reading import Fields, Origin
 
@@ -73,10 +74,11 @@ class ActionScripts:
 
 @dataclass(frozen=True)
 class Customizations:
-    """By pattern."""
+    """By pattern; and how Argo CD marks what it deploys."""
 
     health: Mapping[str, HealthScript] = field(default_factory=dict)
     actions: Mapping[str, ActionScripts] = field(default_factory=dict)
+    tracking: ArgoTracking = ArgoTracking()
 
     def health_of(self, kind: GroupKind) -> HealthScript | None:
         return _find(self.health, kind)
@@ -109,7 +111,7 @@ def _find(entries: Mapping[str, _Value], kind: GroupKind) -> _Value | None:
 
 def is_customization(key: str) -> bool:
     """Whether a key of ``argocd-cm`` is read here."""
-    return key == PREFIX or key.startswith(SPLIT)
+    return key == PREFIX or key.startswith(SPLIT) or key in TRACKING_KEYS
 
 
 def read_customizations(data: Mapping[str, str], load: Loader, origin: Origin) -> Customizations:
@@ -126,7 +128,7 @@ def read_customizations(data: Mapping[str, str], load: Loader, origin: Origin) -
     for key in sorted(data):
         if key.startswith(SPLIT):
             reader.split(key, data[key])
-    return Customizations(reader.health, reader.actions)
+    return Customizations(reader.health, reader.actions, read_tracking(data))
 
 
 class _Reader:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.objects import ObjectRef
 from fleet.model.retries import Retry
@@ -184,6 +185,7 @@ class SyncOptions:
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
     break_glass: str = ""  # why sync windows do not hold for it; "": they do
     approved: bool = False  # to the deletions that wait for somebody who agrees
+    takeover: Takeover | None = None  # take over what Argo CD's applications have
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from fleet.errors import Place, SpecInvalid
+from fleet.errors import Place, Refused, SpecInvalid
 from fleet.model.applications import deletes_its_objects, finalizers_of, propagation_of
 from fleet.model.holds import Pin
 from fleet.model.operations import (
@@ -21,6 +21,7 @@ from fleet.model.operations import (
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import SYNC_OPTION_VALUES
+from fleet.operations.allowing import SHADOWED
 from fleet.operations.crashpoints import committing
 from fleet.operations.holding import OPEN_END, Terms, pin_application, stay_of
 from fleet.operations.itself.telling import tell
@@ -207,7 +208,7 @@ async def delete_application(
 
     Raises:
         NotFound: no such application.
-        Refused: it is being deleted already.
+        Refused: it is being deleted already; or, with ``cascade``, it is in shadow mode.
         SpecInvalid: no such propagation policy.
         NoWorker: with ``cascade``, no worker is alive that would do it.
     """
@@ -247,6 +248,13 @@ async def _delete(
             await syncs.end_operations(tx, app.id, f"deleted by {actor.name}", now)
             await applications.remove_application(tx, actor, app.id, now)
             return None
+        if app.is_shadow:
+            raise Refused(
+                f"Application/{name}: its objects are not deleted: {SHADOWED}",
+                hint=f"`fleet app delete {name} --cascade=false` leaves them;"
+                f" `fleet app set {name} --no-shadow` ends that.",
+                object=f"Application/{name}",
+            )
         await require_worker(tx, app.cluster_id)
         propagation = propagation or propagation_of(finalizers)
         await applications.mark_deleting(

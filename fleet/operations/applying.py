@@ -34,6 +34,7 @@ from fleet.errors import (
     WindowClosed,
 )
 from fleet.model.applications import IgnoreDifference, LiveResource
+from fleet.model.argo_tracking import Takeover
 from fleet.model.clusters import ApiKind, Discovery
 from fleet.model.customizations import NONE, Customizations
 from fleet.model.ids import ApplicationId, ClusterId
@@ -102,6 +103,8 @@ class Workplace:
     run: str = ""
     #: how people judge kinds by scripts of their own
     customized: Customizations = NONE
+    #: whose objects are taken over by the operation that is carried out
+    takeover: Takeover | None = None
 
     def errand(
         self,
@@ -128,6 +131,8 @@ class Workplace:
             run=self.run,
             ignored=self.ignored,
             jq=self.runtime.jq,
+            tracking=self.customized.tracking,
+            takeover=self.takeover,
         )
 
 

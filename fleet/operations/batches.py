@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from fleet.cluster import get_metadata
 from fleet.errors import ClusterError, ObjectRejected, WindowClosed
+from fleet.model.applications import is_shadow
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -177,7 +178,7 @@ class Pass:
         if view.operation is not None and view.operation.plan is not None:
             asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
             refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}
-        elif view.operation is None and not view.spec.sync_policy.auto_sync:
+        elif view.operation is None and not _applies_by_itself(view):
             rows = view.rows
             refs |= {
                 ref
@@ -426,3 +427,7 @@ def _begins(operation: Operation, now: datetime) -> bool:
     if operation.next_attempt_at is not None:
         return operation.next_attempt_at <= now
     return operation.phase is OperationPhase.PENDING
+
+
+def _applies_by_itself(view: View) -> bool:
+    return view.spec.sync_policy.auto_sync and not is_shadow(view.app.document)

@@ -25,13 +25,14 @@ from fleet.errors import (
     SpecInvalid,
 )
 from fleet.model.applications import Application, LiveResource
+from fleet.model.argo_tracking import ArgoTracking
 from fleet.model.clusters import ApiKind, Cluster, Discovery, is_itself
 from fleet.model.diffs import ObjectDiff
 from fleet.model.live import LiveMeta
 from fleet.model.objects import GroupKind, Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import Scope
-from fleet.operations.allowing import gate_of
+from fleet.operations.allowing import check_shadow, gate_of
 from fleet.operations.connections import Link
 from fleet.operations.errands import Errand
 from fleet.operations.ignoring import rules_about, rules_for, spelling_rules
@@ -39,6 +40,7 @@ from fleet.operations.reaching import told_where
 from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
 from fleet.operations.sending import predict
+from fleet.operations.server_side import as_moved
 from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
@@ -54,6 +56,8 @@ from fleet.plan import (
 from fleet.policy import acts_as
 from fleet.registry import clusters, manifests, projects
 from fleet.registry.application_views import Freshness, get_application
+
+_ANY_TRACKING = ArgoTracking()
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Site:
     def gate(self, kind: ApiKind, namespace: str, name: str, verb: str) -> None:
         """The project's rules, as a pass asks them."""
         ref = ObjectRef(kind.group, kind.kind, namespace, name)
+        check_shadow(self.app.document.document, ref, verb)
         decision = gate_of(self.project, self.cluster, self.app.summary.project)(
             ref, kind.namespaced, verb
         )
@@ -137,31 +142,58 @@ async def diff_application(
     app = await application_of(runtime, scope, name)
     wanted = await _wanted(runtime, app, revisions or {}, given)
     site = await site_of(runtime, app)
-    prepared = prepare(
-        wanted.items,
-        application_id=app.summary.id,
-        instance=str(runtime.instance),
-        namespace=app.summary.namespace,
-        discovery_scope=scope_of(site.discovery),
-        sync_options=app.document.spec.sync_policy.options,
-        policy=policy_for(runtime, site.cluster),
-    )
-    if is_itself(site.cluster.name, site.cluster.server):
-        prepared = without_itself(prepared, app.summary.name)
+    prepared = prepared_at(site, wanted.items)
     pruned = _pruned(app, prepared)
     answers = await asyncio.gather(
-        *(_compared(site, object, prepared) for object in prepared.objects),
+        *(compared(site, object, prepared) for object in prepared.objects),
         *(_prune(site, row) for row in pruned),
         return_exceptions=True,
     )
     refs = [object.ref for object in prepared.objects] + [row.ref for row in pruned]
-    problems = tuple(
-        Failure(problem.ref, KindUnknown(problem.message, object=str(problem.ref)))
-        for problem in prepared.problems
-    )
+    problems = problems_of(prepared)
     shown, failures = _sorted_out(refs, answers)
     warnings = tuple(condition.message for condition in prepared.conditions)
     return ApplicationDiff(shown, failures + problems, wanted.revisions, warnings)
+
+
+def prepared_at(
+    site: Site, manifests: Sequence[Manifest], sync_options: Sequence[str] = ()
+) -> Prepared:
+    """Manifests as they would be applied at the site.
+
+    Args:
+        sync_options: for once, above those of the application.
+    """
+    app, runtime = site.app, site.runtime
+    prepared = prepare(
+        manifests,
+        application_id=app.summary.id,
+        instance=str(runtime.instance),
+        namespace=app.summary.namespace,
+        discovery_scope=scope_of(site.discovery),
+        sync_options=(*app.document.spec.sync_policy.options, *sync_options),
+        policy=policy_for(runtime, site.cluster),
+    )
+    if is_itself(site.cluster.name, site.cluster.server):
+        prepared = without_itself(prepared, app.summary.name)
+    return prepared
+
+
+def problems_of(prepared: Prepared) -> tuple[Failure, ...]:
+    """Objects that cannot be applied at all."""
+    return tuple(
+        Failure(problem.ref, KindUnknown(problem.message, object=str(problem.ref)))
+        for problem in prepared.problems
+    )
+
+
+async def manifests_of(runtime: Runtime, app: Application) -> Manifests:
+    """What an application wants now, not masked yet.
+
+    Raises:
+        Refused: nothing was rendered yet.
+    """
+    return await _wanted(runtime, app, {}, None)
 
 
 def _sorted_out(
@@ -247,7 +279,20 @@ def kind_at(site: Site, ref: ObjectRef, version: str) -> ApiKind | None:
     return found if found is None or not version or found.version == version else None
 
 
-async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Shown | None:
+async def compared(
+    site: Site,
+    wanted: DesiredObject,
+    prepared: Prepared,
+    *,
+    force: bool = True,
+    tracking: ArgoTracking = _ANY_TRACKING,
+) -> Shown | None:
+    """What an apply would change of one object; None: nothing.
+
+    Raises:
+        FieldConflict: without ``force``, others own fields of it.
+        KindUnknown, ClusterError: it cannot be told.
+    """
     kind = kind_at(site, wanted.ref, wanted.version)
     if kind is None:
         if (wanted.ref.group_kind, wanted.version) in kinds_brought(prepared.objects):
@@ -262,8 +307,9 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
     live = await get_object(client, kind, wanted.ref.namespace, wanted.ref.name)
     if live is not None and wanted.options.ssa is Ssa.IF_NOT_PRESENT:
         return None
+    errand = Errand(client, kind, wanted, wanted.options, site.gate, tracking=tracking)
     try:
-        predicted = await predict(Errand(client, kind, wanted, wanted.options, site.gate))
+        predicted = await predict(errand, force=force)
     except ObjectRejected as refused:
         if live is None and _awaits_namespace(site, wanted, prepared, refused):
             return await _shown(site, None, wanted.manifest, None)
@@ -274,7 +320,7 @@ async def _compared(site: Site, wanted: DesiredObject, prepared: Prepared) -> Sh
     is_told = wanted.options.method is Method.SERVER_SIDE
     shows_all = not is_told or includes_mutations(site.app.document.annotations, own)
     if live is not None and not shows_all:
-        after = without_mutations(live, after)
+        after = without_mutations(as_moved(errand, live), after)
     return await _shown(site, live, after, meta_of(kind, live) if live else None)
 
 

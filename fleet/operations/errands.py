@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleet.cluster import ClusterClient, Gate, get_object
 from fleet.expressions import Jq
 from fleet.model.applications import IgnoreDifference, LiveResource
+from fleet.model.argo_tracking import ArgoTracking, Takeover
 from fleet.model.clusters import ApiKind
 from fleet.model.objects import Manifest
 from fleet.plan import DesiredObject, ObjectOptions
@@ -28,6 +29,8 @@ class Errand:
         row: what is recorded of the object.
         force: take fields from other managers.
         ignored: differences that others may make; ``jq`` is asked what they name.
+        tracking: how Argo CD marks what it deploys.
+        takeover: whose objects are taken over; None: nobody asked for that.
         run: names the try of the sync that asks; "" for none.
     """
 
@@ -42,6 +45,8 @@ class Errand:
     run: str = ""
     ignored: Sequence[IgnoreDifference] = ()
     jq: Jq | None = None
+    tracking: ArgoTracking = ArgoTracking()
+    takeover: Takeover | None = None
 
     async def live(self) -> Manifest | None:
         ref = self.wanted.ref

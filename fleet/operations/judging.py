@@ -14,7 +14,7 @@ from typing import Any
 
 from fleet.diff import is_as_applied
 from fleet.health import aggregate
-from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
+from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource, is_shadow
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED
 from fleet.model.health import Health, HealthStatus, SyncStatus
@@ -32,7 +32,7 @@ from fleet.model.operations import (
 from fleet.model.projects import ProjectSpec
 from fleet.model.retries import Retry
 from fleet.model.windows import Hold
-from fleet.operations.allowing import gate_of
+from fleet.operations.allowing import SHADOWED, gate_of
 from fleet.operations.applying import KEPT
 from fleet.operations.outliving import known_to_stay, outliving, why_left
 from fleet.operations.views import View
@@ -193,6 +193,8 @@ def conditions_of(
         found.append(("InvalidSpecError", unreadable_windows(view.app.project, view.project)))
     if view.is_skipped:
         found.append(("ReconcileSkipped", SKIPPED))
+    if is_shadow(view.app.document):
+        found.append(("ShadowMode", SHADOWED))
     if view.app.render_error is not None:
         found.append(("ComparisonError", str(view.app.render_error.get("message", ""))))
     if view.prepared is not None:
@@ -460,6 +462,8 @@ def _running(view: View) -> RunningSync | None:
 def _why_blocked(view: View) -> str:
     if view.is_skipped:
         return SKIPPED
+    if is_shadow(view.app.document):
+        return SHADOWED
     if view.app.render_error is not None:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:

@@ -59,6 +59,7 @@ from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
 from fleet.operations.sending import predict
+from fleet.operations.server_side import as_moved
 from fleet.plan import DesiredObject, Method, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
@@ -314,7 +315,8 @@ async def _fields(
     """What an apply would change, masked, with who wrote the live values; None when the
     server would refuse it."""
     try:
-        predicted = await predict(place.errand(wanted, None))
+        errand = place.errand(wanted, None)
+        predicted = await predict(errand)
     except INTERRUPTIONS:
         raise
     except FleetError:
@@ -323,7 +325,9 @@ async def _fields(
     # a server-side apply alone tells what Fleet owns from what webhooks wrote
     is_told = wanted.options.method is Method.SERVER_SIDE
     if is_told and not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
-        after = without_mutations(live.body, after)
+        # of what was applied before, the fields of others were moved then
+        found = live.body if live.before else as_moved(errand, live.body)
+        after = without_mutations(found, after)
     rules = await rules_about(place.runtime.jq, place.ignored, after)
     spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(

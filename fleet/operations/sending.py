@@ -19,7 +19,7 @@ from fleet.cluster import (
     get_metadata,
     meta_of,
 )
-from fleet.diff import compare, remove_ignored, three_way
+from fleet.diff import compare, remove_ignored, three_way, without_field_set
 from fleet.errors import (
     ImmutableField,
     ObjectRejected,
@@ -36,6 +36,7 @@ from fleet.operations.crashpoints import writing
 from fleet.operations.errands import SHOWN, TRIES, Errand, Held, Sent, both
 from fleet.operations.ignoring import rules_about
 from fleet.operations.last_applied import last_applied, with_last_applied
+from fleet.operations.marks import claim_on
 from fleet.operations.server_side import apply_server_side
 from fleet.plan import Method, Ssa, TakeOver
 from fleet.plan.remaking import HINT, why_not_remade
@@ -53,6 +54,7 @@ async def send(errand: Errand) -> Sent | Held:
     """
     options = errand.options
     is_careful = options.ssa is Ssa.IF_NOT_PRESENT or options.take_over is not TakeOver.ALWAYS
+    is_careful |= errand.takeover is not None
     live = await errand.live() if is_careful else None
     if live is not None and options.ssa is Ssa.IF_NOT_PRESENT:
         return Held("is there already (fleet.dev/ssa=IfNotPresent)", live)
@@ -69,13 +71,17 @@ async def send(errand: Errand) -> Sent | Held:
     return _noted(errand, sent) if options.force else sent
 
 
-async def predict(errand: Errand) -> Manifest:
-    """What an apply by force would make of the object; nothing is stored.
+async def predict(errand: Errand, *, force: bool = True) -> Manifest:
+    """What an apply would make of the object; nothing is stored.
+
+    Args:
+        force: take fields that others own.
 
     Raises:
+        FieldConflict: without ``force``, others own some that are not to become ours.
         ClusterError: as ``send``.
     """
-    tried = replace(errand, dry_run=True, force=True)
+    tried = replace(errand, dry_run=True, force=force)
     return (await _WAYS[errand.options.method](tried)).live
 
 
@@ -87,10 +93,19 @@ async def _client_side(errand: Errand) -> Sent:
     desired = with_last_applied(errand.wanted.manifest)
 
     def merge(live: Manifest) -> Manifest:
-        merged = three_way(last_applied(errand.kind, live), desired, live)
+        merged = three_way(_before(errand, live), desired, live)
         return {**merged, "metadata": _unmanaged(merged)}
 
     return await _written(errand, desired, merge, "")
+
+
+def _before(errand: Errand, live: Manifest) -> Manifest:
+    """What was applied last; of what was not applied by us without Argo CD's marks, which are
+    not in Git and stay."""
+    found = last_applied(errand.kind, live)
+    if TRACKING_ANNOTATION in annotations_of(found):
+        return found
+    return without_field_set(found, errand.tracking.kept_fields(errand.wanted.manifest))
 
 
 async def _replace(errand: Errand) -> Sent:
@@ -267,7 +282,14 @@ async def _check_take_over(errand: Errand, live: Manifest) -> None:
     is_known = row is not None and bool(row.applied_sha256) and row.uid == uid
     if is_known or annotations_of(live).get(TRACKING_ANNOTATION) == ours:
         return
+    ref = errand.wanted.ref
     option, why = errand.options.take_over, "it is there already, and was not made by Fleet"
+    if errand.takeover is not None and (
+        told := errand.takeover.why_not(claim_on(errand.tracking, meta_of(errand.kind, live)))
+    ):
+        raise Refused(f"{ref}: is not taken over: {told}", object=str(ref))
+    if option is TakeOver.ALWAYS:
+        return
     if option is TakeOver.IF_NO_DIFF:
         predicted = await predict(errand)
         sides = [await _without_ignored(errand, side) for side in (live, predicted)]
@@ -277,7 +299,6 @@ async def _check_take_over(errand: Errand, live: Manifest) -> None:
         paths = ", ".join(change.path for change in changes[:SHOWN])
         why = f"it was not made by Fleet and differs from Git: {paths}"
         why += f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-    ref = errand.wanted.ref
     raise Refused(
         f"{ref}: is not taken over (fleet.dev/take-over={option}): {why}", object=str(ref)
     )

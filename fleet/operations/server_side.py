@@ -20,14 +20,16 @@ from fleet.cluster import (
     paths_owned,
     put_managed_fields,
     readable_path,
+    without_kept,
 )
-from fleet.diff import without_fields
+from fleet.cluster import replace as replace_object
+from fleet.diff import alone, without_field_set, without_fields
 from fleet.errors import FieldConflict, FieldUnknown, ObjectRejected
 from fleet.model.applications import LiveResource
 from fleet.model.live import Applied
 from fleet.model.objects import FIELD_MANAGER, Manifest, metadata_of
 from fleet.operations.errands import SHOWN, TRIES, Errand, Sent, both
-from fleet.plan import Ssa
+from fleet.plan import Method, Ssa
 
 _LEFT_OUT_MOST = 100  # fields; each level of them costs a request
 
@@ -71,8 +73,10 @@ async def _applied(errand: Errand, manifest: Manifest) -> Sent:
             await _move(errand)
             applied = await _apply(errand, manifest, force=force)
     others = _foreign(errand, metadata_of(applied.object).get("managedFields"))
-    if not others or errand.dry_run:
+    if not others:
         return Sent(applied.object, applied.created)
+    if errand.dry_run:
+        return Sent(await _left_by(errand, applied.object, others), applied.created)
     await _move(errand)
     again = await _apply(errand, manifest, force=force)
     names = ", ".join(sorted({str(entry.get("manager", "")) for entry in others}))
@@ -106,7 +110,51 @@ def _may_move(errand: Errand, manager: str) -> bool:
 
 def _foreign(errand: Errand, managed_fields: object) -> list[dict[str, Any]]:
     found = managed_fields if isinstance(managed_fields, list) else []
-    return foreign_entries(found, lambda manager: _may_move(errand, manager))
+    return foreign_entries(found, lambda manager: _may_move(errand, manager), _kept(errand))
+
+
+def _kept(errand: Errand) -> dict[str, Any]:
+    """Argo CD's marks stay its own: who goes back to it is known there."""
+    return errand.tracking.kept_fields(errand.wanted.manifest)
+
+
+def as_moved(errand: Errand, live: Manifest) -> Manifest:
+    """A live object whose fields are owned as an apply finds them: what is to be ours is. Other
+    ways of writing move nothing."""
+    if errand.options.method is not Method.SERVER_SIDE:
+        return live
+    others = _foreign(errand, metadata_of(live).get("managedFields"))
+    if not others:
+        return live
+    metadata = metadata_of(live)
+    entries = migrated(metadata["managedFields"], others, _kept(errand))
+    return {**live, "metadata": {**metadata, "managedFields": entries}}
+
+
+async def _left_by(errand: Errand, tried: Manifest, others: Sequence[dict[str, Any]]) -> Manifest:
+    """What is left of an object once the fields of ``others`` are ours: those that Git does not
+    hold go. A dry run of the apply cannot show it, as it does not move them; and of what goes,
+    the server alone knows what it puts in its place."""
+    entries = metadata_of(tried).get("managedFields") or []
+    rest = [entry.get("fieldsV1") or {} for entry in entries if entry not in others]
+    found = tried
+    for entry in others:
+        theirs = without_kept(entry.get("fieldsV1"), _kept(errand))
+        gone = alone(theirs, rest, keys=False)
+        found = without_field_set(found, gone) if gone else found
+    if found == tried:
+        return tried
+    metadata = {k: v for k, v in metadata_of(found).items() if k != "managedFields"}
+    put = await replace_object(
+        errand.client,
+        errand.kind,
+        {**found, "metadata": metadata},
+        gate=errand.gate,
+        dry_run=True,
+        validate=errand.options.validate,
+    )
+    # who owns what is as the apply said
+    return {**put.object, "metadata": {**metadata_of(put.object), "managedFields": entries}}
 
 
 async def _move(errand: Errand) -> None:
@@ -117,7 +165,7 @@ async def _move(errand: Errand) -> None:
         others = _foreign(errand, meta.managed_fields) if meta else []
         if meta is None or not others:
             return
-        entries = migrated(meta.managed_fields, others)
+        entries = migrated(meta.managed_fields, others, _kept(errand))
         try:
             await put_managed_fields(errand.client, errand.kind, meta, entries, gate=errand.gate)
         except ObjectRejected as refused:

@@ -13,7 +13,7 @@ from fleet.model.ids import ApplicationId
 from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
-from fleet.operations.allowing import gate_of
+from fleet.operations.allowing import check_shadow, gate_of
 from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
@@ -69,6 +69,7 @@ def workplace_of(place: Place, view: View, *, carries_out: Operation | None = No
         run=carries_out.run if carries_out is not None else "",
         approved=bool(carries_out and carries_out.plan and carries_out.plan.approved),
         customized=view.customized,
+        takeover=carries_out.options.takeover if carries_out is not None else None,
     )
 
 
@@ -89,6 +90,7 @@ def _gate(place: Place, view: View, operation: Operation | None, acting: Imperso
         if operation is not None:
             check_windows(view, operation, place.cluster, place.runtime.now())
         ref = ObjectRef(kind.group, kind.kind, namespace, name)
+        check_shadow(view.app.document, ref, verb)
         own_namespace = ref == ObjectRef("", "Namespace", "", view.app.namespace)
         asked = "create-namespace" if own_namespace and verb == "apply" else verb
         if cascade and verb == "delete":

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
-from fleet.model.applications import ApplicationDocument, Urgency
+from fleet.model.applications import SHADOW_ANNOTATION, ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.scope import Actor, Scope
@@ -82,6 +82,10 @@ class ApplicationRef:
     cluster: str = ""
     server: str = ""
     is_child: bool = False  # another application has it in Git
+    is_shadow: bool = False  # nothing is written for it
+
+
+_SHADOW = APPLICATIONS.c.document[("metadata", "annotations", SHADOW_ANNOTATION)]
 
 
 def _refs(scope: Scope) -> Select[Any]:
@@ -92,6 +96,7 @@ def _refs(scope: Scope) -> Select[Any]:
             PROJECTS.c.name.label("project"),
             func.coalesce(c.name, "").label("cluster"),
             func.coalesce(c.server, "").label("server"),
+            func.coalesce(func.trim(_SHADOW.astext), "").label("shadow"),
             exists().where(CHILDREN.c.application_id == a.id).label("is_child"),
         )
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
@@ -112,6 +117,7 @@ def _ref_of(row: AnyRow) -> ApplicationRef:
         cluster=row.cluster,
         server=row.server,
         is_child=row.is_child,
+        is_shadow=row.shadow not in ("", "false"),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Action,
@@ -105,7 +106,21 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "manifests": options.manifests_sha256,
         "breakGlass": options.break_glass,
         **({"approved": True} if options.approved else {}),
+        **_takeover_to_json(options.takeover),
     }
+
+
+def _takeover_to_json(takeover: Takeover | None) -> dict[str, Any]:
+    if takeover is None:
+        return {}
+    told = {"applications": list(takeover.applications), "installation": takeover.installation}
+    return {"takeover": told}
+
+
+def _takeover_from_json(stored: Mapping[str, Any] | None) -> Takeover | None:
+    if stored is None:
+        return None
+    return Takeover(tuple(stored["applications"]), stored["installation"])
 
 
 def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
@@ -119,6 +134,7 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         manifests_sha256=str(stored.get("manifests", "")),
         break_glass=str(stored.get("breakGlass", "")),
         approved=bool(stored.get("approved")),
+        takeover=_takeover_from_json(stored.get("takeover")),
     )
 
 

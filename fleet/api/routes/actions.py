@@ -273,14 +273,14 @@ def _diff_shape(answer: ApplicationDiff) -> dict[str, Any]:
     return {
         "different": bool(answer.shown),
         "revisions": list(answer.revisions),
-        "items": [_shown_shape(shown) for shown in answer.shown],
+        "items": [shown_shape(shown) for shown in answer.shown],
         "warnings": list(answer.warnings),
-        "errors": [_failure_shape(failure) for failure in answer.failures],
+        "errors": [failure_shape(failure) for failure in answer.failures],
         "next": "",
     }
 
 
-def _shown_shape(shown: Shown) -> dict[str, Any]:
+def shown_shape(shown: Shown) -> dict[str, Any]:
     ref = shown.diff.ref
     return {
         "group": ref.group,
@@ -305,5 +305,5 @@ def _change_shape(change: FieldChange) -> dict[str, Any]:
     }
 
 
-def _failure_shape(failure: Failure) -> dict[str, Any]:
+def failure_shape(failure: Failure) -> dict[str, Any]:
     return {**failure.error.as_dict(), "object": str(failure.ref)}

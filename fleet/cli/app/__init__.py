@@ -2,10 +2,12 @@
 
 from fleet.cli.app import (
     acting,
+    adopting,
     by_hand,
     deleting,
     diffing,
     holding,
+    shadowing,
     sources,
     syncing,
     viewing,
@@ -16,11 +18,13 @@ from fleet.cli.app.group import app
 
 __all__ = [
     "acting",
+    "adopting",
     "app",
     "by_hand",
     "deleting",
     "diffing",
     "holding",
+    "shadowing",
     "sources",
     "syncing",
     "viewing",

@@ -72,6 +72,7 @@ _OPTIONS = (
     ),
     _pairs("-l", "--label", "labels", help="Label"),
     _pairs("--annotation", "--annotations", "annotations", help="Annotation"),
+    _flag("--shadow", "Only compare it, and never write to a cluster for it."),
     click.option(
         "--set-finalizer/--no-set-finalizer", default=None, help="Deleting it deletes its objects."
     ),

@@ -9,7 +9,7 @@ from typing import Any
 from fleet.cli.app.spec_flags import AUTOMATED
 from fleet.cli.reading import text_of
 from fleet.errors import UsageError
-from fleet.model.applications import RESOURCES_FINALIZER
+from fleet.model.applications import RESOURCES_FINALIZER, SHADOW_ANNOTATION
 
 Document = dict[str, Any]
 
@@ -168,6 +168,11 @@ def _metadata(metadata: Document, flags: Mapping[str, Any]) -> None:
     for key in ("labels", "annotations"):
         if flags[key]:
             metadata[key] = {**(metadata.get(key) or {}), **dict(flags[key])}
+    if flags["shadow"] is not None:
+        marks = {**(metadata.get("annotations") or {}), SHADOW_ANNOTATION: "true"}
+        if not flags["shadow"]:
+            del marks[SHADOW_ANNOTATION]
+        metadata["annotations"] = marks
     if flags["set_finalizer"] is not None:
         kept = [it for it in metadata.get("finalizers") or () if it != RESOURCES_FINALIZER]
         finalizers = [*kept, RESOURCES_FINALIZER] if flags["set_finalizer"] else kept

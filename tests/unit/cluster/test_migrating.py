@@ -57,6 +57,16 @@ def test_their_fields_become_ours_and_they_go() -> None:
     assert migrated([stays], []) == [stays]
 
 
+def test_marks_stay_with_who_wrote_them() -> None:
+    kept = {"f:data": {"f:mark": {}}}
+    theirs, only = entry("argocd-controller", "Update", "mark", "b"), entry("kubectl", "", "mark")
+    assert foreign_entries([theirs, only], lambda _: True, kept) == [theirs]
+    assert migrated([theirs, OURS], [theirs], kept) == [
+        entry("argocd-controller", "Update", "mark"),
+        entry("fleet", "Apply", "b", "a"),
+    ]
+
+
 FIELDS = st.recursive(
     st.just({}), lambda inner: st.dictionaries(st.sampled_from(["f:a", "f:b", "."]), inner)
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Action,
@@ -70,7 +71,12 @@ def test_hooks_come_back_as_they_were(hooks: list[Outcome]) -> None:
     assert hooks_from_json(hooks_to_json(hooks)) == tuple(hooks)
 
 
-@given(st.builds(SyncOptions, st.booleans(), approved=st.booleans()))
+TAKEOVERS = st.builds(Takeover, st.lists(WORDS).map(tuple), st.none() | WORDS)
+
+
+@given(
+    st.builds(SyncOptions, st.booleans(), approved=st.booleans(), takeover=st.none() | TAKEOVERS)
+)
 def test_what_was_asked_for_comes_back(options: SyncOptions) -> None:
     assert options_from_json(options_to_json(options)) == options
 
