@@ -18,7 +18,7 @@ from fleet.cluster.calls import Answer, Call, Limits
 from fleet.cluster.checking import checked_connection
 from fleet.cluster.discovery import cluster_uid, discover, facts, probe
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
-from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
+from fleet.cluster.kubeconfig import connection_of, contexts_of
 from fleet.cluster.metadata import meta_of
 from fleet.cluster.migrating import (
     APPLIERS,
@@ -49,7 +49,6 @@ from fleet.cluster.reading import (
     get_metadata,
     get_object,
     list_metadata,
-    list_objects,
     pod_logs,
 )
 from fleet.cluster.replacing import create, put_managed_fields, replace
@@ -87,7 +86,6 @@ __all__ = [
     "contexts_of",
     "create",
     "create_service_account",
-    "current_context",
     "delete",
     "discover",
     "drop_finalizer",
@@ -99,7 +97,6 @@ __all__ = [
     "get_metadata",
     "get_object",
     "list_metadata",
-    "list_objects",
     "lost_fields",
     "make_new",
     "merge",

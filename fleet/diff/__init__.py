@@ -10,7 +10,7 @@ because of what an object contains, a secret value in anything returned by ``com
 from __future__ import annotations
 
 from fleet.diff.compare import compare
-from fleet.diff.digest import canonical, sha256_of, sha256_of_all, sorted_manifests
+from fleet.diff.digest import canonical, sha256_of, sorted_manifests
 from fleet.diff.drift import Reason, Verdict, judge
 from fleet.diff.filling import with_filled
 from fleet.diff.ignore import (
@@ -61,7 +61,6 @@ __all__ = [
     "remove_ignored_fields",
     "respecting",
     "sha256_of",
-    "sha256_of_all",
     "side_by_side",
     "sorted_manifests",
     "three_way",

@@ -7,6 +7,8 @@ environment), a child that outlives its parent, an answer without a bound on its
 
 from __future__ import annotations
 
-from fleet.expressions.jq import Answer, Jq, JqPath, Limits, Question
+from fleet.expressions.jq import Answer, Jq, JqPath, Question
+from fleet.expressions.keeping import Limits
+from fleet.expressions.scripts import Scripts, Told
 
-__all__ = ["Answer", "Jq", "JqPath", "Limits", "Question"]
+__all__ = ["Answer", "Jq", "JqPath", "Limits", "Question", "Scripts", "Told"]

@@ -12,6 +12,19 @@ from typing import Any, TypeAlias
 
 Manifest: TypeAlias = dict[str, Any]
 
+#: Metadata that an API server writes, and that nobody else has to say.
+SERVER_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 #: Field manager of everything Fleet writes by server-side apply.
 FIELD_MANAGER = "fleet"
 #: Label on every object Fleet applies; its value is the instance id. Watches select on it.

@@ -127,10 +127,6 @@ class Plan:
     prune_last: bool = False
     approved: bool = False
 
-    @property
-    def is_empty(self) -> bool:
-        return not self.tasks
-
     def waves(self) -> tuple[tuple[Task, ...], ...]:
         """Consecutive tasks that run side by side."""
         groups: list[list[Task]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fleet.model.applications import Source
 from fleet.model.objects import Manifest
@@ -103,6 +102,3 @@ class ToolVersion:
     version: str
     path: str
     origin: str  # "PATH" | "installed" | "missing"
-
-
-JsonValue = Any

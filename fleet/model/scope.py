@@ -59,10 +59,6 @@ class Scope:
     projects: frozenset[str] | None
     by_kind: Mapping[str, Seen] | None = field(default=None, hash=False)
 
-    @property
-    def sees_everything(self) -> bool:
-        return self.projects is None
-
     def seen(self, kind: str) -> Seen:
         """Of ``kind``, in the words of RBAC policies: ``applications``, ``clusters``, ...;
         or ``MOVABLE``."""

@@ -31,16 +31,16 @@ from fleet.errors import (
     Place,
     SpecInvalid,
 )
-from fleet.expressions.scripts import Told
+from fleet.expressions import Told
 from fleet.model.applications import Application, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.customizations import ActionScripts, Customizations
 from fleet.model.objects import Manifest, ObjectRef, group_version_of, ref_of
 from fleet.model.scope import Actor, Scope
-from fleet.operations.applying import unknown_kind
 from fleet.operations.customizing import current_customizations
 from fleet.operations.diffing import Site, application_of, site_of
 from fleet.operations.runtime import Runtime
+from fleet.operations.tasks import unknown_kind
 from fleet.registry import queue, sightings
 from fleet.registry.audit import record_change
 

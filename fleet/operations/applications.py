@@ -40,7 +40,7 @@ from fleet.registry import (
     queue,
     syncs,
 )
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.history import OperationRequest

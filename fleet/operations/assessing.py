@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.errors import ExpressionFailed
-from fleet.expressions.scripts import Scripts, Told
+from fleet.expressions import Scripts, Told
 from fleet.health import assess, counts_for_application, from_expressions, from_script, is_going
 from fleet.model.customizations import Customizations, HealthScript
 from fleet.model.health import Health, HealthStatus

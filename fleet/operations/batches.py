@@ -11,11 +11,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from time import monotonic
 from types import MappingProxyType
 
-from fleet.cluster import get_metadata
-from fleet.errors import ClusterError, ObjectRejected, WindowClosed
+from fleet.errors import ClusterError, WindowClosed
 from fleet.model.applications import is_shadow
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
@@ -25,20 +23,17 @@ from fleet.model.operations import (
     Operation,
     OperationPhase,
     Step,
-    SyncOptions,
     Task,
     Trigger,
 )
 from fleet.model.scope import FLEET
 from fleet.model.windows import Hold
-from fleet.operations.applying import Batch, DryRun, carry_out
+from fleet.operations.applying import carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.hooks import carry_out_hooks, run_of
 from fleet.operations.judging import (
-    SKIPPED,
     auto_decision,
-    desired_of,
     next_try,
     owes_hooks,
     plan_for,
@@ -47,17 +42,20 @@ from fleet.operations.judging import (
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
+from fleet.operations.namespaces import has_namespace
 from fleet.operations.outliving import awaiting_approval, is_approved
 from fleet.operations.progress import AT_LATEST, Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
+from fleet.operations.standing import SKIPPED, desired_of
 from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
+from fleet.operations.tasks import Batch, DryRun
 from fleet.operations.views import Resources, View, claims_of, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
-from fleet.plan import SyncDecision, read_application_options, skipped
+from fleet.plan import SyncDecision, skipped
 from fleet.registry.work import DirtyApplication
 
 #: An application with a kind that the cluster does not serve is tried again after this.
@@ -92,7 +90,7 @@ class Pass:
         self.epoch = epoch
         self.fence = Fence(runtime.db, cluster.id, epoch)
         self._recognized = recognized
-        self._namespaces: dict[str, bool] = {}
+        link.namespaces.forget_missing()
         self._claims: dict[ObjectRef, str] = {}
 
     async def reconcile(
@@ -283,7 +281,7 @@ class Pass:
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
-            namespace_ready=await self._has_namespace(view, operation.options),
+            namespace_ready=await has_namespace(self.link, self.discovery, view, operation.options),
             # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
             approved=is_approved(view, operation, now),
@@ -311,30 +309,6 @@ class Pass:
         claimed = self._claims.keys() & claims_of(view) - view.owners.keys()
         others = {ref: self._claims[ref] for ref in claimed if self._claims[ref] != view.app.name}
         return replace(view, owners={**view.owners, **others}) if others else view
-
-    async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
-        """Whether the destination namespace is there; only asked when it may be created."""
-        wanted = read_application_options((*view.spec.sync_policy.options, *options.sync_options))
-        policy, name = view.spec.sync_policy, view.app.namespace
-        if not wanted.create_namespace or not name:
-            return True
-        if policy.namespace_labels or policy.namespace_annotations:
-            return False  # its metadata is checked, and written where it differs
-        if self.link.has_namespace(name):
-            return True
-        if name not in self._namespaces:
-            kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
-            try:
-                meta = await get_metadata(self.link.client, kind, "", name) if kind else None
-            except ObjectRejected:
-                return False  # we may not look: the task that makes it tells that, as its outcome
-            self._note_namespace(name, is_there=meta is not None and not meta.deletion_timestamp)
-        return self._namespaces[name]
-
-    def _note_namespace(self, name: str, *, is_there: bool) -> None:
-        self._namespaces[name] = is_there
-        if is_there:
-            self.link.namespaces[name] = monotonic()
 
     # carry out
 
@@ -411,9 +385,9 @@ class Pass:
         for result in () if dry else done.results:
             failed = result.outcome.action is Action.FAILED
             if failed:
-                self.link.namespaces.clear()
+                self.link.namespaces.forget()
             if result.task.step is Step.CREATE_NAMESPACE:
-                self._note_namespace(result.task.ref.name, is_there=not failed)
+                self.link.namespaces.note(result.task.ref.name, is_there=not failed)
         if done.interrupted is None or isinstance(done.interrupted, WindowClosed):
             return None  # what is left to do is held when it comes up next
         one.interrupted = True

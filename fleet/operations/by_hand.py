@@ -16,9 +16,9 @@ from fleet.errors import NotFound, Refused
 from fleet.model.applications import LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.scope import Actor, Scope
-from fleet.operations.applying import unknown_kind
 from fleet.operations.diffing import Site, application_of, kind_at, site_of
 from fleet.operations.runtime import Runtime
+from fleet.operations.tasks import unknown_kind
 from fleet.registry.audit import record_change
 
 _Act = Callable[[Site, ApiKind, LiveResource], Awaitable[bool]]

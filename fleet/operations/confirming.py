@@ -13,10 +13,10 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, SyncOptions
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations.applications import request_sync, wake
-from fleet.operations.applying import KEPT
 from fleet.operations.crashpoints import committing
 from fleet.operations.reaching import require_worker
 from fleet.operations.runtime import Runtime
+from fleet.operations.tasks import KEPT
 from fleet.plan import Consent, read_outliving_options
 from fleet.registry import applications, projects
 from fleet.registry.application_views import Freshness, get_application

@@ -31,12 +31,46 @@ DISCOVERY_SECONDS = 600.0
 NAMESPACE_SECONDS = 600.0
 
 
+class Namespaces:
+    """Which namespaces were there when they were asked for last, and which were not.
+
+    What is there stays for a while: asking again is not worth a request a pass. What is not
+    may be made by anybody, and is known within one pass only.
+    """
+
+    def __init__(self) -> None:
+        self._there: dict[str, float] = {}
+        self._missing: set[str] = set()
+
+    def known(self, name: str) -> bool | None:
+        """Whether it is there; None when that has to be asked."""
+        if monotonic() - self._there.get(name, float("-inf")) < NAMESPACE_SECONDS:
+            return True
+        return False if name in self._missing else None
+
+    def note(self, name: str, *, is_there: bool) -> None:
+        if is_there:
+            self._there[name] = monotonic()
+            self._missing.discard(name)
+        else:
+            self._missing.add(name)
+
+    def forget_missing(self) -> None:
+        """A pass begins."""
+        self._missing.clear()
+
+    def forget(self) -> None:
+        """A write failed, perhaps for want of one of them; or it is another cluster."""
+        self._there.clear()
+        self._missing.clear()
+
+
 @dataclass
 class Link:
     """A client, the credentials that it was opened with, and what the cluster serves.
 
     Attributes:
-        namespaces: those that were there lately, and when; forgotten when a write fails.
+        namespaces: what is known of them.
     """
 
     client: ClusterClient
@@ -44,11 +78,7 @@ class Link:
     found: Discovery | None = None
     found_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    namespaces: dict[str, float] = field(default_factory=dict)
-
-    def has_namespace(self, name: str) -> bool:
-        """Whether it was there lately: asking again is not worth a request a pass."""
-        return monotonic() - self.namespaces.get(name, float("-inf")) < NAMESPACE_SECONDS
+    namespaces: Namespaces = field(default_factory=Namespaces)
 
     def acting_as(self, user: str) -> Link:
         """This link, with a client that writes in the name of ``user``; "" is this one."""

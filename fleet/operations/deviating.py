@@ -28,7 +28,7 @@ from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec
 from fleet.operations.windowing import check_request
 from fleet.registry import applications, desired, history, manifests, projects
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.desired import Pending
 from fleet.registry.history import OperationRequest
 from fleet.registry.manifests import ManifestSet

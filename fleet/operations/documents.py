@@ -32,7 +32,8 @@ from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
 from fleet.operations.settings_config import put_settings
 from fleet.registry import clusters, credentials, repositories
-from fleet.registry.clusters import ClusterFilter, NewCluster
+from fleet.registry.cluster_views import ClusterFilter
+from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.source import parse_url
 

@@ -19,6 +19,7 @@ from fleet.model.argo_settings import GPG_KEYS, KNOWN_HOSTS, TLS_CERTIFICATES
 from fleet.model.integrity import SigningKey
 from fleet.model.objects import (
     INSTANCE_LABEL,
+    SERVER_METADATA,
     TRACKING_ANNOTATION,
     Manifest,
     metadata_of,
@@ -36,19 +37,6 @@ from fleet.registry.signing_keys import signing_keys
 #: Where Argo CD keeps its objects; for those that were written without a namespace.
 NAMESPACE = "argocd"
 _OWN = frozenset({INSTANCE_LABEL, TRACKING_ANNOTATION})
-#: Metadata that a cluster writes, and that was of another one.
-_CLUSTER_WRITTEN = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
 
 
 async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> list[Manifest]:
@@ -75,7 +63,7 @@ async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> 
 def exported(document: Manifest) -> Manifest:
     """A document without our marks, as a cluster takes it."""
     metadata = {
-        key: value for key, value in metadata_of(document).items() if key not in _CLUSTER_WRITTEN
+        key: value for key, value in metadata_of(document).items() if key not in SERVER_METADATA
     }
     for key in ("labels", "annotations"):
         texts = metadata.get(key)

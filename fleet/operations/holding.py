@@ -13,7 +13,7 @@ from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec
 from fleet.registry import applications, holds, queue
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx
 from fleet.registry.holds import Held
 

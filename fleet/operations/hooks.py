@@ -28,7 +28,10 @@ from fleet.model.objects import (
     annotations_of,
 )
 from fleet.model.operations import Action, HookState, Operation, Outcome, Step, Task, TaskKey
-from fleet.operations.applying import (
+from fleet.operations.assessing import has_health, health_of
+from fleet.operations.crashpoints import writing
+from fleet.operations.images import images_of
+from fleet.operations.tasks import (
     INTERRUPTIONS,
     UNCHECKED,
     Batch,
@@ -38,9 +41,6 @@ from fleet.operations.applying import (
     kind_of,
     side_by_side,
 )
-from fleet.operations.assessing import has_health, health_of
-from fleet.operations.crashpoints import writing
-from fleet.operations.images import images_of
 from fleet.operations.views import View
 from fleet.plan import (
     DesiredHook,

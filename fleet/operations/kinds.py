@@ -16,8 +16,8 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.hooks import hooks_by_key
-from fleet.operations.judging import desired_of
 from fleet.operations.progress import ESTABLISHING, Progress
+from fleet.operations.standing import desired_of
 from fleet.operations.views import View
 from fleet.plan import crds_before
 

@@ -48,18 +48,14 @@ from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
 from fleet.model.objects import Manifest, ObjectRef, annotations_of, metadata_of
 from fleet.operations.applied import value_sha256
-from fleet.operations.applying import (
-    INTERRUPTIONS,
-    Workplace,
-    kept_by_option,
-    unknown_kind,
-)
 from fleet.operations.assessing import counted_health_of, health_of
 from fleet.operations.hooks import hook_row
 from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
+from fleet.operations.pruning import kept_by_option
 from fleet.operations.sending import predict
 from fleet.operations.server_side import as_moved
+from fleet.operations.tasks import INTERRUPTIONS, Workplace, unknown_kind
 from fleet.plan import DesiredObject, Method, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 

@@ -28,7 +28,7 @@ from fleet.model.scope import Actor
 from fleet.operations.allowing import gate_of
 from fleet.plan.planning import DELETE
 from fleet.registry import history, holds, leaving, queue, work
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx
 from fleet.registry.history import OperationRequest
 from fleet.registry.locking import lock_cluster

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fleet.model.applications import DELETION_APPROVED_ANNOTATION, LiveResource
 from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation, OperationKind, OperationPhase
-from fleet.operations.applying import KEPT
+from fleet.operations.tasks import KEPT
 from fleet.operations.views import View
 from fleet.plan import Consent, ObjectOptions, read_outliving_options
 

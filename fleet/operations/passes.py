@@ -77,7 +77,7 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
             async with runtime.db.transaction() as tx:
                 await queue.wake(tx, "reconcile", [str(id)])
         except IdentityChanged as changed:
-            link.namespaces.clear()
+            link.namespaces.forget()
             metrics.PASSES.labels(changed.type).inc()
             log.warning("%s", changed.message, extra=fields(cluster=cluster.name))
         except ClusterError as error:

@@ -20,7 +20,7 @@ from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.policy import Rights
 from fleet.registry import applications, planned, projects, queue
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.registry.locking import lock_applications
 

@@ -19,19 +19,14 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.windows import Hold
-from fleet.operations.applying import Result
-from fleet.operations.judging import (
-    conditions_of,
-    health_of,
-    standing_rows,
-    sync_key,
-    sync_status,
-)
+from fleet.operations.judging import sync_key
+from fleet.operations.standing import conditions_of, health_of, standing_rows, sync_status
+from fleet.operations.tasks import Result
 from fleet.operations.views import View
 from fleet.plan import recent_heals
+from fleet.registry.deployments import Deployed
 from fleet.registry.drift import Drifted
 from fleet.registry.standings import Standing
-from fleet.registry.syncs import Deployed
 
 #: A running sync that waits is looked at again after this, should no watch tell before.
 WAITING = timedelta(seconds=5)

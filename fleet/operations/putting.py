@@ -25,7 +25,7 @@ from fleet.policy import (
     may_use_source,
 )
 from fleet.registry import applications, clusters, projects, queue, repositories
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.source import parse_url
 

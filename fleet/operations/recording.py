@@ -19,10 +19,20 @@ from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
 from fleet.operations.hooks import expected_row, hooks_by_key
 from fleet.operations.itself.telling import Marks, tell, tell_of
-from fleet.operations.judging import AUTOMATED, MISSING, desired_of, sync_key
+from fleet.operations.judging import AUTOMATED, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, children, drift, sightings, standings, syncs, work
+from fleet.operations.standing import MISSING, desired_of
+from fleet.registry import (
+    applications,
+    children,
+    deployments,
+    drift,
+    sightings,
+    standings,
+    syncs,
+    work,
+)
 from fleet.registry.together import Writes, together
 
 log = logging.getLogger(__name__)
@@ -182,9 +192,9 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
         work.fence_all(said, cluster, place.epoch)
         await _record_operations(said, batch)
         await _record_rows(said, place, stays, rows)
-        await syncs.record_deployments(said, [one.deployed for one in stays if one.deployed])
+        await deployments.record_deployments(said, [one.deployed for one in stays if one.deployed])
         healthy = [o.view.app.id for o in stays if o.became_healthy(rows[o.view.app.id])]
-        await syncs.record_healthy(said, healthy, now)
+        await deployments.record_healthy(said, healthy, now)
         await drift.open_drift(said, [entry for one in stays for entry in one.drifted], now)
         for one in stays:
             keys = [(one.view.app.id, object) for object in one.settled]

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from fleet.expressions import Jq
-from fleet.expressions.scripts import Scripts
+from fleet.expressions import Jq, Scripts
 from fleet.model.customizations import Customizations
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef

@@ -13,8 +13,9 @@ from fleet.model.operations import (
     OperationPhase,
     Task,
 )
-from fleet.operations.judging import SKIPPED, retry_at
+from fleet.operations.judging import retry_at
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.standing import SKIPPED
 from fleet.plan import Advance, crds_before, ending_tasks, next_tasks
 
 #: An operation's objects are looked at this often while it waits for them to go away.

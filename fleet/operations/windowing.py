@@ -12,7 +12,8 @@ from fleet.model.operations import Operation, OperationKind, OperationPhase, Syn
 from fleet.model.projects import ProjectSpec
 from fleet.model.windows import Hold, SyncWindow
 from fleet.operations.allowing import SHADOWED
-from fleet.operations.judging import AUTOMATED, unreadable_windows
+from fleet.operations.judging import AUTOMATED
+from fleet.operations.standing import unreadable_windows
 from fleet.operations.views import View
 from fleet.policy import (
     WindowSubject,
@@ -22,7 +23,7 @@ from fleet.policy import (
     judge,
     next_change,
 )
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 
 
 def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | None:

@@ -14,11 +14,11 @@ from fleet.model.objects import ObjectRef, annotations_of
 from fleet.model.operations import Operation
 from fleet.model.sync_options import SYNC_OPTION_VALUES
 from fleet.operations.allowing import check_shadow, gate_of
-from fleet.operations.applying import Workplace
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.ignoring import rules_for
 from fleet.operations.runtime import Runtime
+from fleet.operations.tasks import Workplace
 from fleet.operations.views import View
 from fleet.operations.windowing import check_windows
 from fleet.policy import Impersonation, acts_as

@@ -19,6 +19,7 @@ from fleet.model.lists import flattened
 from fleet.model.names import is_dns_label
 from fleet.model.objects import (
     INSTANCE_LABEL,
+    SERVER_METADATA,
     TRACKING_ANNOTATION,
     GroupKind,
     Manifest,
@@ -41,20 +42,8 @@ CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
 #: Whether the cluster serves the kind in that version as namespaced; None: it does not say.
 DiscoveryScope: TypeAlias = Callable[[GroupKind, str], bool | None]
 
-#: Metadata that the API server writes and that an apply must not carry.
-_SERVER_WRITTEN = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generateName",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
+#: Metadata that an apply must not carry.
+_NOT_SENT = SERVER_METADATA | {"generateName"}
 _NOT_APPLIED = frozenset({"metadata", "status"})
 _NAMED_IN_A_MESSAGE = 5
 _SHOWN = 60  # characters of an option that nobody knows
@@ -368,7 +357,7 @@ def _placed(ref: ObjectRef, *, namespaced: bool, namespace: str) -> ObjectRef:
 def _marked(manifest: Manifest, ref: ObjectRef, target: _Target) -> Manifest:
     """A copy down to the metadata, with our marks; the rest is shared with the input."""
     metadata: dict[str, Any] = {
-        key: value for key, value in metadata_of(manifest).items() if key not in _SERVER_WRITTEN
+        key: value for key, value in metadata_of(manifest).items() if key not in _NOT_SENT
     }
     metadata.pop("namespace", None)
     if ref.namespace:

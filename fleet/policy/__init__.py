@@ -29,7 +29,6 @@ from fleet.policy.subjects import (
     READONLY,
     is_role,
     project_of_role,
-    project_role,
 )
 from fleet.policy.window_times import is_open, next_flip
 from fleet.policy.windows import (
@@ -79,7 +78,6 @@ __all__ = [
     "next_opening",
     "object_of",
     "project_of_role",
-    "project_role",
     "project_rules",
     "read_policy",
     "rights_of",

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from fleet.model.names import is_dns_subdomain
 from fleet.policy.patterns import ANY
-from fleet.policy.rules import Rule
+from fleet.policy.rules import RESOURCES, Rule
 
 ADMIN = "admin"
 READONLY = "readonly"
@@ -38,29 +38,7 @@ ACTIONS = frozenset(
         BREAK_GLASS,
     }
 )
-OBJECT_KINDS = frozenset(
-    {
-        "accounts",
-        "applications",
-        "applicationsets",
-        "audit",
-        "certificates",
-        "clusters",
-        "exec",
-        "extensions",
-        "gpgkeys",
-        "jobs",
-        "logs",
-        "policies",
-        "plugins",
-        "projects",
-        "repocreds",
-        "repositories",
-        "secrets",
-        "settings",
-        "sql",
-    }
-)
+OBJECT_KINDS = (RESOURCES - {"write-repositories"}) | {"repocreds"}
 
 _LOOKED_AT = (
     "accounts",
@@ -84,11 +62,6 @@ _BUILT_IN = (
     Rule(_ADMIN_ROLE, "applications", BREAK_GLASS, ANY, allow=True),
     *(Rule(_READONLY_ROLE, resource, "get", ANY, allow=True) for resource in _LOOKED_AT),
 )
-
-
-def project_role(project: str) -> str:
-    """The role that is limited to ``project``."""
-    return _PROJECT_PREFIX + project
 
 
 def is_role(role: str) -> bool:

@@ -22,8 +22,7 @@ from fleet.registry.database import Tx, constraint_of
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
-    page_size,
+    page_of,
     sees,
     time_cursor,
 )
@@ -111,12 +110,10 @@ async def accounts_page(
     tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
 ) -> tuple[tuple[Account, ...], str]:
     """A page by name, and the cursor for the next ("" after the last)."""
-    size = page_size(limit)
     query = (
         sa.select(ACCOUNTS).where(ACCOUNTS.c.name > after, _seen(scope)).order_by(ACCOUNTS.c.name)
     )
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: row.name)
     return tuple(_account(row) for row in page), cursor
 
 
@@ -208,12 +205,9 @@ async def tokens_page(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     query = _tokens().where(ACCOUNTS.c.name == account, _seen(scope))
     query = query.where(before_cursor(TOKENS.c.created_at, TOKENS.c.id, after))
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    cursors = [time_cursor(row.created_at, row.id) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.created_at, row.id))
     return tuple(_token(row, row.account) for row in page), cursor
 
 

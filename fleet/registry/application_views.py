@@ -43,11 +43,10 @@ from fleet.registry.history import history_of
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     AnyRow,
-    cut_page,
     in_scope,
     missing,
     named_like,
-    page_size,
+    page_of,
     selects,
 )
 from fleet.registry.syncs import operations_by_id
@@ -99,11 +98,11 @@ async def list_applications(
     after: str = "",
 ) -> tuple[tuple[ApplicationSummary, ...], str]:
     """A page by name, and the cursor for the next ("" after the last): two statements."""
-    size = page_size(limit)
     query = _visible(scope, fresh).where(APPLICATIONS.c.name > after)
     query = query.where(*_filtered(wanted or ApplicationFilter(), fresh))
-    rows = (await tx.execute(query.order_by(APPLICATIONS.c.name).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(
+        tx, query.order_by(APPLICATIONS.c.name), limit, lambda row: row.name
+    )
     sources = await _sources_of(tx, [row.id for row in page])
     return tuple(_summary_of(row, sources[row.id], fresh) for row in page), cursor
 

@@ -7,19 +7,25 @@ is shown is in ``application_views``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, case, exists, func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
-from fleet.model.applications import SHADOW_ANNOTATION, ApplicationDocument, Urgency
+from fleet.model.applications import ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
 from fleet.model.objects import Manifest
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import Actor
+from fleet.registry.application_refs import (
+    ApplicationRef,
+    applications_of_cluster,
+    applications_of_project,
+    exists_application,
+    find_application,
+)
 from fleet.registry.application_sources import (
     SOURCES,
     forget_unread_repositories,
@@ -35,9 +41,9 @@ from fleet.registry.application_views import (
 )
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.deployments import close_deployments
 from fleet.registry.drift import close_all
-from fleet.registry.selection import AnyRow, in_scope, missing
-from fleet.registry.syncs import close_deployments
+from fleet.registry.selection import AnyRow
 from fleet.registry.tables import TABLES
 from fleet.registry.work import note_kinds
 
@@ -60,99 +66,7 @@ __all__ = [
 ]
 
 APPLICATIONS = TABLES["applications"]
-PROJECTS = TABLES["projects"]
 RESOURCES = TABLES["resources"]
-CLUSTERS = TABLES["clusters"]
-CHILDREN = TABLES["children"]
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationRef:
-    """Enough to act on an application that was found by name.
-
-    ``cluster`` and ``server`` are "" where its destination names no registered cluster.
-    """
-
-    id: ApplicationId
-    name: str
-    project: str
-    cluster_id: ClusterId | None
-    generation: int
-    namespace: str = ""
-    cluster: str = ""
-    server: str = ""
-    is_child: bool = False  # another application has it in Git
-    is_shadow: bool = False  # nothing is written for it
-
-
-_SHADOW = APPLICATIONS.c.document[("metadata", "annotations", SHADOW_ANNOTATION)]
-
-
-def _refs(scope: Scope) -> Select[Any]:
-    a, c = APPLICATIONS.c, CLUSTERS.c
-    return (
-        select(
-            *(a.id, a.name, a.cluster_id, a.generation, a.namespace),
-            PROJECTS.c.name.label("project"),
-            func.coalesce(c.name, "").label("cluster"),
-            func.coalesce(c.server, "").label("server"),
-            func.coalesce(func.trim(_SHADOW.astext), "").label("shadow"),
-            exists().where(CHILDREN.c.application_id == a.id).label("is_child"),
-        )
-        .join(PROJECTS, PROJECTS.c.id == a.project_id)
-        .outerjoin(CLUSTERS, c.id == a.cluster_id)
-        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
-    )
-
-
-def _ref_of(row: AnyRow) -> ApplicationRef:
-    cluster = ClusterId(row.cluster_id) if row.cluster_id else None
-    return ApplicationRef(
-        id=ApplicationId(row.id),
-        name=row.name,
-        project=row.project,
-        cluster_id=cluster,
-        generation=row.generation,
-        namespace=row.namespace,
-        cluster=row.cluster,
-        server=row.server,
-        is_child=row.is_child,
-        is_shadow=row.shadow not in ("", "false"),
-    )
-
-
-async def find_application(tx: Tx, scope: Scope, name: str) -> ApplicationRef:
-    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
-    row = (await tx.execute(_refs(scope).where(APPLICATIONS.c.name == name))).one_or_none()
-    if row is None:
-        names = _refs(scope).with_only_columns(APPLICATIONS.c.name)
-        raise await missing(tx, "Application", name, names)
-    return _ref_of(row)
-
-
-async def applications_of_project(
-    tx: Tx, scope: Scope, project: str, *, after: str = "", limit: int
-) -> tuple[ApplicationRef, ...]:
-    """Applications of a project by name, from the one after ``after``."""
-    query = _refs(scope).where(PROJECTS.c.name == project, APPLICATIONS.c.name > after)
-    rows = await tx.execute(query.order_by(APPLICATIONS.c.name).limit(limit))
-    return tuple(_ref_of(row) for row in rows)
-
-
-async def exists_application(tx: Tx, scope: Scope, name: str) -> bool:
-    """There is one of this name that may be seen."""
-    query = select(exists(_refs(scope).where(APPLICATIONS.c.name == name)))
-    return bool((await tx.execute(query)).scalar_one())
-
-
-async def applications_of_cluster(
-    tx: Tx, scope: Scope, cluster: ClusterId
-) -> tuple[ApplicationRef, ...]:
-    """Applications whose destination is the cluster, by name."""
-    query = _refs(scope).where(APPLICATIONS.c.cluster_id == cluster)
-    return tuple(_ref_of(row) for row in await tx.execute(query.order_by(APPLICATIONS.c.name)))
-
-
 _CREATE = (
     insert(APPLICATIONS)
     .on_conflict_do_nothing(constraint="uq_applications_name")

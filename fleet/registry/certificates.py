@@ -17,8 +17,7 @@ from fleet.registry.database import Tx
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     after_parts,
-    cut_page,
-    page_size,
+    page_of,
     parts_cursor,
     sees,
 )
@@ -67,7 +66,7 @@ async def list_certificates(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size, c = page_size(limit), CERTIFICATES.c
+    c = CERTIFICATES.c
     columns = (c.host, c.kind, c.subtype, c.fingerprint)
     query = (
         select(CERTIFICATES)
@@ -78,9 +77,9 @@ async def list_certificates(
         query = query.where(CERTIFICATES.c.host == host)
     if kind:
         query = query.where(CERTIFICATES.c.kind == kind)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    cursors = [parts_cursor(row.host, row.kind, row.subtype, row.fingerprint) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    page, cursor = await page_of(
+        tx, query, limit, lambda row: parts_cursor(row.host, row.kind, row.subtype, row.fingerprint)
+    )
     return tuple(_certificate_of(row) for row in page), cursor
 
 

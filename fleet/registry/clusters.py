@@ -27,20 +27,27 @@ from fleet.model.clusters import (
     ManagedAuth,
 )
 from fleet.model.ids import ClusterId
-from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
+from fleet.model.scope import EVERYTHING, FLEET, Actor
 from fleet.model.secret import Secret
-from fleet.model.selectors import Selector
 from fleet.registry.audit import record_change
 from fleet.registry.cluster_rows import (
     APPLICATIONS,
     CLUSTERS,
-    cluster_in_scope,
     cluster_of,
     gone,
     shown,
     taken,
     targeted,
-    visible,
+)
+from fleet.registry.cluster_views import (
+    ClusterFilter,
+    find_by_name,
+    find_by_server,
+    find_by_uid,
+    get_cluster,
+    get_cluster_by_id,
+    list_clusters,
+    tokens_expiring,
 )
 from fleet.registry.connections import auth_of, joined, public_part, secret_part
 from fleet.registry.database import Tx
@@ -49,14 +56,33 @@ from fleet.registry.keyring import KeyRing
 from fleet.registry.routing import settle_one
 from fleet.registry.sealing import Place
 from fleet.registry.selection import (
-    DEFAULT_LIMIT,
     AnyRow,
-    cut_page,
-    missing,
-    named_like,
-    page_size,
-    selects,
 )
+
+__all__ = [
+    "ClusterChanges",
+    "ClusterFilter",
+    "NewCluster",
+    "add_cluster",
+    "confirm_identity",
+    "connection_of",
+    "ensure_itself",
+    "find_by_name",
+    "find_by_server",
+    "find_by_uid",
+    "get_cluster",
+    "get_cluster_by_id",
+    "get_connected",
+    "list_clusters",
+    "pause",
+    "record_probe",
+    "remove_cluster",
+    "replace_token",
+    "resume",
+    "set_connection",
+    "tokens_expiring",
+    "update_cluster",
+]
 
 
 @dataclass(frozen=True)
@@ -85,14 +111,6 @@ class ClusterChanges(TypedDict, total=False):
     namespaces: list[str]
     cluster_resources: bool
     interval_seconds: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterFilter:
-    selector: Selector = Selector()
-    name: str = ""  # part of the name
-    project: str | None = None
-    status: ConnectionStatus | None = None
 
 
 async def add_cluster(tx: Tx, actor: Actor, ring: KeyRing, new: NewCluster) -> Cluster:
@@ -174,73 +192,6 @@ def _fact_columns(facts: ClusterFacts | None) -> dict[str, Any]:
         "failures": 0,
         "attempted_at": func.clock_timestamp(),
     }
-
-
-async def list_clusters(
-    tx: Tx,
-    scope: Scope,
-    wanted: ClusterFilter | None = None,
-    *,
-    limit: int = DEFAULT_LIMIT,
-    after: str = "",
-) -> tuple[tuple[Cluster, ...], str]:
-    """A page by name, and the cursor for the next ("" after the last)."""
-    wanted = wanted or ClusterFilter()
-    size = page_size(limit)
-    query = visible(scope).where(
-        CLUSTERS.c.name > after,
-        selects(wanted.selector, CLUSTERS.c.labels),
-        named_like(CLUSTERS.c.name, wanted.name),
-    )
-    if wanted.project is not None:
-        query = query.where(CLUSTERS.c.project == wanted.project)
-    if wanted.status is not None:
-        query = query.where(CLUSTERS.c.status == str(wanted.status))
-    rows = (await tx.execute(query.order_by(CLUSTERS.c.name).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
-    return tuple(cluster_of(row) for row in page), cursor
-
-
-async def get_cluster(tx: Tx, scope: Scope, name: str) -> Cluster:
-    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
-    if row is None:
-        names = select(CLUSTERS.c.name).where(cluster_in_scope(scope))
-        raise await missing(tx, "Cluster", name, names)
-    return cluster_of(row)
-
-
-async def get_cluster_by_id(tx: Tx, scope: Scope, id: ClusterId) -> Cluster:
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.id == id))).one_or_none()
-    if row is None:
-        raise gone(id)
-    return cluster_of(row)
-
-
-async def find_by_name(tx: Tx, scope: Scope, name: str) -> Cluster | None:
-    """The cluster of exactly this name, if there is one to be seen."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
-    return None if row is None else cluster_of(row)
-
-
-async def find_by_server(tx: Tx, scope: Scope, server: str) -> Cluster | None:
-    """The cluster at this URL (without a trailing slash), if there is one to be seen."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.server == server))).one_or_none()
-    return None if row is None else cluster_of(row)
-
-
-async def find_by_uid(tx: Tx, scope: Scope, uid: str) -> Cluster | None:
-    """The cluster with this kube-system UID, if there is one to be seen."""
-    query = visible(scope).where(CLUSTERS.c.confirmed_uid == uid)
-    row = (await tx.execute(query)).one_or_none() if uid else None
-    return None if row is None else cluster_of(row)
-
-
-async def tokens_expiring(tx: Tx, scope: Scope, before: datetime) -> tuple[Cluster, ...]:
-    """Clusters whose managed token ends before ``before``, the soonest first."""
-    expires = CLUSTERS.c.token_expires_at
-    rows = await tx.execute(visible(scope).where(expires < before).order_by(expires))
-    return tuple(cluster_of(row) for row in rows)
 
 
 async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:

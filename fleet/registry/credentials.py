@@ -30,7 +30,7 @@ from fleet.registry.database import Tx
 from fleet.registry.envelopes import opened, sealed
 from fleet.registry.keyring import KeyRing
 from fleet.registry.sealing import Place
-from fleet.registry.selection import DEFAULT_LIMIT, cut_page, missing, page_size, sees
+from fleet.registry.selection import DEFAULT_LIMIT, missing, page_of, sees
 from fleet.registry.tables import TABLES
 
 CREDENTIALS = TABLES["repo_credentials"]
@@ -267,11 +267,9 @@ async def credentials_page(
     tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
 ) -> tuple[tuple[RepoCredential, ...], str]:
     """A page by URL, and the cursor for the next; seen by whom ``list_credentials`` says."""
-    size = page_size(limit)
     query = select(CREDENTIALS).where(CREDENTIALS.c.url > after, _seen(scope))
     query = query.order_by(CREDENTIALS.c.url)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.url for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: row.url)
     return tuple(_credential_of(row) for row in page), cursor
 
 

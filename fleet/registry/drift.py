@@ -21,9 +21,8 @@ from fleet.registry.database import Tx
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
     in_scope,
-    page_size,
+    page_of,
     time_cursor,
 )
 from fleet.registry.statements import text
@@ -145,7 +144,6 @@ async def list_drift(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     query = select(DRIFT).where(DRIFT.c.application_id == application)
     if not scope.seen("applications").is_all:
         visible = (
@@ -157,10 +155,8 @@ async def list_drift(
     if open_only:
         query = query.where(DRIFT.c.healed_at.is_(None))
     query = query.where(before_cursor(DRIFT.c.first_seen, DRIFT.c.id, after))
-    query = query.order_by(DRIFT.c.first_seen.desc(), DRIFT.c.id.desc()).limit(size + 1)
-    rows = (await tx.execute(query)).all()
-    cursors = [time_cursor(row.first_seen, row.id) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    query = query.order_by(DRIFT.c.first_seen.desc(), DRIFT.c.id.desc())
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.first_seen, row.id))
     return tuple(_record_of(row) for row in page), cursor
 
 

@@ -36,10 +36,9 @@ from fleet.registry.operation_json import options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
     in_scope,
     number_cursor,
-    page_size,
+    page_of,
     time_cursor,
 )
 from fleet.registry.syncs import operation_from_row, operations_by_id
@@ -79,16 +78,13 @@ async def list_operations(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     columns = [column for column in OPERATIONS.c if column.name != "plan"]
     query = _filtered(select(*columns, null().label("plan")), wanted or OperationFilter())
     query = query.where(in_scope(scope, OPERATIONS.c.project, OPERATIONS.c.application))
     query = query.where(before_cursor(OPERATIONS.c.created_at, OPERATIONS.c.id, after))
     query = query.order_by(OPERATIONS.c.created_at.desc(), OPERATIONS.c.id.desc())
-    rows = (await tx.execute(query.limit(size + 1))).mappings().all()
-    cursors = [time_cursor(row["created_at"], row["id"]) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
-    return tuple(operation_from_row(row) for row in page), cursor
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.created_at, row.id))
+    return tuple(operation_from_row(row._asdict()) for row in page), cursor
 
 
 def _filtered(query: Select[Any], wanted: OperationFilter) -> Select[Any]:
@@ -151,14 +147,15 @@ async def list_deployments(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size, c = page_size(limit), DEPLOYMENTS.c
+    c = DEPLOYMENTS.c
     query = select(DEPLOYMENTS).where(
         c.application_id == application, in_scope(scope, c.project, c.application)
     )
     if after:
         query = query.where(c.number < number_cursor(after))
-    rows = (await tx.execute(query.order_by(c.number.desc()).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [str(row.number) for row in rows])
+    page, cursor = await page_of(
+        tx, query.order_by(c.number.desc()), limit, lambda row: str(row.number)
+    )
     return tuple(_entry_of(row) for row in page), cursor
 
 

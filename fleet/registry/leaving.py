@@ -14,7 +14,8 @@ from fleet.errors import Refused
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.operations import OperationPhase
 from fleet.model.scope import Actor
-from fleet.registry.applications import ApplicationRef, remove_application
+from fleet.registry.application_refs import ApplicationRef
+from fleet.registry.applications import remove_application
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.statements import text

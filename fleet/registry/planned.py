@@ -21,8 +21,7 @@ from fleet.registry.operation_json import options_from_json, options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
-    page_size,
+    page_of,
     project_in_scope,
     time_cursor,
 )
@@ -60,12 +59,10 @@ async def list_planned(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     query = _all().where(PROJECTS.c.name == project, project_in_scope(scope, PROJECTS.c.name))
     query = query.where(before_cursor(PLANNED.c.at, PLANNED.c.id, after))
-    query = query.order_by(PLANNED.c.at.desc(), PLANNED.c.id.desc()).limit(size + 1)
-    rows = (await tx.execute(query)).all()
-    page, cursor = cut_page(rows, size, [time_cursor(row.at, row.id) for row in rows])
+    query = query.order_by(PLANNED.c.at.desc(), PLANNED.c.id.desc())
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.at, row.id))
     return tuple(_planned_of(row) for row in page), cursor
 
 

@@ -15,9 +15,8 @@ from fleet.registry.desired import check_all
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     after_parts,
-    cut_page,
     missing,
-    page_size,
+    page_of,
     parts_cursor,
 )
 from fleet.registry.tables import TABLES
@@ -82,10 +81,9 @@ async def list_plugins(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size, name = page_size(limit), PLUGINS.c.name
+    name = PLUGINS.c.name
     query = select(PLUGINS).where(after_parts((name,), after)).order_by(name)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [parts_cursor(row.name) for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: parts_cursor(row.name))
     return tuple(row.document for row in page), cursor
 
 

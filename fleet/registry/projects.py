@@ -33,10 +33,9 @@ from fleet.registry.desired import check_all
 from fleet.registry.project_roles import revoke_lost
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
-    cut_page,
     missing,
     named_like,
-    page_size,
+    page_of,
     project_in_scope,
 )
 from fleet.registry.standings import mark_dirty
@@ -266,16 +265,13 @@ async def list_projects(
     tx: Tx, scope: Scope, name: str = "", *, limit: int = DEFAULT_LIMIT, after: str = ""
 ) -> tuple[tuple[Project, ...], str]:
     """A page by name, and the cursor for the next; ``name`` is a part of the name."""
-    size = page_size(limit)
     query = (
         select(PROJECTS)
         .where(project_in_scope(scope, PROJECTS.c.name), PROJECTS.c.name > after)
         .where(named_like(PROJECTS.c.name, name))
         .order_by(PROJECTS.c.name)
-        .limit(size + 1)
     )
-    rows = (await tx.execute(query)).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: row.name)
     return tuple(_project_of(row) for row in page), cursor
 
 

@@ -41,12 +41,11 @@ from fleet.registry.remotes import (
 )
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
-    cut_page,
     in_scope,
     key_of,
     missing,
     named_like,
-    page_size,
+    page_of,
     sees,
 )
 from fleet.registry.tables import TABLES
@@ -215,7 +214,6 @@ async def list_repositories(
 ) -> tuple[tuple[Repository, ...], str]:
     """A page by URL, and the cursor for the next ("" after the last)."""
     wanted = wanted or RepositoryFilter()
-    size = page_size(limit)
     query = _visible(scope).where(
         REPOSITORIES.c.url > after, named_like(REPOSITORIES.c.url, wanted.url)
     )
@@ -225,8 +223,7 @@ async def list_repositories(
         query = query.where(REPOSITORIES.c.type == str(wanted.type))
     if wanted.status is not None:
         query = query.where(REPOSITORIES.c.status == str(wanted.status))
-    rows = (await tx.execute(query.order_by(REPOSITORIES.c.url).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.url for row in rows])
+    page, cursor = await page_of(tx, query.order_by(REPOSITORIES.c.url), limit, lambda row: row.url)
     return tuple(_repository_of(row) for row in page), cursor
 
 

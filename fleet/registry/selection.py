@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -137,16 +137,18 @@ def named_like(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     return column.contains(part, autoescape=True) if part else true()
 
 
-def page_size(limit: int) -> int:
-    return max(1, min(limit, MAX_LIMIT))
+async def page_of(
+    tx: Tx, query: Select[Any], limit: int, cursor_of: Callable[[AnyRow], str]
+) -> tuple[Sequence[AnyRow], str]:
+    """A page of rows, in the order of the query, and the cursor of the next ("" at the end).
 
-
-def cut_page(rows: Sequence[T], limit: int, cursors: Sequence[str]) -> tuple[Sequence[T], str]:
-    """From one row more than was asked for: the page, and the cursor of the next ("" at
-    the end)."""
-    if len(rows) <= limit:
-        return rows, ""
-    return rows[:limit], cursors[limit - 1]
+    Args:
+        limit: asked for; the page is held to ``MAX_LIMIT``.
+        cursor_of: where a list continues that ends with this row.
+    """
+    size = max(1, min(limit, MAX_LIMIT))
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    return rows[:size], cursor_of(rows[size - 1]) if len(rows) > size else ""
 
 
 def time_cursor(at: datetime, id: UUID) -> str:

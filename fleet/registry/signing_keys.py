@@ -17,9 +17,8 @@ from fleet.registry.desired import check_all
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     after_parts,
-    cut_page,
     missing,
-    page_size,
+    page_of,
     parts_cursor,
 )
 from fleet.registry.tables import TABLES
@@ -80,10 +79,9 @@ async def list_signing_keys(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size, id = page_size(limit), KEYS.c.id
+    id = KEYS.c.id
     query = select(KEYS).where(after_parts((id,), after)).order_by(id)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [parts_cursor(row.id) for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: parts_cursor(row.id))
     return tuple(_key_of(row) for row in page), cursor
 
 

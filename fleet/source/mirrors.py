@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from fleet.errors import RevisionNotFound, SourceError
@@ -21,7 +20,7 @@ from fleet.source.checkout import TreeBuilder
 from fleet.source.clones import Clones, local_ref
 from fleet.source.credentials import Credentials
 from fleet.source.listing import Limits, covers, normalise_path
-from fleet.source.objects import parse_batch_check, parse_blob, parse_objects, parse_tree_ids
+from fleet.source.objects import parse_batch_check, parse_objects, parse_tree_ids
 from fleet.source.process import Invocation, run
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha
 from fleet.source.submodules import gitlinks
@@ -29,17 +28,6 @@ from fleet.source.trees import TreeStore
 
 MIRROR_IDLE_SECONDS = 30 * 86_400.0
 PATHS_FOR_LISTING = 200  # from here on one listing is cheaper than that many questions
-_COMMIT_FORMAT = "%an <%ae>%x00%aI%x00%s%x00%b"
-
-
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
-    """``author`` is ``Name <email>``; ``subject`` the first paragraph in one line."""
-
-    author: str
-    date: datetime
-    subject: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,40 +172,6 @@ class Mirrors:
                 if known is None and covers((link.path,), normal):
                     found[path] = link.sha
         return found
-
-    async def read_file(self, remote: Remote, sha: str, path: str, limit: int) -> bytes | None:
-        """The content of one file at the commit; None when there is no such file.
-
-        Raises:
-            SourceError: it is longer than ``limit`` bytes, or no regular file.
-        """
-        stdin = f"{sha}:{normalise_path(path)}\n".encode()
-        check = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
-        follow = "--follow-symlinks"
-        outcome = await self._clones.read(remote, sha, Invocation((*check, follow), stdin=stdin))
-        kind = outcome.stdout.decode(errors="replace").split()
-        if len(kind) != 3 or not is_sha(kind[0]):
-            return None
-        if kind[1] != "blob":
-            raise SourceError(f"{path}: not a file at {sha[:12]}")
-        if int(kind[2]) > limit:
-            raise SourceError(f"{path}: {kind[2]} bytes are more than the limit of {limit}")
-        content = Invocation(("cat-file", "--batch"), stdin=kind[0].encode() + b"\n")
-        return parse_blob((await self._clones.read(remote, sha, content)).stdout)
-
-    async def commit_info(self, remote: Remote, sha: str) -> CommitInfo:
-        """Who wrote the commit, when and what for.
-
-        Raises:
-            RevisionNotFound: neither the mirror nor the remote has it.
-        """
-        arguments = ("log", "-1", "--no-mailmap", "--no-show-signature", "--encoding=UTF-8")
-        show = Invocation((*arguments, f"--format={_COMMIT_FORMAT}", sha))
-        outcome = await self._clones.read(remote, sha, show)
-        if outcome.code:
-            raise SourceError(f"{remote.url}: {sha[:12]} cannot be read")
-        author, date, subject, body = outcome.stdout.decode(errors="replace").split("\0", 3)
-        return CommitInfo(author, datetime.fromisoformat(date), subject, body.strip())
 
     async def raw_commits(self, remote: Remote, shas: Sequence[str]) -> list[bytes]:
         """Commit objects as git keeps them, in the order asked for.

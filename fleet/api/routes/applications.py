@@ -35,7 +35,8 @@ from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import standing_of
 from fleet.registry import applications, drift, history, projects
-from fleet.registry.applications import ApplicationFilter, ApplicationRef, Freshness
+from fleet.registry.application_refs import ApplicationRef
+from fleet.registry.applications import ApplicationFilter, Freshness
 from fleet.registry.database import Tx
 
 router = guarded_router("applications")

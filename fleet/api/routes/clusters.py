@@ -23,7 +23,8 @@ from fleet.operations.onboarding import (
     test_cluster,
 )
 from fleet.registry import clusters, routing
-from fleet.registry.clusters import ClusterChanges, ClusterFilter, NewCluster
+from fleet.registry.cluster_views import ClusterFilter
+from fleet.registry.clusters import ClusterChanges, NewCluster
 
 router = guarded_router("clusters")
 

@@ -29,10 +29,10 @@ from fleet.model.children import Held, Parent
 from fleet.model.clusters import ApiKind
 from fleet.model.ids import ApplicationId
 from fleet.model.objects import HOOK_FINALIZER, Manifest, ObjectRef, metadata_of
-from fleet.operations.applying import LATER
 from fleet.operations.crashpoints import committing
 from fleet.operations.itself.shelves import SHELVES, Shelf, refused, status_of
 from fleet.operations.itself.telling import tell_of
+from fleet.operations.tasks import LATER
 from fleet.registry import children, queue
 from fleet.registry.database import Database, Tx, rehearsed
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from fleet.model.clusters import IN_CLUSTER_NAME
 from fleet.registry import chain
 from tests.acceptance.crash.children import Where, work
+from tests.acceptance.crash.driven import drive
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.apps import (
     BACKGROUND,
@@ -26,7 +24,6 @@ from tests.integration.operations.harness import World, config_map, settings_for
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
-ROOT = Path(__file__).parents[3]
 FEW = ("put:after-commit", "delete:after")
 SWEEP = (
     "put:before-commit",
@@ -64,19 +61,6 @@ async def _prepare(world: World) -> None:
     )
 
 
-def _drive(where: Where, crash_at: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.crash.children"],
-        input=where.as_json(),
-        env={**os.environ, "FLEET_CRASH_AT": crash_at},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,  # a slow machine is no failure
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("place", PLACES)
 async def test_killed_there_the_next_one_finishes(
     place: str,
@@ -89,7 +73,7 @@ async def test_killed_there_the_next_one_finishes(
         await _prepare(made)
         ids = tuple(str(made.clusters[name].id) for name in (IN_CLUSTER_NAME, "main"))
         where = Where(database.app_url, str(tmp_path), ids, str(made.repository))
-        died = await asyncio.to_thread(_drive, where, place)
+        died = await asyncio.to_thread(drive, "children", where.as_json(), place)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
         await work(where)
         assert await names(made) == ["comes", "root", "web"]

@@ -11,11 +11,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import os
 import secrets
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -27,13 +24,13 @@ from psycopg import sql
 from fleet.model.new_application import new_application
 from fleet.operations.crashpoints import LABELS
 from fleet.registry import chain, clusters, manifests
+from tests.acceptance.crash.driven import drive
 from tests.acceptance.crash.driver import LATE, OLD, OTHER, Job, ask, work
 from tests.cluster.kube import TestCluster, request
 from tests.integration.operations.harness import Object, World, config_map, settings_for, world
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
-ROOT = Path(__file__).parents[3]
 #: One of each sort; the sweep takes the rest, and later visits to the same places.
 FEW = (
     "account:after",
@@ -174,19 +171,6 @@ def _job(world: World, database: TestDatabase, folder: Path, other: TestCluster)
         ca_pem=other.ca_pem,
         token=other.admin_token,
         account=f"fleet-{secrets.token_hex(4)}",
-    )
-
-
-def _drive(job: Job, crash_at: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.crash.driver"],
-        input=job.as_json(),
-        env={**os.environ, "FLEET_CRASH_AT": crash_at},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,  # a slow machine is no failure
-        check=False,
     )
 
 
@@ -357,7 +341,7 @@ async def test_killed_there_the_next_one_finishes(
     async with world(settings, database, git_repo, bare_clusters[0]) as prepared:
         commits = await _prepare(prepared)
         job = _job(prepared, database, tmp_path, bare_clusters[1])
-        died = await asyncio.to_thread(_drive, job, place)
+        died = await asyncio.to_thread(drive, "driver", job.as_json(), place)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
         await ask(job)
         await work(job)

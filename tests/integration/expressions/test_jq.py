@@ -152,8 +152,8 @@ async def test_a_caller_who_gives_up_leaves_no_answer_for_the_next(jq: Jq) -> No
 
 async def test_the_child_goes_with_its_owner(jq: Jq) -> None:
     await _ask(jq, ".spec")
-    assert jq._child is not None
-    pid = jq._child.pid
+    pid = jq.pid
+    assert pid is not None
     await jq.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -44,12 +44,12 @@ from fleet.registry import (
     certificates,
     clusters,
     credentials,
+    deployments,
     drift,
     history,
     planned,
     projects,
     repositories,
-    syncs,
     timetable,
 )
 from fleet.registry.applications import Freshness
@@ -67,9 +67,12 @@ PROJECTS = ("anton", "berta", "clara")
 #: Modules that a person's question may reach. The others are Fleet's own (passes, leases).
 NOUNS = (
     "accounts",
+    "application_refs",
+    "application_views",
     "applications",
     "certificates",
     "changes",
+    "cluster_views",
     "clusters",
     "credentials",
     "drift",
@@ -208,8 +211,8 @@ class World:
             application, OperationKind.SYNC, Trigger.MANUAL, SyncOptions(), f"{project}-revision"
         )
         operation = await history.create_operation(tx, ANNA, request, self.started)
-        deployed = syncs.Deployed(operation, self.started, self.started, healthy=True)
-        await syncs.record_deployments(tx, [deployed])
+        deployed = deployments.Deployed(operation, self.started, self.started, healthy=True)
+        await deployments.record_deployments(tx, [deployed])
         event = Drifted(application, f"{project}-web", f"{project}-eu", "Pod/a/b", ())
         await drift.open_drift(tx, [event], self.started)
         planned_sync = await planned.create_planned(

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from fleet.cli.cluster.connections import connection_from, connection_options
 from fleet.cli.invocation import Invocation
 from fleet.cli.program import fleet
-from fleet.cli.proj import Noun
+from fleet.cli.proj_lists import Noun
 from fleet.errors import UsageError
 
 SERVER = ("--server", "https://10.0.0.3:6443")

@@ -168,7 +168,7 @@ def test_what_was_never_applied_is_never_pruned() -> None:
 def test_everything_at_once_is_refused_unless_allowed() -> None:
     emptied = situation(have("ConfigMap"), have("Deployment"))
     plan = build_plan(emptied)
-    assert plan.is_empty
+    assert not plan.tasks
     assert "delete all 2 objects" in plan.refused
     assert "allowEmpty" in plan.refused
     allowed = build_plan(replace(emptied, allow_empty=True))
@@ -191,7 +191,7 @@ def test_one_refusal_of_the_project_refuses_all_with_all_reasons() -> None:
             want("Secret"), want("Secret", "bad1"), want("Deployment", "bad2"), gate=nothing_bad
         )
     )
-    assert plan.is_empty
+    assert not plan.tasks
     assert "Secret/shop/bad1: may not apply" in plan.refused
     assert "Deployment/shop/bad2: may not apply" in plan.refused
 

@@ -16,12 +16,11 @@ from fleet.policy import (
     READONLY,
     Policy,
     is_role,
-    project_role,
     rights_of,
 )
 from fleet.policy.subjects import ACTIONS, OBJECT_KINDS
 
-SHOP = project_role("shop")
+SHOP = "project:shop"
 
 
 def may(role: str, action: str, kind: str, project: str) -> Decision:
