@@ -49,6 +49,7 @@ from fleet.embedded.sandbox.statuses import (
 from fleet.embedded.sandbox.storing import (
     Misfit,
     Write,
+    check_fields,
     check_name,
     check_version,
     create_object,
@@ -83,7 +84,11 @@ def patch(cluster: Cluster, request: Request, target: Target) -> Answer:
     after = patched(request, target.kind, shown_before)
     check_name(target, after)
     after = in_namespace(write, after)
-    _check_fields(write, after)
+    check_fields(
+        write,
+        lambda: unknown_fields(after, target.kind.shape),
+        lambda why: _patch_misfit(after, why),
+    )
     stored_after = to_stored(cluster.kinds, target.kind, after)
     try:
         return write.answer(store_changed(write, before, stored_after))
@@ -135,15 +140,6 @@ def _patch_error(failed: PatchFailed) -> ApiError:
 def _patch_misfit(obj: Object, why: str) -> ApiError:
     """422 about what a patch made of an object."""
     return invalid("", "", "", [invalid_value("patch", orjson.dumps(obj).decode(), why)])
-
-
-def _check_fields(write: Write, obj: Object) -> None:
-    """Complain about fields that the kind does not have, as the request asks."""
-    mode = write.request.query.get("fieldValidation") or "Warn"
-    unknown = unknown_fields(obj, write.kind.shape) if mode != "Ignore" else []
-    if unknown and mode == "Strict":
-        raise _patch_misfit(obj, f"strict decoding error: {', '.join(unknown)}")
-    write.warnings += unknown
 
 
 def _apply(write: Write) -> Answer:

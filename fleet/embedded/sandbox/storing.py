@@ -5,6 +5,7 @@ server fills in what is its own, the rules of the kind are checked, and it is st
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -87,6 +88,22 @@ class Write:
             code=code,
             warnings=tuple(self.warnings),
         )
+
+
+def check_fields(
+    write: Write, unknown: Callable[[], list[str]], refusal: Callable[[str], ApiError]
+) -> None:
+    """Complain about fields that the kind does not have, as the request asks.
+
+    Args:
+        unknown: names them.
+        refusal: the error of a request that wants none, from why.
+    """
+    mode = write.request.query.get("fieldValidation") or "Warn"
+    found = unknown() if mode != "Ignore" else []
+    if found and mode == "Strict":
+        raise refusal(f"strict decoding error: {', '.join(found)}")
+    write.warnings += found
 
 
 def create_object(write: Write, obj: Object, *, tracked: bool = False) -> Answer:

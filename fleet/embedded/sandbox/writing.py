@@ -24,6 +24,7 @@ from fleet.embedded.sandbox.statuses import (
 )
 from fleet.embedded.sandbox.storing import (
     Write,
+    check_fields,
     check_name,
     create_object,
     in_namespace,
@@ -96,14 +97,11 @@ def _check_custom_version(kind: Kind, obj: Object) -> None:
 
 
 def _check_fields(write: Write, obj: Object, body: bytes) -> None:
-    """Complain about fields that the kind does not have, as the request asks."""
-    mode = write.request.query.get("fieldValidation") or "Warn"
-    if mode != "Ignore":
-        unknown = [*unknown_fields(obj, write.kind.shape), *duplicates(body)]
-        if unknown and mode == "Strict":
-            kind = write.kind
-            raise bad_request(
-                f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-                f"strict decoding error: {', '.join(unknown)}"
-            )
-        write.warnings += unknown
+    kind = write.kind
+    check_fields(
+        write,
+        lambda: [*unknown_fields(obj, kind.shape), *duplicates(body)],
+        lambda why: bad_request(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
+        ),
+    )
