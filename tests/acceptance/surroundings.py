@@ -35,12 +35,17 @@ def require_nobody() -> None:
 
 
 @contextlib.contextmanager
-def small_disk(size: str) -> Iterator[Path]:
-    """A file system of that size; ``enlarge`` makes it larger."""
+def small_disk(size: str, *, options: str = "mode=0711") -> Iterator[Path]:
+    """A file system of that size; ``enlarge`` makes it larger.
+
+    Args:
+        options: of the mount, e.g. whose it is; by default everybody may pass.
+    """
     folder = Path(tempfile.mkdtemp(prefix="fleet-small-", dir=keeper.FAST_FOLDER))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0711", "fleet-small", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},{options}", "fleet-small", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         folder.rmdir()
+        # a skip under CI, too: in a container root itself may be kept from mounting
         pytest.skip("file systems can only be mounted by root")
     try:
         yield folder

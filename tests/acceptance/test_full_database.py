@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests import keeper
 from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.surroundings import small_disk
 from tests.keeper import State
 from tests.servers.postgres import TestDatabase, drop_database
 
@@ -56,26 +54,19 @@ class SmallDisk:
 
 
 @pytest.fixture
-def small_disk(postgres: State, database: TestDatabase) -> Iterator[SmallDisk]:
-    folder = Path(tempfile.mkdtemp(prefix="fleet-small-", dir=keeper.FAST_FOLDER))
+def disk(postgres: State, database: TestDatabase) -> Iterator[SmallDisk]:
     owner = Path("/proc", str(postgres["server_pid"])).stat()
-    options = f"size={SPACE},mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
-    folder.chmod(0o711)
-    mount = ["mount", "-t", "tmpfs", "-o", options, "fleet-small", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        folder.rmdir()
-        pytest.skip("file systems can only be mounted by root")
-    try:
-        space = folder / "space"
-        space.mkdir(mode=0o700)
-        shutil.chown(space, owner.st_uid, owner.st_gid)
-        _move(postgres, database, space)
-        yield SmallDisk(folder, database)
-    finally:
-        drop_database(postgres, database)
-        _execute(postgres, "drop tablespace if exists {}", folder.name)
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
+    options = f"mode=0700,uid={owner.st_uid},gid={owner.st_gid}"
+    with small_disk(SPACE, options=options) as folder:
+        try:
+            space = folder / "space"
+            space.mkdir(mode=0o700)
+            shutil.chown(space, owner.st_uid, owner.st_gid)
+            _move(postgres, database, space)
+            yield SmallDisk(folder, database)
+        finally:
+            drop_database(postgres, database)
+            _execute(postgres, "drop tablespace if exists {}", folder.name)
 
 
 def _move(postgres: State, database: TestDatabase, space: Path) -> None:
@@ -92,9 +83,9 @@ def _execute(postgres: State, statement: str, *parts: str | sql.Literal) -> None
 
 
 @pytest.fixture
-def running(small_disk: SmallDisk) -> Iterator[Machine]:
+def running(disk: SmallDisk) -> Iterator[Machine]:
     """A Fleet that is up, with its database on the small disk."""
-    url = small_disk.database.url
+    url = disk.database.url
     with machine(DATABASE_URL=url, ALLOW_UNSAFE_DATABASE="true") as made, made.up():
         yield made
 
@@ -120,22 +111,22 @@ def names(running: Machine) -> list[str]:
 
 @pytest.mark.parametrize("one_off", [False, True], ids=["server", "in-process"])
 def test_it_is_said_and_nothing_is_half_written(
-    small_disk: SmallDisk, running: Machine, one_off: bool
+    disk: SmallDisk, running: Machine, one_off: bool
 ) -> None:
     asked = ("apply", "-f", "-")
     variables = {"FLEET_PORT": "1"} if one_off else {}
-    before = small_disk.rows()
-    small_disk.fill()
+    before = disk.rows()
+    disk.fill()
     for text in DOCUMENTS:
         refused = running.fleet(*asked, stdin=text, **variables)
         assert refused.code == 4, (refused, running.log())
         assert "the disk of PostgreSQL is full" in refused.err, refused
         assert "Free space" in refused.err, refused
         assert "Traceback" not in refused.out + refused.err, refused
-    assert small_disk.rows() == before
+    assert disk.rows() == before
     assert running.log().count("Traceback") == 0
     assert names(running) == ["default"]  # reading goes on
-    small_disk.free()
+    disk.free()
     for text in DOCUMENTS:
         running.ok(*asked, stdin=text)
     assert names(running) == ["default", "shop"]
