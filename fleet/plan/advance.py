@@ -5,8 +5,9 @@ wake-up changes nothing. The steps of a plan run one after another:
 
 - phase by phase, wave by wave, and kind by kind inside a wave, so that what others need is
   there before them; a kind's objects side by side. Namespaces and CustomResourceDefinitions
-  that fail stop the wave, since the rest could only fail after them; other failures let the
-  wave finish, so that one sync tells all of its errors.
+  that fail stop the wave, since the rest could only fail after them: of it only hooks that
+  were begun run to their end. Other failures let the wave finish, so that one sync tells all
+  of its errors.
 - after CustomResourceDefinitions, everything waits until they are Established.
 - the next wave begins when the hooks of the one before are through and its objects are
   Healthy. A Degraded one fails the sync that applied it; one that was Degraded before is

@@ -288,6 +288,18 @@ def test_after_a_failed_phase_only_syncfail_runs() -> None:
     assert last.message == "PreSync hook Job/shop/x failed: failed"
 
 
+def test_a_hook_that_was_begun_runs_to_its_end_when_its_wave_stops() -> None:
+    claim = Task(ObjectRef("", "PersistentVolumeClaim", "shop", "x"), Step.HOOK, 0, phase=SYNC)
+    crd = task("CustomResourceDefinition")
+    failed = Outcome(crd.ref, Action.FAILED, 0, error="Invalid", phase=SYNC)
+    plan = Plan((claim, crd, MAP))
+    begun = [ran(claim, HookState.RUNNING), failed]
+    step = next_tasks(plan, begun, {claim.ref: Health(HealthStatus.PROGRESSING)})
+    assert step.waiting == ((claim.ref, "is Progressing"),)
+    (ending,) = next_tasks(plan, begun, healthy(claim)).tasks
+    assert (ending.step, ending.key) == (Step.END_HOOK, claim.key)
+
+
 def test_an_object_that_recovers_does_not_undo_the_failure() -> None:
     """SyncFail hooks have begun: the sync stays failed whatever becomes of the object."""
     broken = task("Deployment")
