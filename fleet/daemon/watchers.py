@@ -149,8 +149,8 @@ class ClusterWatch:
                         if rules and not await self._notice.is_news(event, rules):
                             continue
                         if event.meta is not None:
-                            gone = event.type == "DELETED"
-                            seen = sightings.GONE if gone else event.meta.resource_version
+                            version = event.meta.resource_version
+                            seen = sightings.gone(version) if event.type == "DELETED" else version
                             await self._events.put(_Seen(event.meta.ref, seen))
         finally:
             metrics.WATCHES.dec()

@@ -10,8 +10,9 @@ from typing import Protocol
 from fleet import metrics
 from fleet.logs import fields
 from fleet.model.applications import LiveResource
+from fleet.model.children import APPLICATION as CHILD
 from fleet.model.clusters import Cluster
-from fleet.model.health import SyncStatus
+from fleet.model.health import HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, OperationPhase, Plan, Step
@@ -203,6 +204,8 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     moved = {it.id for it in standing if it.changed}
     told = {one.view.app.id for one in stays if one.view.app.is_child}
     await tell_of(place.runtime.db, moved & told)
+    if unseen := _children_to_see(stays, rows):
+        await tell(place.runtime.db, {cluster: unseen})
     for one in batch:
         if one.finished is not None:
             operation = one.finished
@@ -217,6 +220,22 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
             )
         if one.removed:
             await _forget(place, one)
+
+
+def _children_to_see(
+    stays: Sequence[Progress], rows: Mapping[ApplicationId, Mapping[ObjectRef, LiveResource]]
+) -> list[ObjectRef]:
+    """Children that an application has since this pass and waits for: while it had no row of
+    them, it could not be told of what they did."""
+    return [
+        ref
+        for one in stays
+        for ref, row in rows[one.view.app.id].items()
+        if (ref.group, ref.kind) == (CHILD.group, CHILD.kind)
+        and row.health is not None
+        and row.health.status is HealthStatus.PROGRESSING
+        and not (ref in one.view.rows and one.view.rows[ref].in_inventory)
+    ]
 
 
 async def _record_operations(tx: Writes, batch: Sequence[Progress]) -> None:

@@ -151,18 +151,30 @@ async def note_applied(
     )
 
 
-async def marks_of(tx: Tx, kind: str, objects: Iterable[UUID]) -> dict[ClusterId, list[ObjectRef]]:
+#: Those that wait for a child, and those that are about to look at it.
+_WAITS = """
+    and exists (select from resources r where r.application_id = b.id
+      and r.api_group = :group and r.kind = :kind and r.namespace = c.namespace and r.name = a.name
+      and (r.health_status = 'Progressing' or r.seen_version <> ''))
+"""
+
+
+async def marks_of(
+    tx: Tx, kind: str, objects: Iterable[UUID], *, waiting: bool = False
+) -> dict[ClusterId, list[ObjectRef]]:
     """As what, and where, those have these objects in their inventories that have them in Git:
-    nothing for objects that nobody has."""
+    nothing for objects that nobody has. ``waiting``: only those that may wait for one."""
     column = COLUMNS[kind]
     table = "projects" if kind == "AppProject" else "applications"
     rows = await tx.execute(
         text(
             "select b.cluster_id, c.namespace, a.name from children c"  # noqa: S608
             f" join {table} a on a.id = c.{column} join applications b on b.id = c.parent_id"
-            f" where c.{column} = any(:objects) and b.cluster_id is not null order by 1, 2, 3"
+            f" where c.{column} = any(:objects) and b.cluster_id is not null"
+            f" {_WAITS if waiting else ''} order by 1, 2, 3"
         ),
-        {"objects": list(objects)},
+        {"objects": list(objects)}
+        | ({"group": APPLICATION.group, "kind": kind} if waiting else {}),
     )
     found: dict[ClusterId, list[ObjectRef]] = {}
     for cluster, namespace, name in rows:

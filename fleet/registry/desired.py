@@ -12,9 +12,9 @@ import orjson
 
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
+from fleet.registry import sightings
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
-from fleet.registry.sightings import REFRESH
 from fleet.registry.statements import text
 
 
@@ -269,7 +269,7 @@ async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset
             "update resources set seen_version = :refresh"
             " where application_id = any(:ids) and in_inventory"
         ),
-        {"ids": ids, "refresh": REFRESH},
+        {"ids": ids, "refresh": sightings.look_again()},
     )
     rows = await tx.execute(
         text(

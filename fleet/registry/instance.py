@@ -6,8 +6,8 @@ from typing import NewType
 from uuid import UUID
 
 from fleet.model.applications import Urgency
+from fleet.registry import sightings
 from fleet.registry.database import Tx
-from fleet.registry.sightings import REFRESH
 from fleet.registry.statements import text
 
 InstanceId = NewType("InstanceId", UUID)
@@ -32,7 +32,7 @@ async def put_resource_settings(tx: Tx, digest: str) -> bool:
         return False
     await tx.execute(
         text("update resources set seen_version = :refresh where in_inventory"),
-        {"refresh": REFRESH},
+        {"refresh": sightings.look_again()},
     )
     await tx.execute(
         text(

@@ -6,6 +6,7 @@ marks the application, too. One that a watch makes while a pass is at work stays
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,22 @@ from fleet.registry.locking import lock_applications, lock_cluster
 from fleet.registry.statements import text
 from fleet.registry.together import Writes
 
-#: What ``seen_version`` says of an object that a watch or a LIST found deleted.
+#: What ``seen_version`` says of an object that a LIST found deleted; see ``gone``.
 GONE = "gone"
-#: … of one whose kind could not be listed, and of one to look into whatever its version.
+#: … of one whose kind could not be listed.
 UNLISTED = "unlisted"
-REFRESH = "refresh"
+
+
+def gone(version: str) -> str:
+    """What ``seen_version`` says of an object that was deleted at that resourceVersion: a look
+    that began before must not pass for one at what was seen since."""
+    return f"{GONE} {version}"
+
+
+def look_again() -> str:
+    """What ``seen_version`` says of one to look into whatever its version. It is another one
+    each time, for the same reason."""
+    return f"refresh {secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ async def mark_seen(
     """Note that objects were seen at another version than the one recorded.
 
     Args:
-        seen: the object and its resourceVersion, or ``GONE``.
+        seen: the object and its resourceVersion, or what else ``seen_version`` may say.
 
     Returns:
         The applications that now have something to look at; they are marked as drifted.
@@ -179,7 +191,7 @@ async def mark_kinds(tx: Tx, kinds: Sequence[GroupKind]) -> frozenset[ClusterId]
         {
             "groups": [kind.group for kind in kinds],
             "kinds": [kind.kind for kind in kinds],
-            "refresh": REFRESH,
+            "refresh": look_again(),
         },
     )
     found = marked.all()

@@ -21,17 +21,18 @@ Marks: TypeAlias = Mapping[ClusterId, Sequence[ObjectRef]]
 
 async def tell(db: Database, marks: Marks, *, gone: bool = False) -> None:
     """Have objects looked at that ``children.marks_of`` named."""
-    version = sightings.GONE if gone else sightings.REFRESH
+    version = sightings.GONE if gone else sightings.look_again()
     for cluster, refs in marks.items():
         async with db.transaction() as tx:
             if await sightings.mark_seen(tx, cluster, [(ref, version) for ref in refs]):
                 await queue.wake(tx, "reconcile", [str(cluster)])
 
 
-async def tell_of(db: Database, applications: Iterable[UUID]) -> None:
-    """Have applications looked at by those that have them in Git."""
+async def tell_of(db: Database, applications: Iterable[UUID], *, waiting: bool = False) -> None:
+    """Have applications looked at by those that have them in Git; by those of them alone that
+    wait for one, where it may stand as it did."""
     ids = list(applications)
     if ids:
         async with db.reading() as tx:
-            marks = await children.marks_of(tx, "Application", ids)
+            marks = await children.marks_of(tx, "Application", ids, waiting=waiting)
         await tell(db, marks)

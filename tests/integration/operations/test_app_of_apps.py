@@ -117,6 +117,33 @@ async def test_a_verdict_about_an_earlier_commit_holds_up_the_next_wave(bare: Wo
     assert (await bare.app("web"))["document"]["spec"]["revisionHistoryLimit"] == 3
 
 
+async def test_a_child_that_turns_out_to_want_what_it_wanted_is_waited_for_no_longer(
+    bare: World,
+) -> None:
+    bare.commit(root=(application(bare, "web"),), web=(config_map("page"),))
+    await add_root(bare)
+    await roll(bare, 3)
+    # its document changed, and what it renders to did not
+    await _put(bare, application(bare, "web", revisionHistoryLimit=3))
+    await bare.pass_(IN_CLUSTER_NAME)
+    row = (await bare.resources("root"))["Application/web"]
+    assert row["health_message"] == "its spec is not rendered yet"
+    assert await bare.poll() is None
+    await bare.pass_(IN_CLUSTER_NAME)
+    row = (await bare.resources("root"))["Application/web"]
+    assert row["health_message"] != "its spec is not rendered yet"
+
+
+async def test_what_a_child_does_before_its_parent_has_a_row_of_it_is_seen(bare: World) -> None:
+    bare.commit(root=(application(bare, "web"),), web=(config_map("page"),))
+    await add_root(bare)
+    assert await bare.poll() is None
+    await bare.pass_(IN_CLUSTER_NAME)
+    row = (await bare.resources("root"))["Application/web"]
+    assert row["health_status"] == "Progressing"
+    assert row["seen_version"], "nobody would have told it of what happened meanwhile"
+
+
 async def test_children_that_leave_git_go_as_their_finalizers_say(bare: World) -> None:
     stays = application(bare, "stays", finalizers=())
     bare.commit(

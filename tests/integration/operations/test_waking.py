@@ -9,10 +9,13 @@ import pytest
 from fleet.cluster import ClusterClient, get_object
 from fleet.errors import ClusterUnreachable
 from fleet.model.clusters import ApiKind
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import OperationPhase
 from fleet.operations import applying, batches, looking
 from fleet.operations.errands import Errand
 from fleet.operations.progress import AT_LATEST
+from fleet.registry import sightings
+from fleet.registry.together import together
 from tests.integration.operations.harness import World, config_map, deployment, in_wave
 from tests.integration.operations.windows import HOUR, PROJECT, put_windows, window
 
@@ -53,6 +56,22 @@ async def test_a_sync_that_waits_outlasts_a_pass_that_was_cut_short(
     assert [verb for verb, kind in asked if "Deployment" in kind and verb == "get"]
     assert (await bare.app("near"))["sync_status"] == "Synced"
     assert await wakes(bare, "web")
+
+
+async def test_what_is_asked_for_during_a_look_is_looked_at_again(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a", x="1"),))
+
+    async def ask() -> str:
+        await bare.mark_seen("a", sightings.look_again())
+        return str((await bare.resources("web"))["ConfigMap/a"]["seen_version"])
+
+    began_from = await ask()
+    since = await ask()
+    app, ref = (await bare.app("web"))["id"], ObjectRef("", "ConfigMap", bare.namespace, "a")
+    async with bare.runtime.db.transaction() as tx, together(tx) as said:
+        await sightings.clear_seen(said, [(app, ref, began_from)])
+    assert (await bare.resources("web"))["ConfigMap/a"]["seen_version"] == since != ""
 
 
 async def test_a_commit_outlasts_a_pass_that_was_cut_short(
