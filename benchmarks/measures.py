@@ -179,7 +179,8 @@ def nothing_changed(rig: Rig, apps: int) -> Cost:  # noqa: ARG001 - as all measu
     passes = cost.counters["fleet_cluster_passes"]
     cost.figures["passes"] = passes
     cost.figures["idle_cores"] = idle
-    cost.figures["pass_cpu_seconds"] = (cost.cpu_seconds - idle * cost.seconds) / passes
+    # a difference of two measurements: 0 is less than can be told from an idle Fleet
+    cost.figures["pass_cpu_seconds"] = max(0.0, cost.cpu_seconds - idle * cost.seconds) / passes
     return cost
 
 

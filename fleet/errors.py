@@ -22,6 +22,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  ├─ RenderTimeout              the tool ran past its limit and was killed              3 · 422
 │  ├─ InputsMissing              names charts or bases that are to be fetched first      3 · 422
 │  └─ ToolMissing                helm or kubectl is not there; says how to get it        3 · 500
+├─ ExpressionFailed              a user's expression is wrong, or used up its limits     3 · 422
 ├─ ClusterError                  a cluster did not do what it was asked                  3 · 502
 │  ├─ ClusterUnreachable         refused, timed out, 5xx, TLS; transient                 4 · 502
 │  │  └─ ClusterBusy             429; carries retry_after_seconds; transient             4 · 503
@@ -31,6 +32,7 @@ FleetError                       message · hint · transient · exit_code · ht
 │  └─ ObjectRejected             the API server refused one object                       3 · 422
 │     ├─ FieldConflict           another manager owns fields that we would set           3 · 409
 │     ├─ ImmutableField          the field cannot change on a live object                3 · 422
+│     ├─ FieldUnknown            the kind's schema has no such field                     3 · 422
 │     └─ AdmissionDenied         an admission webhook or policy said no                  3 · 422
 ├─ RegistryError                 PostgreSQL did not do what it was asked                 3 · 500
 │  ├─ RegistryUnavailable        down, full, restarting; transient                       4 · 503
@@ -202,6 +204,7 @@ class InputsMissing(RenderError):
     Args:
         charts: ``(name, version or range, repository)`` of each chart.
         bases: the entries of kustomizations that are no local path, to the letter.
+        files: URLs of single files.
     """
 
     def __init__(
@@ -210,16 +213,22 @@ class InputsMissing(RenderError):
         *,
         charts: tuple[tuple[str, str, str], ...] = (),
         bases: tuple[str, ...] = (),
+        files: tuple[str, ...] = (),
         hint: str = "",
         object: str = "",
     ) -> None:
         super().__init__(message, hint=hint, object=object)
         self.charts = charts
         self.bases = bases
+        self.files = files
 
 
 class ToolMissing(RenderError):
     http_status = 500
+
+
+class ExpressionFailed(FleetError):
+    http_status = 422
 
 
 class ClusterError(FleetError):
@@ -290,6 +299,20 @@ class FieldConflict(ObjectRejected):
 
 class ImmutableField(ObjectRejected):
     pass
+
+
+class FieldUnknown(ObjectRejected):
+    """The kind's schema does not have some of the fields of an object.
+
+    Args:
+        fields: their paths, as the server spells them; () when it named none.
+    """
+
+    def __init__(
+        self, message: str, *, fields: tuple[str, ...] = (), hint: str = "", object: str = ""
+    ) -> None:
+        super().__init__(message, reason="Invalid", hint=hint, object=object)
+        self.fields = fields
 
 
 class AdmissionDenied(ObjectRejected):

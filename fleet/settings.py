@@ -8,10 +8,12 @@ environment. Every field has its unit in its name and its meaning beside it: the
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from platformdirs import user_data_dir
@@ -80,8 +82,19 @@ class Settings:
     allowed_exec_commands: tuple[str, ...] = _setting(
         WELL_KNOWN_EXEC, "Credential plugins that a cluster's credentials may run."
     )
+    control_namespace: str = _setting(
+        "argocd",
+        "Applications that stand in this namespace may be in any project; in another, where"
+        " `sourceNamespaces` says so.",
+    )
+    plugin_paths: tuple[str, ...] = _setting(
+        (), "Folders that programs of config management plugins may come from; none by default."
+    )
     sensitive_annotations: tuple[str, ...] = _setting(
         (), "Annotations whose values are never shown, on objects of every kind."
+    )
+    resource_settings: Mapping[str, Any] = _setting(
+        dict, "What `argocd-cm` says under keys `resource.…`, word for word; JSON in a variable."
     )
     git_timeout_seconds: float = _setting(120.0, "Longest that one git command may take.")
     cluster_timeout_seconds: float = _setting(30.0, "Longest that one call to a cluster may take.")
@@ -162,11 +175,19 @@ def _secret(value: Any) -> Secret | None:
     return Secret(_text(value)) if value else None
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    found = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
+        raise TypeError(value)
+    return MappingProxyType(dict(found))
+
+
 _CONVERTERS: dict[str, Any] = {
     str(str): _text,
     str(int): _integer,
     str(float): float,
     str(bool): _boolean,
+    str(Mapping[str, Any]): _mapping,
     str(Path): lambda value: Path(value).expanduser().absolute(),
     str(tuple[str, ...]): _texts,
     str(Secret | None): _secret,
@@ -176,6 +197,7 @@ _EXPECTED = {
     str(int): "a whole number",
     str(float): "a number",
     str(bool): "true or false",
+    str(Mapping[str, Any]): "a mapping (JSON in a variable)",
     str(Path): "a path",
     str(tuple[str, ...]): "a list of texts (comma-separated in a variable)",
     str(Secret | None): "text",
@@ -190,6 +212,9 @@ def _check(values: Mapping[str, Any]) -> None:
     for name, allowed in _CHOICES.items():
         if values.get(name, allowed[0]) not in allowed:
             raise SettingsInvalid(f"{name}: {values[name]!r} is none of {', '.join(allowed)}")
+    for folder in values.get("plugin_paths", ()):
+        if not Path(folder).is_absolute():
+            raise SettingsInvalid(f"plugin_paths: {folder} is no absolute path")
     for name, value in values.items():
         positive = name.endswith(("_seconds", "_bytes", "_batch", "_concurrency"))
         floor = 0 if "jitter" in name or name == "sync_timeout_seconds" else 1e-3

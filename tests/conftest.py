@@ -146,6 +146,14 @@ def database(postgres: State) -> Iterator[TestDatabase]:
 
 
 @pytest.fixture
+def second_database(postgres: State) -> Iterator[TestDatabase]:
+    """Of another Fleet."""
+    made = create_database(postgres)
+    yield made
+    drop_database(postgres, made)
+
+
+@pytest.fixture
 def empty_database(postgres: State) -> Iterator[TestDatabase]:
     """A database without a schema, for tests of migrations."""
     made = create_database(postgres, template=EMPTY)

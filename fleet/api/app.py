@@ -10,17 +10,25 @@ from fleet import __version__
 from fleet.api.answers import JSON, error_answer
 from fleet.api.envelope import Envelope, LimitBody
 from fleet.api.routes import (
+    access,
     accounts,
     actions,
+    adopting,
     applications,
     audit,
+    by_hand,
     certificates,
     clusters,
     documents,
+    gpgkeys,
     health,
+    holding,
     operations,
+    plugins,
+    project_roles,
     projects,
     repositories,
+    resource_actions,
     system,
 )
 from fleet.errors import FleetError
@@ -52,12 +60,20 @@ def create_app(runtime: Runtime, *, local: Actor | None = None) -> FastAPI:
         clusters,
         repositories,
         certificates,
+        gpgkeys,
+        plugins,
         projects,
+        project_roles,
         applications,
         actions,
+        resource_actions,
+        adopting,
         documents,
+        holding,
+        by_hand,
         operations,
         accounts,
+        access,
         audit,
     ):
         api.include_router(noun.router)

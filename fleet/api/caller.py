@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from fleet.errors import AddressForbidden, FleetError, Forbidden, Unauthenticated
 from fleet.identity.tokens import parse
+from fleet.model.decisions import ALLOWED, Decision, refused
 from fleet.model.scope import Actor, Scope
+from fleet.operations.access import local_rights, rights
 from fleet.operations.runtime import Runtime
-from fleet.policy import may, scope_of
+from fleet.policy import Rights
 from fleet.registry import accounts
 from fleet.registry.audit import record_denied
 
@@ -31,6 +33,7 @@ class Caller:
 
     actor: Actor
     runtime: Runtime
+    rights: Rights
     asked: bool = field(default=False, init=False)
     #: What was asked for last: action, kind and name.
     _wanted: tuple[str, str, str] = field(default=("", "", ""), init=False)
@@ -39,24 +42,48 @@ class Caller:
 
     @property
     def scope(self) -> Scope:
-        return scope_of(self.actor.role)
+        return self.rights.scope
 
-    @property
-    def home(self) -> str:
-        """The project that the caller is limited to; "" for everybody else. What a list
-        asks permission for: its scope leaves out the rest."""
-        projects = self.scope.projects
-        return next(iter(projects)) if projects is not None and len(projects) == 1 else ""
-
-    async def require(self, action: str, kind: str, name: str = "", project: str = "") -> None:
+    async def require(
+        self, action: str, kind: str, name: str = "", project: str = "", *aliases: str
+    ) -> None:
         """Go on only if the caller may; a refusal is written to the audit log.
+
+        Args:
+            aliases: other names by which a rule may mean the object.
 
         Raises:
             Forbidden: policy says no.
         """
+        decision = self.rights.may(action, kind, name, project, aliases=aliases)
+        await self._go_on(decision, action, kind, name)
+
+    async def require_some(self, kind: str) -> None:
+        """Go on only if the caller may look at any object of the kind; the caller's scope
+        leaves out the others.
+
+        Raises:
+            Forbidden: policy says no of all.
+        """
+        decision = ALLOWED
+        if self.scope.seen(kind).is_nothing:
+            decision = refused(f"{self.rights.who} may not get {kind}; ask an administrator")
+        await self._go_on(decision, "get", kind, "")
+
+    async def require_administrator(self, action: str, kind: str, name: str) -> None:
+        """Go on only if the caller may everything: they are about to give rights.
+
+        Raises:
+            Forbidden: they may not.
+        """
+        decision = self.rights.may(action, kind, name)
+        if decision and not self.rights.is_administrator:
+            decision = refused(f"{self.rights.who} may not give rights; ask an administrator")
+        await self._go_on(decision, action, kind, name)
+
+    async def _go_on(self, decision: Decision, action: str, kind: str, name: str) -> None:
         self.asked = True
         self._wanted = action, kind, name
-        decision = may(self.actor.role, action, kind, project)
         if decision:
             return
         about = f"{kind}/{name}" if name else kind
@@ -103,7 +130,7 @@ async def _authenticated(request: Request) -> Caller:
     local: Actor | None = request.app.state.local
     request_id = request.state.request_id
     if local is not None:
-        return Caller(Actor(local.name, "", request_id, local.role), runtime)
+        return Caller(replace(local, request_id=request_id), runtime, local_rights(local))
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text:
         raise Unauthenticated("no API token was given", hint=_HINT)
@@ -112,8 +139,9 @@ async def _authenticated(request: Request) -> Caller:
     if proof is not None:
         async with runtime.db.transaction() as tx:
             found = await accounts.authenticate(tx, proof, runtime.now())
-        if found is not None:
-            return Caller(found.actor(source_ip=source_ip, request_id=request_id), runtime)
+            held = None if found is None else await rights(tx, found.subject)
+        if found is not None and held is not None:
+            return Caller(found.actor(source_ip=source_ip, request_id=request_id), runtime, held)
     unknown = Actor("anonymous", source_ip, request_id)
     await record_denied(runtime.db, unknown, "sign-in", "Token", str(proof.id) if proof else "")
     raise Unauthenticated("the API token is unknown, expired or revoked", hint=_HINT)

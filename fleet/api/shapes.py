@@ -9,7 +9,8 @@ from typing import Any
 
 from fleet.model.applications import Application, ApplicationSummary, LiveResource
 from fleet.model.health import Health
-from fleet.model.objects import GroupKind
+from fleet.model.holds import Holds, Stay
+from fleet.model.objects import GroupKind, ObjectRef
 from fleet.model.operations import (
     Action,
     HistoryEntry,
@@ -107,12 +108,31 @@ def _status(app: Application) -> dict[str, Any]:
                 for c in summary.conditions
             ],
             "summary": without_nothing({"images": images}),
+            "holds": holds_shape(app.holds),
             "reconciledAt": time_text(app.reconciled_at),
             "staleSince": time_text(summary.stale_since),
             "pending": app.pending or None,
             "refreshing": app.refreshing or None,
         }
     )
+
+
+def holds_shape(holds: Holds) -> dict[str, Any]:
+    """``status.holds``, which is ours: what people hold back, why, and until when."""
+    paused = {str(switch): _stay_shape(stay) for switch, stay in sorted(holds.paused.items())}
+    pin = holds.pin
+    return without_nothing(
+        {
+            "paused": paused,
+            "pin": None
+            if pin is None
+            else {"what": pin.what, "revision": pin.revision, **_stay_shape(pin.stay)},
+        }
+    )
+
+
+def _stay_shape(stay: Stay) -> dict[str, Any]:
+    return without_nothing({"by": stay.by, "reason": stay.reason, "until": time_text(stay.until)})
 
 
 def window_standing_shape(standing: WindowStanding) -> dict[str, Any]:
@@ -188,6 +208,13 @@ def resource_shape(resource: LiveResource) -> dict[str, Any]:
             "message": resource.message,
             "drift": list(resource.drift),
         }
+    )
+
+
+def ref_shape(ref: ObjectRef) -> dict[str, Any]:
+    """An object by its name alone."""
+    return without_nothing(
+        {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
     )
 
 

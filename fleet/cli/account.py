@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from fleet.cli.asking import confirm
@@ -10,13 +12,16 @@ from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, watch_option, yes_option
 from fleet.cli.output import Column, Item, Table, show_done, to_json, to_yaml
 from fleet.cli.times import Span, age
+from fleet.cli.verdicts import say_whether
 from fleet.cli.watching import show_list
+from fleet.errors import UsageError
 
 ACCOUNTS = Table(
     "account",
     (
         Column("NAME", lambda it: it["name"]),
         Column("ROLE", lambda it: it["role"]),
+        Column("GROUPS", lambda it: ",".join(it["groups"]), wide=True),
         Column("STATE", lambda it: "enabled" if it["enabled"] else "disabled"),
         Column("AGE", lambda it: age(it["createdAt"])),
     ),
@@ -47,6 +52,11 @@ TOKENS = Table(
 )
 
 
+_group_option = click.option(
+    "--group", "groups", multiple=True, help="A group that policies name; repeatable."
+)
+
+
 @click.group(cls=Group)
 def account() -> None:
     """Accounts and their API tokens."""
@@ -56,6 +66,7 @@ def account() -> None:
     examples=(
         "fleet account create ci --role project:shop",
         "fleet account create ops --role admin",
+        "fleet account create alice --role none --group devs",
     )
 )
 @click.argument("name")
@@ -63,14 +74,67 @@ def account() -> None:
     "--role",
     default="readonly",
     show_default=True,
-    help="admin, readonly, or project:NAME (everything in one project).",
+    help="admin, readonly, project:NAME (everything in one project), or none (what the RBAC"
+    " policy says).",
 )
+@_group_option
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
-def create(invocation: Invocation, name: str, role: str, output: str) -> None:
+def create(
+    invocation: Invocation, name: str, role: str, groups: tuple[str, ...], output: str
+) -> None:
     """Create an account. It gets no token yet."""
-    made = invocation.api.post("accounts", body={"name": name, "role": role})
+    body = {"name": name, "role": role, "groups": list(groups)}
+    made = invocation.api.post("accounts", body=body)
     show_done(made, "account", name, "created", output)
+
+
+@account.command(
+    "set",
+    examples=(
+        "fleet account set alice --group devs --group oncall",
+        "fleet account set alice --role none --no-groups",
+    ),
+)
+@click.argument("name")
+@click.option("--role", default=None, help="As of `fleet account create`.")
+@_group_option
+@click.option("--no-groups", is_flag=True, help="Take it out of every group.")
+@output_option("table", "json", "yaml", "name")
+@click.pass_obj
+def set_(
+    invocation: Invocation,
+    name: str,
+    role: str | None,
+    groups: tuple[str, ...],
+    no_groups: bool,
+    output: str,
+) -> None:
+    """Give an account another role or other groups; groups that are given replace the others."""
+    body: dict[str, Any] = {} if role is None else {"role": role}
+    if groups or no_groups:
+        body["groups"] = [] if no_groups else list(groups)
+    if not body:
+        raise UsageError("nothing to change", hint="Give --role, --group or --no-groups.")
+    changed = invocation.api.patch("accounts", name, body=body)
+    show_done(changed, "account", name, "configured", output)
+
+
+@account.command(
+    "can-i",
+    examples=(
+        "fleet account can-i sync applications shop/web",
+        "fleet account can-i create clusters '*'",
+    ),
+)
+@click.argument("action")
+@click.argument("resource")
+@click.argument("object_", metavar="OBJECT", required=False, default="*")
+@click.pass_obj
+def can_i(invocation: Invocation, action: str, resource: str, object_: str) -> None:
+    """Say whether the caller may do something: yes or no; exit code 1 is no."""
+    query = {"action": action, "resource": resource, "object": object_}
+    say_whether(invocation.api.get("session", "can", query=query))
 
 
 @account.command("list", examples=("fleet account list",))

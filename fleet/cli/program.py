@@ -29,15 +29,19 @@ SECTIONS = {
         "repocreds": Lazy(
             "fleet.cli.repocreds", "repocreds", "Credentials for repositories, by URL prefix."
         ),
+        "gpg": Lazy("fleet.cli.gpg", "gpg", "Public keys that may sign commits."),
+        "plugin": Lazy("fleet.cli.plugin", "plugin", "Plugins that render sources."),
         "cert": Lazy("fleet.cli.cert", "cert", "Certificates and host keys of git servers."),
     },
     "Applications": {
         "app": Lazy("fleet.cli.app", "app", "What runs where, from which source."),
         "proj": Lazy("fleet.cli.proj", "proj", "Projects: what applications may use."),
         "apply": Lazy("fleet.cli.apply", "apply", "Create or change things from YAML."),
+        "export": Lazy("fleet.cli.export", "export", "Everything, as Argo CD's own YAML."),
     },
     "Access and audit": {
         "account": Lazy("fleet.cli.account", "account", "Accounts and their API tokens."),
+        "admin": Lazy("fleet.cli.admin", "admin", "The RBAC policy: who may do what."),
         "audit": Lazy("fleet.cli.audit", "audit", "Who changed what; is the log intact?"),
         "secret": Lazy("fleet.cli.secret", "secret", "The keys that seal credentials."),
     },

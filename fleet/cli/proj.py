@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -16,6 +15,8 @@ from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function, output_option, watch_option, yes_option
 from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.proj_lists import LIST_VERBS
+from fleet.cli.proj_roles import role
 from fleet.cli.proj_syncs import cancel_sync, sync, syncs, when
 from fleet.cli.proj_windows import windows
 from fleet.cli.project_changes import put_changed
@@ -24,12 +25,7 @@ from fleet.cli.projects import (
     CLUSTER_DENY,
     NAMESPACE_ALLOW,
     NAMESPACE_DENY,
-    Document,
-    destination,
-    kind_rule,
     new_project,
-    with_entry,
-    without_entry,
 )
 from fleet.cli.watching import show_list
 from fleet.errors import UsageError
@@ -175,8 +171,11 @@ def list_(invocation: Invocation, name: str, watch: bool, output: str) -> None:
 def get(invocation: Invocation, name: str, output: str) -> None:
     """Show one project."""
     document = invocation.api.get("projects", name)
-    planned = [] if output in ("json", "yaml", "name") else _planned(invocation, name)
-    show_item(document, PROJECTS, output, lambda it: _page(it, planned))
+    if output in ("json", "yaml", "name"):
+        show_item(document, PROJECTS, output, lambda it: _page(it, [], []))
+        return
+    planned, givers = _planned(invocation, name), _globals(invocation, name)
+    show_item(document, PROJECTS, output, lambda it: _page(it, planned, givers))
 
 
 def _planned(invocation: Invocation, name: str) -> list[Item]:
@@ -185,12 +184,22 @@ def _planned(invocation: Invocation, name: str) -> list[Item]:
     return [it for it in found if it["state"] == "Planned"][::-1]
 
 
+def _globals(invocation: Invocation, name: str) -> list[str]:
+    """The projects that it inherits from."""
+    return [it["name"] for it in invocation.api.items("projects", name, "globalprojects")]
+
+
+def _service_account(entry: Item) -> str:
+    place = f"{entry.get('server', '')},{entry.get('namespace', '')}"
+    return f"{place}: {entry.get('defaultServiceAccount')}"
+
+
 def _window(entry: Item) -> str:
     zone = entry.get("timeZone") or "UTC"
     return f"{entry.get('kind')} {entry.get('schedule')} for {entry.get('duration')}, {zone}"
 
 
-def _page(it: Item, planned: list[Item]) -> str:
+def _page(it: Item, planned: list[Item], givers: list[str]) -> str:
     spec = _spec(it)
     kinds = [
         ("Allowed cluster kinds", CLUSTER_ALLOW, "none"),
@@ -211,6 +220,13 @@ def _page(it: Item, planned: list[Item]) -> str:
                 (title, "\n".join(map(_kind, spec.get(key) or ())) or none)
                 for title, key, none in kinds
             ),
+            ("Inherits from", "\n".join(givers)),
+            ("Roles", "\n".join(role["name"] for role in spec.get("roles") or ())),
+            (
+                "Service accounts",
+                "\n".join(map(_service_account, spec.get("destinationServiceAccounts") or ())),
+            ),
+            ("Source namespaces", "\n".join(spec.get("sourceNamespaces") or ())),
             ("Sync windows", "\n".join(map(_window, spec.get("syncWindows") or ()))),
             ("Planned syncs", "\n".join(f"{when(entry)} {entry['id']}" for entry in planned)),
         ]
@@ -261,148 +277,5 @@ def close(invocation: Invocation, name: str, yes: bool, output: str) -> None:
     show_done(answer["project"], "project", name, "closed", output)
 
 
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """What an entry is, and how it is written; with ``separator`` also as two arguments,
-    which is how argocd has it."""
-
-    metavar: str
-    separator: str = ""
-
-    def entry(self, parts: tuple[str, ...]) -> str:
-        """One argument as it is, two with the separator between them.
-
-        Raises:
-            UsageError: another number of arguments.
-        """
-        most = 2 if self.separator else 1
-        if not 1 <= len(parts) <= most:
-            raise UsageError(f"expected {self.usage}, not {' '.join(parts) or 'nothing'}")
-        return self.separator.join(parts)
-
-    @property
-    def usage(self) -> str:
-        two = self.metavar.replace(self.separator, " ") if self.separator else ""
-        return f"{{{self.metavar}|{two}}}" if two else self.metavar
-
-
-def _entry_verb(
-    verb: str,
-    noun: Noun,
-    examples: tuple[str, ...],
-    change: Callable[[Document, str], Document | None],
-    text: str,
-) -> None:
-    """A verb that puts one entry into a list of a project, or takes one out."""
-
-    shown = tuple(f"fleet proj {verb} shop {example}" for example in examples)
-
-    @proj.command(verb, help=text, examples=shown)
-    @click.argument("name")
-    @click.argument("parts", nargs=-1, metavar=noun.usage)
-    @output_option("table", "json", "yaml", "name")
-    @click.pass_obj
-    def command(invocation: Invocation, name: str, parts: tuple[str, ...], output: str) -> None:
-        entry = noun.entry(parts)
-        put_changed(invocation, name, lambda document: change(document, entry), output)
-
-
-def _adds(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], Document | None]:
-    return lambda document, entry: with_entry(document, key, read(entry))
-
-
-def _removes(key: str, read: Callable[[str], Any]) -> Callable[[Document, str], Document | None]:
-    return lambda document, entry: without_entry(document, key, read(entry))
-
-
-_URL, _DEST, _KIND = Noun("URL"), Noun("CLUSTER,NAMESPACE", ","), Noun("GROUP/KIND", "/")
-_URLS = ("'https://git.example/*'",)
-_DESTS = ("'eu-*,shop'", "https://10.0.0.3:6443 shop")
-_DAEMON_SETS = ("apps/DaemonSet", "apps DaemonSet")
-_entry_verb(
-    "add-source",
-    _URL,
-    _URLS,
-    _adds("sourceRepos", str),
-    "Allow a repository, or a glob of them.",
-)
-_entry_verb(
-    "remove-source",
-    _URL,
-    _URLS,
-    _removes("sourceRepos", str),
-    "Take a repository off the list.",
-)
-_entry_verb(
-    "add-destination",
-    _DEST,
-    _DESTS,
-    _adds("destinations", destination),
-    "Allow a cluster and namespace.",
-)
-_entry_verb(
-    "remove-destination",
-    _DEST,
-    _DESTS,
-    _removes("destinations", destination),
-    "Take a cluster and namespace off the list.",
-)
-
-
-def _allows(allow: str, deny: str) -> Callable[[Document, str], Document | None]:
-    """Off the list of the denied ones, onto that of the allowed ones."""
-
-    def change(document: Document, entry: str) -> Document | None:
-        cleared = without_entry(document, deny, kind_rule(entry), missing_ok=True)
-        if allow == NAMESPACE_ALLOW and not (_spec(document).get(allow) or ()):
-            return (
-                cleared  # all are allowed that are not denied; a first entry would forbid the rest
-            )
-        added = with_entry(cleared or document, allow, kind_rule(entry))
-        return added or cleared
-
-    return change
-
-
-def _denies(allow: str, deny: str) -> Callable[[Document, str], Document | None]:
-    def change(document: Document, entry: str) -> Document | None:
-        cleared = without_entry(document, allow, kind_rule(entry), missing_ok=True)
-        if deny == CLUSTER_DENY and cleared is not None:
-            return cleared  # what is not allowed is denied
-        return with_entry(cleared or document, deny, kind_rule(entry)) or cleared
-
-    return change
-
-
-_entry_verb(
-    "allow-cluster-resource",
-    _KIND,
-    ("rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io ClusterRole"),
-    _allows(CLUSTER_ALLOW, CLUSTER_DENY),
-    "Allow a cluster-scoped kind.",
-)
-_entry_verb(
-    "deny-cluster-resource",
-    _KIND,
-    ("/Namespace", "'' Namespace"),
-    _denies(CLUSTER_ALLOW, CLUSTER_DENY),
-    "Forbid a cluster-scoped kind.",
-)
-_entry_verb(
-    "allow-namespace-resource",
-    _KIND,
-    _DAEMON_SETS,
-    _allows(NAMESPACE_ALLOW, NAMESPACE_DENY),
-    "Allow a namespaced kind again.",
-)
-_entry_verb(
-    "deny-namespace-resource",
-    _KIND,
-    _DAEMON_SETS,
-    _denies(NAMESPACE_ALLOW, NAMESPACE_DENY),
-    "Forbid a namespaced kind.",
-)
-
-
-for command in (windows, sync, syncs, cancel_sync):
+for command in (role, windows, sync, syncs, cancel_sync, *LIST_VERBS):
     proj.add_command(command)

@@ -49,6 +49,7 @@ WINDOWS = Table(
         Column("TIMEZONE", lambda it: it["timeZone"]),
         Column("USEANDOPERATOR", _enabled("andOperator"), wide=True),
         Column("NEXT", _next),
+        Column("INHERITED", lambda it: "yes" if it.get("inherited") else "", wide=True),
         Column("DESCRIPTION", lambda it: it.get("description", ""), wide=True),
     ),
     lambda it: str(it["id"]),

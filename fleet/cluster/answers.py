@@ -23,12 +23,14 @@ from fleet.errors import (
     ClusterError,
     ClusterUnreachable,
     FieldConflict,
+    FieldUnknown,
     ImmutableField,
     KindUnknown,
     ObjectRejected,
     WatchExpired,
 )
 
+_UNKNOWN_HINT = "The sync option Validate=false leaves such fields out."
 QUOTED = 512  # characters of the server's words: enough for its reason, not for an object
 BUSY_SECONDS = 1.0  # pause after a 429 that names none; the API server's own default
 LONGEST_BUSY_SECONDS = 300.0  # a Retry-After beyond is a mistake or an attack
@@ -45,6 +47,8 @@ _DENIED = re.compile(
 )
 #: An apply that does not fit the kind's schema comes as a 500 without a reason.
 _UNTYPED = re.compile(r"failed to create typed (patch|live) object|field not declared in schema")
+#: Each path of one: ``errors:\n  .spec.foo: field not declared in schema``.
+_UNDECLARED = re.compile(r"(\.[^\s]*): field not declared in schema")
 _HOOK = re.compile(r"webhook", re.IGNORECASE)
 #: What the API server says, as plain text, when the service behind an APIService is down.
 _AGGREGATED = (b"service unavailable", b"error trying to reach service")
@@ -179,6 +183,9 @@ def _broken(
             object=call.subject,
         )
     if verdict.is_status and _UNTYPED.search(verdict.message):
+        fields = tuple(_UNDECLARED.findall(verdict.message))
+        if fields:
+            return FieldUnknown(told, fields=fields, hint=_UNKNOWN_HINT, object=call.subject)
         return ObjectRejected(told, reason="Invalid", object=call.subject)
     if status == 503 and body.strip().startswith(_AGGREGATED):
         return ObjectRejected(

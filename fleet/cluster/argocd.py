@@ -16,9 +16,8 @@ from fleet.cluster.connecting import checked_proxy, checked_server, pem_of
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
 from fleet.cluster.kubeconfig import exec_credential
 from fleet.errors import Place, SpecInvalid
-from fleet.model.applications import IN_CLUSTER_SERVER
 from fleet.model.argo_secrets import ClusterSecret
-from fleet.model.clusters import Connection, ExecCredential
+from fleet.model.clusters import IN_CLUSTER_SERVER, Connection, ExecCredential
 from fleet.model.secret import Secret
 
 V1BETA1 = "client.authentication.k8s.io/v1beta1"

@@ -11,6 +11,8 @@ from fleet.model.clusters import ApiKind
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Call:
         path: quoted, with its query.
         confidential: never quote the server's words: they may hold values of a Secret.
         page: a list: more time, more bytes, and its duration says nothing about load.
+        as_user: in whose name; "" means our own.
     """
 
     verb: str
@@ -49,6 +52,7 @@ class Call:
     accept: str = JSON
     confidential: bool = False
     page: bool = False
+    as_user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from fleet.cluster.connecting import checked_proxy, checked_server
 from fleet.cluster.kubeconfig import exec_credential
 from fleet.errors import Place, SpecInvalid
-from fleet.model.applications import IN_CLUSTER_SERVER
-from fleet.model.clusters import Connection
+from fleet.model.clusters import IN_CLUSTER_SERVER, Connection
 from fleet.model.secret import Secret
 
 #: Characters of certificates, keys, tokens and arguments, all together.

@@ -123,7 +123,7 @@ async def discover(client: ClusterClient) -> Discovery:
             if version.freshness != "Current":
                 failed.add(name)
             kinds += _kinds_of(name, version)
-    return Discovery(tuple(kinds), preferred, frozenset(failed))
+    return client.served(Discovery(tuple(kinds), preferred, frozenset(failed)))
 
 
 async def discover_by_walking(client: ClusterClient) -> Discovery:
@@ -140,7 +140,7 @@ async def discover_by_walking(client: ClusterClient) -> Discovery:
     }
     failed = {group for (group, _), kinds in zip(asked, found, strict=True) if kinds is None}
     flat = tuple(kind for kinds in found for kind in kinds or ())
-    return Discovery(flat, preferred, frozenset(failed))
+    return client.served(Discovery(flat, preferred, frozenset(failed)))
 
 
 async def facts(client: ClusterClient, discovery: Discovery | None = None) -> ClusterFacts:

@@ -35,12 +35,6 @@ def contexts_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, _ in _entries(config, "contexts", "context"))
 
 
-def current_context(config: Mapping[str, Any]) -> str:
-    """The context that is used when none is named; "" when there is none."""
-    found = config.get("current-context")
-    return found if isinstance(found, str) else ""
-
-
 def connection_of(
     config: Mapping[str, Any],
     context: str,

@@ -43,7 +43,6 @@ class Partial(msgspec.Struct):
 class PageMeta(msgspec.Struct, rename="camel"):
     resource_version: str
     continue_: str = msgspec.field(default="", name="continue")
-    remaining_item_count: int | None = None
 
 
 class Page(msgspec.Struct):

@@ -36,16 +36,10 @@ LOG_LINE_BYTES = 1 << 20
 
 POD = ApiKind("", "v1", "Pod", "pods", namespaced=True)
 
+#: The kind of the object by which clusters are told apart.
+IDENTITY_KIND = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
+
 _Item = TypeVar("_Item")
-
-
-class _WholePage(msgspec.Struct):
-    kind: str
-    metadata: PageMeta
-    items: list[dict[str, object]] | None
-
-
-_WHOLE_PAGE = msgspec.json.Decoder(_WholePage)
 
 
 async def list_metadata(
@@ -82,39 +76,6 @@ async def list_metadata(
         accept=LIST_ACCEPT,
     )
     return ListResult(kind, tuple(items), version)
-
-
-async def list_objects(
-    client: ClusterClient,
-    kind: ApiKind,
-    *,
-    namespace: str = "",
-    label_selector: str = "",
-    limit: int = PAGE_SIZE,
-) -> tuple[Manifest, ...]:
-    """Every object of ``kind``, whole. Costs ten times ``list_metadata``.
-
-    Raises:
-        WatchExpired, ClusterError: as ``list_metadata``.
-    """
-
-    def read(body: bytes) -> tuple[list[Manifest], PageMeta]:
-        page = _WHOLE_PAGE.decode(body)
-        _check_list(page.kind)
-        # Items of a list do not say what they are; outside of it they have to.
-        about: Manifest = {"apiVersion": kind.api_version, "kind": kind.kind}
-        return [{**about, **item} for item in page.items or ()], page.metadata
-
-    items, _ = await _pages(
-        client,
-        kind,
-        read,
-        namespace=namespace,
-        label_selector=label_selector,
-        limit=limit,
-        accept="application/json",
-    )
-    return tuple(items)
 
 
 async def get_object(

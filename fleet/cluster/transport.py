@@ -34,7 +34,7 @@ from fleet.cluster.failures import mapped
 from fleet.cluster.pacing import Pacer
 from fleet.cluster.tls import context_for, context_with_certificate, shrink_read_buffers
 from fleet.errors import ClusterAuthFailed, ClusterError
-from fleet.model.clusters import Connection
+from fleet.model.clusters import Connection, Discovery
 
 USER_AGENT = "fleet"
 
@@ -92,6 +92,19 @@ class ClusterClient:
 
     def __repr__(self) -> str:
         return f"ClusterClient({self.name!r})"
+
+    def served(self, found: Discovery) -> Discovery:
+        """What is served, from what the server says."""
+        return found
+
+    @property
+    def own_kinds(self) -> frozenset[str]:
+        """``group/Kind`` of calls that stay in this process: nothing to be watched."""
+        return frozenset()
+
+    def bound(self, _on_behalf: str) -> ClusterClient:
+        """The client in the name of one application, for whoever asks who that is."""
+        return self
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,6 +202,8 @@ class ClusterClient:
         headers = {"Accept": call.accept}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+        if call.as_user:
+            headers["Impersonate-User"] = call.as_user
         if identity.authorization is not None:
             headers["Authorization"] = identity.authorization.reveal()
         self.requests[call.verb, call.kind] += 1

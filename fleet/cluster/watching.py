@@ -6,6 +6,7 @@ The loop that reconnects, waits and lists again lives with the caller; here is o
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 import msgspec
 import orjson
@@ -42,6 +43,7 @@ async def watch(
     label_selector: str = "",
     namespace: str = "",
     timeout_seconds: int = WATCH_SECONDS,
+    whole: bool = False,
 ) -> AsyncGenerator[WatchEvent, None]:
     """Events after ``resource_version``, until the server ends the watch in good order.
 
@@ -50,6 +52,7 @@ async def watch(
 
     Args:
         timeout_seconds: after which the server ends the watch.
+        whole: events carry the object's body, too.
 
     Raises:
         WatchExpired: the version is too old; list again.
@@ -64,7 +67,8 @@ async def watch(
         labelSelector=label_selector,
         timeoutSeconds=timeout_seconds,
     )
-    call = call_about("watch", kind, "GET", path, namespace=namespace, accept=OBJECT_ACCEPT)
+    accept = "application/json" if whole else OBJECT_ACCEPT
+    call = call_about("watch", kind, "GET", path, namespace=namespace, accept=accept)
     # The server was asked to end it by then. One that goes on is broken or hostile: a drip
     # of bytes that never becomes an event would hold the caller for ever.
     seconds = timeout_seconds + client.limits.idle_seconds
@@ -74,14 +78,15 @@ async def watch(
                 event = _EVENT.decode(line)
                 if event.type == "ERROR":
                     raise _error(call, client.name, bytes(event.object))
-                yield _event_of(kind, event)
+                yield _event_of(kind, event, whole=whole)
 
 
-def _event_of(kind: ApiKind, event: _Event) -> WatchEvent:
+def _event_of(kind: ApiKind, event: _Event, *, whole: bool) -> WatchEvent:
     meta = live_meta(kind, _OBJECT.decode(event.object).metadata)
     if event.type == "BOOKMARK":
         return WatchEvent(event.type, None, meta.resource_version)
-    return WatchEvent(event.type, meta, meta.resource_version)
+    body = msgspec.json.decode(event.object, type=dict[str, Any]) if whole else None
+    return WatchEvent(event.type, meta, meta.resource_version, body)
 
 
 def _error(call: Call, cluster: str, status: bytes) -> ClusterError:

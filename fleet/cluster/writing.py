@@ -1,4 +1,4 @@
-"""Writing: the only functions that change anything on a cluster.
+"""Writing: with ``action_writes``, ``patching`` and ``replacing`` all that changes a cluster.
 
 Each takes a ``gate`` and calls it with exactly what is about to be sent, as late as can be:
 the one place where project, sync window and the epoch of the lease can say no. Nothing is
@@ -17,7 +17,7 @@ from fleet.cluster.calls import APPLY, MERGE, call_about
 from fleet.cluster.failures import decoded
 from fleet.cluster.ownership import field_paths
 from fleet.cluster.paths import path_of, subject_of, with_query
-from fleet.cluster.reading import get_metadata
+from fleet.cluster.reading import IDENTITY_KIND, get_metadata
 from fleet.cluster.transport import ClusterClient
 from fleet.errors import KindUnknown, ObjectRejected, Place, SpecInvalid
 from fleet.model.clusters import ApiKind
@@ -33,7 +33,7 @@ Gate: TypeAlias = Callable[[ApiKind, str, str, str], None]
 NAMESPACE_MANAGER = "fleet-namespace"
 POD_SECURITY = "pod-security.kubernetes.io/"
 
-NAMESPACE = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
+NAMESPACE = IDENTITY_KIND
 
 
 async def apply(
@@ -61,7 +61,7 @@ async def apply(
             not serve it (any more).
         ClusterError: as ``ClusterClient.send``; then it is unknown whether it was done.
     """
-    namespace, name, body = _addressed(kind, manifest)
+    namespace, name, body = addressed(kind, manifest)
     verb = "dry-run" if dry_run else "apply"
     gate(kind, namespace, name, verb)
     call = call_about(
@@ -95,6 +95,7 @@ async def delete(
     gate: Gate,
     resource_version: str = "",
     propagation: str = "foreground",
+    grace_seconds: int | None = None,
 ) -> bool:
     """Delete the very object that was looked at; False when it is gone already.
 
@@ -105,11 +106,12 @@ async def delete(
         uid: of that object; one of the same name made since is left alone.
         resource_version: "" means in whatever state it is by now.
         propagation: foreground, background or orphan, in any case.
+        grace_seconds: that its processes get; None as the object says.
 
     Raises:
         ObjectRejected: with reason ``Conflict``, it is another object, or changed since.
     """
-    options = _delete_options(uid, resource_version, propagation)
+    options = _delete_options(uid, resource_version, propagation, grace_seconds)
     gate(kind, namespace if kind.namespaced else "", name, "delete")
     call = call_about(
         "delete",
@@ -164,18 +166,22 @@ async def drop_finalizer(
     return str(metadata_of(stored).get("resourceVersion", ""))
 
 
-def _delete_options(uid: str, resource_version: str, propagation: str) -> bytes:
+def _delete_options(
+    uid: str, resource_version: str, propagation: str, grace_seconds: int | None
+) -> bytes:
     if not uid:
         raise ValueError("delete needs the uid of the object")
     preconditions = {"uid": uid}
     if resource_version:
         preconditions["resourceVersion"] = resource_version
+    grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
     return orjson.dumps(
         {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": preconditions,
             "propagationPolicy": propagation.capitalize(),
+            **grace,
         }
     )
 
@@ -234,7 +240,7 @@ def _ours(live: LiveMeta, labels: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in labels.items() if f".metadata.labels.{k}" in paths}
 
 
-def _addressed(kind: ApiKind, manifest: Manifest) -> tuple[str, str, bytes]:
+def addressed(kind: ApiKind, manifest: Manifest) -> tuple[str, str, bytes]:
     """Namespace, name and body of what is sent, in agreement with one another."""
     meta = metadata_of(manifest)
     name, namespace = meta.get("name"), meta.get("namespace") or ""

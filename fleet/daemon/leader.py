@@ -21,6 +21,7 @@ from fleet.operations.openings import Openings
 from fleet.operations.runtime import Runtime
 from fleet.registry import (
     idempotency,
+    instance,
     leases,
     planned,
     queue,
@@ -97,6 +98,7 @@ class Leader:
         self._renewed = monotonic()
         if self._timetable is None:
             log.info("leading", extra=fields(holder=self._holder, epoch=epoch))
+            await self._note_settings()
             self._timetable = Timetable(self._wake)
             self._timetable.start()
             metrics.LEADER.set(1)
@@ -110,6 +112,12 @@ class Leader:
             metrics.LEADER.set(0)
             metrics.FLEET.show({})
             self._counted_at = float("-inf")
+
+    async def _note_settings(self) -> None:
+        digest = self._runtime.resources.digest
+        async with self._runtime.db.transaction() as tx:
+            if await instance.put_resource_settings(tx, digest):
+                log.info("the settings about resources are new: everything is looked at again")
 
     async def _wake(self, key: str) -> None:
         task, _, what = key.partition(":")

@@ -32,9 +32,11 @@ from fleet.model.ids import ClusterId
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
+from fleet.operations.noticing import Notice, update_rules
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
+from fleet.operations.views import policy_for
 from fleet.registry import clusters, leases, queue, routing, sightings, timetable, work
 from fleet.registry.database import Tx
 
@@ -64,6 +66,7 @@ class ClusterWatch:
         self.link = link
         self._events: asyncio.Queue[_Seen] = asyncio.Queue(maxsize=10_000)
         self._kinds: dict[GroupKind, asyncio.Task[None]] = {}
+        self._notice = Notice(runtime)
         self._writer = asyncio.create_task(self._write())
 
     def fits(self, cluster: Cluster, link: Link) -> bool:
@@ -128,6 +131,7 @@ class ClusterWatch:
         listed = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
         await self._compare(kind.group_kind, namespace, {item.ref: item for item in listed.items})
         metrics.WATCHES.inc()
+        rules = update_rules(self._runtime, kind.group_kind)
         try:
             position = listed.resource_version
             while True:
@@ -137,13 +141,16 @@ class ClusterWatch:
                     resource_version=position,
                     label_selector=selector,
                     namespace=namespace,
+                    whole=bool(rules),
                 )
                 async with aclosing(stream) as events:
                     async for event in events:
                         position = event.resource_version
+                        if rules and not await self._notice.is_news(event, rules):
+                            continue
                         if event.meta is not None:
-                            gone = event.type == "DELETED"
-                            seen = sightings.GONE if gone else event.meta.resource_version
+                            version = event.meta.resource_version
+                            seen = sightings.gone(version) if event.type == "DELETED" else version
                             await self._events.put(_Seen(event.meta.ref, seen))
         finally:
             metrics.WATCHES.dec()
@@ -253,10 +260,16 @@ class Watchers:
         """Open, change or close the watches of one cluster, after its row changed."""
         async with self._runtime.db.asking() as tx:
             cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
+        link = await self._runtime.connections.link(id, cluster.name, connection)
+        policy = policy_for(self._runtime, cluster)
+        kinds = tuple(
+            (kind, version)
+            for kind, version in kinds
+            if str(kind) not in link.client.own_kinds and not policy.excludes(kind)
+        )
         if cluster.identity_changed or not kinds:
             await self._drop(id)
             return
-        link = await self._runtime.connections.link(id, cluster.name, connection)
         watching = self._held.get(id)
         if watching is not None and not watching.fits(cluster, link):
             await self._drop(id)

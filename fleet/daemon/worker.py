@@ -18,9 +18,9 @@ from uuid import UUID
 
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.manager import JobManager
 
 from fleet import metrics
+from fleet.daemon.jobs import Jobs
 from fleet.errors import FleetError, RegistryUnavailable
 from fleet.logs import fields
 from fleet.model.ids import ClusterId, PlannedSyncId, ProjectId, RepositoryId
@@ -49,33 +49,11 @@ TIDY_SECONDS = 3600.0
 REOPEN_SECONDS = 2.0
 
 
-class Registered(JobManager):
-    """Says what a worker serves as soon as the queue has given it its id, before its first
-    job."""
-
-    def __init__(self, connector: PsycopgConnector, runtime: Runtime, holder: str) -> None:
-        super().__init__(connector)
-        self._runtime = runtime
-        self._holder = holder
-
-    async def register_worker(self) -> int:
-        id = await super().register_worker()
-        async with self._runtime.db.transaction() as tx:
-            await routing.register(
-                tx,
-                id,
-                self._runtime.selector,
-                watches=self._runtime.settings.worker_watch,
-                holder=self._holder,
-            )
-        return id
-
-
 def queue_app(runtime: Runtime, holder: str = "") -> App:
     """The queue with our tasks, named as ``registry.queue`` enqueues them."""
     connector = PsycopgConnector(conninfo=runtime.db.conninfo().reveal(), max_size=4)
     app = App(connector=connector)
-    app.job_manager = Registered(connector, runtime, holder)
+    app.job_manager = Jobs(connector, runtime, holder)
 
     async def run(what: str, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -25,6 +25,7 @@ def compare(
     salt: bytes,
     writers: Mapping[str, str] | None = None,
     sensitive_annotations: Collection[str] = (),
+    keep_status: bool = False,
 ) -> ObjectDiff:
     """What an apply would change. Everything in the result is normalised and masked.
 
@@ -37,11 +38,12 @@ def compare(
         salt: at least 16 random bytes, made for this diff and not kept; see ``mask_object``.
         writers: path → manager that wrote it, of the live object.
         sensitive_annotations: annotations hidden besides the values of Secrets.
+        keep_status: compare the status, too.
     """
     ref = next((ref_of(side) for side in (live, predicted) if side is not None), _NOBODY)
     before, after = mask_pair(
-        None if live is None else normalize(live),
-        None if predicted is None else normalize(predicted),
+        None if live is None else normalize(live, keep_status=keep_status),
+        None if predicted is None else normalize(predicted, keep_status=keep_status),
         salt,
         sensitive_annotations=sensitive_annotations,
     )

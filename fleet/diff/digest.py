@@ -82,8 +82,3 @@ def sorted_manifests(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
     order in which a tool wrote them does not matter. Of an object that is there twice it
     does, as the last one counts: these stay in the order given."""
     return tuple(sorted(manifests, key=lambda found: ref_of(found).key))
-
-
-def sha256_of_all(manifests: Iterable[Manifest]) -> str:
-    """The address of a set of manifests: of the JSON list of ``sorted_manifests``."""
-    return sha256_of(list(sorted_manifests(manifests)))

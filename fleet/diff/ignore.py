@@ -1,7 +1,8 @@
 """``ignoreDifferences``: fields that somebody else may change without it being drift.
 
-JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured; a rule's jq
-expressions do nothing here. The same removal has to be done on both sides of a diff.
+JSON pointers (RFC 6901) and ``managedFieldsManagers`` are honoured. A rule's jq expressions
+are not: what they name in an object has become pointers before. The same removal has to be
+done on both sides of a diff.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _GONE: Any = object()
 
 
 def matches(rule: IgnoreDifference, ref: ObjectRef) -> bool:
-    """Group and kind are globs (``*``, ``?``), name and namespace are exact; empty name or
-    namespace match all, an empty group is the core group."""
+    """All four are globs (``*``, ``?``); an empty name or namespace matches all, an empty
+    group is the core group."""
     return (
         fnmatchcase(ref.group, rule.group)
         and fnmatchcase(ref.kind, rule.kind)
-        and rule.name in ("", ref.name)
-        and rule.namespace in ("", ref.namespace)
+        and (not rule.name or fnmatchcase(ref.name, rule.name))
+        and (not rule.namespace or fnmatchcase(ref.namespace, rule.namespace))
     )
 
 
@@ -81,7 +82,28 @@ def remove_ignored_fields(
     ]
     left = dict(fields)
     for other in ignored:
-        left = _minus(left, other, 0) if other else left
+        left = minus(left, other) if other else left
+    return left
+
+
+def without_husks(fields: Fields, whole: Fields, counted: Fields) -> dict[str, Any]:
+    """A field set without nodes that are owned by themselves only since what was in them is
+    somebody else's, where all of that is ignored.
+
+    Args:
+        whole: what was owned before.
+        counted: of that, what is not ignored.
+    """
+    left: dict[str, Any] = {}
+    for key, inner in fields.items():
+        was = whole.get(key)
+        if not (isinstance(inner, Mapping) and isinstance(was, Mapping) and was.keys() - {"."}):
+            left[key] = inner
+        elif inner.keys() - {"."}:
+            kept = counted.get(key)
+            left[key] = without_husks(inner, was, kept if isinstance(kept, Mapping) else {})
+        elif key in counted:
+            left[key] = inner
     return left
 
 
@@ -160,6 +182,12 @@ def _fields_of_managers(
     return [fields for fields in found if isinstance(fields, Mapping) and fields]
 
 
+def without_field_set(obj: Manifest, fields: Fields) -> Manifest:
+    """``obj`` without the fields of the set."""
+    found = _without_fields(obj, fields, 0)
+    return found if isinstance(found, dict) else {}
+
+
 def _without_fields(value: Any, fields: Any, depth: int) -> Any:
     """``value`` without the fields of the set; ``_GONE`` when nothing of it is left."""
     if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:
@@ -209,7 +237,8 @@ def _entries(branch: _Branch, fields: Any, value: Any) -> Iterator[tuple[str, _B
             yield entries[index], inner, value[index]
 
 
-def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
+def minus(fields: Fields, other: Fields, depth: int = 0) -> dict[str, Any]:
+    """One field set without another: what is left of it, without nodes that only held that."""
     left: dict[str, Any] = {}
     for key, inner in fields.items():
         if key not in other or key == ".":
@@ -222,5 +251,5 @@ def _minus(fields: Any, other: Any, depth: int) -> dict[str, Any]:
 def _minus_below(key: str, inner: Any, other: Fields, depth: int) -> dict[str, Any]:
     if not isinstance(inner, Mapping) or not inner:
         return {key: inner}  # owned whole, while only a part of it is ignored
-    rest = _minus(inner, other, depth + 1)
+    rest = minus(inner, other, depth + 1)
     return {key: rest} if rest.keys() - {"."} or rest == inner else {}

@@ -54,6 +54,15 @@ def keyed(field: str, *lists: list[Any]) -> tuple[dict[str, Any], ...] | None:
     return None
 
 
+def list_keys(field: str, items: list[Any]) -> list[Any] | None:
+    """What tells each item from the others: a mapping of its keys, or the value itself; None
+    as ``keyed``. A key that an item leaves out is left out."""
+    for names in _KEYS.get(field, ()):
+        if _labelled(items, names) is not None:
+            return [{name: item[name] for name in names if name in item} or item for item in items]
+    return None
+
+
 def _labelled(items: list[Any], names: tuple[str, ...]) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for item in items:

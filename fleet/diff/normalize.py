@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.model.objects import INSTANCE_LABEL, TRACKING_ANNOTATION, Manifest
+from fleet.model.objects import (
+    INSTANCE_LABEL,
+    MADE_FOR_ANNOTATION,
+    SERVER_METADATA,
+    TRACKING_ANNOTATION,
+    Manifest,
+)
 
 #: What ``kubectl apply`` keeps for its own three-way merge: the whole object once more.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
-_SERVER_FIELDS = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
 _OWN_MARKS = {
-    "annotations": frozenset({TRACKING_ANNOTATION, LAST_APPLIED}),
+    "annotations": frozenset({TRACKING_ANNOTATION, MADE_FOR_ANNOTATION, LAST_APPLIED}),
     "labels": frozenset({INSTANCE_LABEL}),
 }
 
@@ -43,7 +37,7 @@ def normalize(obj: Manifest, *, keep_status: bool = False) -> Manifest:
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    content = {key: value for key, value in metadata.items() if key not in _SERVER_FIELDS}
+    content = {key: value for key, value in metadata.items() if key not in SERVER_METADATA}
     for field, marks in _OWN_MARKS.items():
         found = content.get(field)
         if not isinstance(found, Mapping) or not marks.intersection(found):

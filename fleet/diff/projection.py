@@ -19,6 +19,9 @@ from fleet.model.objects import Manifest, metadata_of
 
 Fields = Mapping[str, Any]
 
+#: In a field set that a manifest names, not the cluster: who owns what does not matter to it.
+NAMED = "named"
+
 
 def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
     """The part of ``obj`` that the set owns; fields that are not in ``obj`` are left out.
@@ -27,15 +30,21 @@ def projection(obj: Manifest, owned_fields: Fields) -> Manifest:
     ``resources: {}`` in a manifest is owned like an atomic mapping, yet what another
     manager puts into it is not ours: the ``managedFields`` of ``obj`` tell the two apart.
     """
-    fields = _shared(owned_fields, _sets_of_managers(obj), 0)
-    found = _owned(obj, fields, 0) if fields else {}
+    found = _owned(obj, _counted(obj, owned_fields), 0) if owned_fields else {}
     return found if isinstance(found, dict) else {}
 
 
 def projection_sha256(obj: Manifest, owned_fields: Fields) -> str:
     """Hash of the values of our fields: what ownership alone cannot show has changed when
-    it differs (a mutating webhook, a restored backup)."""
-    return sha256_of(projection(obj, owned_fields))
+    it differs (a mutating webhook, a restored backup). Fields that are empty do not count:
+    some kinds keep ``{}`` and some leave it out, until others put something into it."""
+    found = _owned(obj, _counted(obj, owned_fields), 0, empty=False) if owned_fields else {}
+    return sha256_of(found if isinstance(found, dict) else {})
+
+
+def _counted(obj: Manifest, owned_fields: Fields) -> Any:
+    others = [] if NAMED in owned_fields else _sets_of_managers(obj)
+    return _shared(owned_fields, others, 0)
 
 
 def _sets_of_managers(obj: Manifest) -> list[Fields]:
@@ -60,15 +69,19 @@ def _shared(fields: Any, others: list[Fields], depth: int) -> Any:
     }
 
 
-def _owned(value: Any, fields: Any, depth: int) -> Any:
+def _owned(value: Any, fields: Any, depth: int, *, empty: bool = True) -> Any:
+    """The part of a value that a set owns; without its empty leaves unless ``empty``."""
     if not isinstance(fields, Mapping) or not fields or depth >= MAX_DEPTH:
         return value
     if isinstance(value, Mapping):
         pairs = fields_of(value, fields)
-        return {name: _owned(value[name], inner, depth + 1) for name, inner in pairs}
+        found = {n: _owned(value[n], inner, depth + 1, empty=empty) for n, inner in pairs}
+        if empty:
+            return found
+        return {name: part for name, part in found.items() if part not in ({}, [])}
     if isinstance(value, list):
         places = items_of(value, fields)
-        return [_owned(value[index], inner, depth + 1) for index, inner in places]
+        return [_owned(value[index], inner, depth + 1, empty=empty) for index, inner in places]
     return value
 
 

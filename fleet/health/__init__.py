@@ -9,6 +9,16 @@ verdict. The verdicts and messages of the kinds that Argo CD knows are Argo CD's
 from __future__ import annotations
 
 from fleet.health.aggregate import aggregate, counts_for_application
-from fleet.health.assess import assess
+from fleet.health.assess import assess, is_going
+from fleet.health.children import of_child
+from fleet.health.scripted import from_expressions, from_script
 
-__all__ = ["aggregate", "assess", "counts_for_application"]
+__all__ = [
+    "aggregate",
+    "assess",
+    "counts_for_application",
+    "from_expressions",
+    "from_script",
+    "is_going",
+    "of_child",
+]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from fleet.health.conditions import by_conditions
 from fleet.health.jobs import cron_job, job, workflow
+from fleet.health.operators import rule_of
 from fleet.health.platform import (
     api_service,
     application,
@@ -60,12 +61,15 @@ def assess(obj: Manifest) -> Health | None:
     No rule depends on the time: an unchanged object keeps its verdict and its message, so
     that nothing is written for it.
     """
-    if _is_going(obj):
+    if is_going(obj):
         return progressing("Pending deletion")
-    return _RULES.get(group_kind_of(obj), by_conditions)(obj)
+    kind = group_kind_of(obj)
+    rule = _RULES.get(kind) or rule_of(kind) or by_conditions
+    return rule(obj)
 
 
-def _is_going(obj: Manifest) -> bool:
+def is_going(obj: Manifest) -> bool:
+    """Whether it is being deleted, and not a hook that is cleaned up."""
     if not text(obj, "metadata", "deletionTimestamp"):
         return False
     finalizers = at(obj, "metadata", "finalizers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from fleet.model.access import Subject
 from fleet.model.ids import AccountId, TokenId
 from fleet.model.scope import Actor
 
@@ -13,14 +14,20 @@ from fleet.model.scope import Actor
 class Account:
     id: AccountId
     name: str
-    role: str  # admin | readonly | project:<name> (policy.is_role)
+    role: str  # admin | readonly | project:<name> | none (policy.is_role)
     enabled: bool
     created_at: datetime
+    groups: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.name, self.role, self.groups)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """What may be shown of a token after it was made."""
+    """What may be shown of a token after it was made; ``account`` is ``proj:<project>:<role>``
+    for one of a role of a project."""
 
     id: TokenId
     account: str
@@ -45,12 +52,11 @@ class TokenProof:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The account behind a valid token."""
+    """The subject behind a valid token."""
 
-    account: str
-    role: str
+    subject: Subject
     token_id: TokenId
 
     def actor(self, *, source_ip: str = "", request_id: str = "") -> Actor:
         """The caller, as operations and the audit log know it."""
-        return Actor(self.account, source_ip, request_id, self.role)
+        return Actor(self.subject.name, source_ip, request_id, self.subject.role)

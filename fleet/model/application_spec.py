@@ -13,10 +13,10 @@ from fleet.model.applications import (
     ApplicationSpec,
     Automated,
     Destination,
-    IgnoreDifference,
     SyncPolicy,
 )
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
+from fleet.model.ignore_spec import read_ignore
 from fleet.model.names import (
     DNS_LABEL_RULE,
     DNS_SUBDOMAIN_RULE,
@@ -74,7 +74,9 @@ def _spec(fields: Fields) -> ApplicationSpec:
         sources=sources,
         destination=_destination(destination),
         sync_policy=_sync_policy(fields.child("syncPolicy")),
-        ignore_differences=tuple(_ignore(item) for item in fields.children("ignoreDifferences")),
+        ignore_differences=tuple(
+            read_ignore(item) for item in fields.children("ignoreDifferences")
+        ),
         revision_history_limit=10 if limit is None else limit,
         info=tuple(_info(item) for item in fields.children("info")),
         multi_source=multi_source,
@@ -167,23 +169,6 @@ def _retry(fields: Fields | None) -> Retry:
     )
     backoff.finish()
     return retry
-
-
-def _ignore(fields: Fields) -> IgnoreDifference:
-    rule = IgnoreDifference(
-        group=fields.text("group"),
-        kind=fields.text("kind", required=True),
-        name=fields.text("name"),
-        namespace=fields.text("namespace"),
-        json_pointers=fields.texts("jsonPointers"),
-        jq_path_expressions=fields.texts("jqPathExpressions"),
-        managed_fields_managers=fields.texts("managedFieldsManagers"),
-    )
-    for index, pointer in enumerate(rule.json_pointers):
-        if pointer and not pointer.startswith("/"):
-            raise fields.invalid(f"jsonPointers[{index}]", "must begin with '/' (RFC 6901)")
-    fields.finish()
-    return rule
 
 
 def _info(fields: Fields) -> tuple[str, str]:

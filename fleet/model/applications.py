@@ -7,11 +7,13 @@ default: Argo CD's Application reference (``features.md`` §3.1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fleet.model.health import Health, SyncStatus
+from fleet.model.holds import NOTHING_HELD, Holds
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import Manifest, ObjectRef, annotations_of
 from fleet.model.operations import Condition, HistoryEntry, Operation
@@ -19,9 +21,11 @@ from fleet.model.retries import Retry
 
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 BACKGROUND_FINALIZER = "resources-finalizer.argocd.argoproj.io/background"
+#: When somebody agreed to deletions that wait for that (RFC 3339).
+DELETION_APPROVED_ANNOTATION = "argocd.argoproj.io/deletion-approved"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-IN_CLUSTER_NAME = "in-cluster"
+#: Of an Application that is compared, and for which nothing is ever written to a cluster.
+SHADOW_ANNOTATION = "fleet.dev/shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,37 @@ class DirectorySource:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginParameter:
+    """Exactly what its author gave of ``string``, ``array`` and ``map``; None is not given."""
+
+    name: str
+    string: str | None = None
+    array: tuple[str, ...] | None = None
+    map: tuple[tuple[str, str], ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As in the Application, and as ``ARGOCD_APP_PARAMETERS`` tells it to the plugin."""
+        given = {
+            "string": self.string,
+            "array": None if self.array is None else list(self.array),
+            "map": None if self.map is None else dict(self.map),
+        }
+        return {"name": self.name, **{k: v for k, v in given.items() if v is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """``name`` is empty where the plugin is to be discovered."""
+
+    name: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[PluginParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One element of ``source`` or ``sources[]``. At most one tool block is set; a
-    ``plugin`` block is kept in the document and refused at render."""
+    """One element of ``source`` or ``sources[]``. At most one tool block is set, but for
+    ``kustomize`` beside ``helm``: it is what happens to Helm's output then."""
 
     repo_url: str
     path: str = ""
@@ -110,7 +142,7 @@ class Source:
     helm: HelmSource | None = None
     kustomize: KustomizeSource | None = None
     directory: DirectorySource | None = None
-    plugin: bool = False
+    plugin: PluginSource | None = None
 
     @property
     def follows(self) -> str:
@@ -215,11 +247,32 @@ class ApplicationDocument:
     warnings: tuple[str, ...] = ()
 
 
+def finalizers_of(document: Manifest) -> tuple[str, ...]:
+    return tuple((document.get("metadata") or {}).get("finalizers") or ())
+
+
+def deletes_its_objects(finalizers: Iterable[str]) -> bool:
+    """Whether what an application applied is to go with it, says its finalizer."""
+    return not {RESOURCES_FINALIZER, BACKGROUND_FINALIZER}.isdisjoint(finalizers)
+
+
+def propagation_of(finalizers: Iterable[str]) -> str:
+    """How what an application's objects own goes when it is deleted and nobody says how: as its
+    finalizer says, else in the foreground, as with Argo CD."""
+    return "background" if BACKGROUND_FINALIZER in tuple(finalizers) else "foreground"
+
+
 def skips_reconciling(document: Manifest) -> bool:
     """Whether an Application says that nothing is to be compared or synced: somebody else
     does, or nobody should."""
     value = annotations_of(document).get(SKIP_RECONCILE_ANNOTATION, "")
     return value in _TRUE
+
+
+def is_shadow(document: Manifest) -> bool:
+    """Whether an Application is only to be compared. A word that nobody can read: rather write
+    nothing."""
+    return annotations_of(document).get(SHADOW_ANNOTATION, "").strip() not in ("", "false")
 
 
 #: What Argo CD's language reads as true.
@@ -257,6 +310,8 @@ class LiveResource:
     message: str = ""  # why out of sync, in one line
     drift: tuple[dict[str, Any], ...] = ()  # FieldChange as JSON, masked
     images: tuple[str, ...] = ()
+    sync_options: str = ""  # what it says about its own end, as its annotation does
+    ignore_extraneous: bool = False  # once out of Git, it makes no difference
 
 
 @dataclass(frozen=True)
@@ -305,3 +360,5 @@ class Application:
     resources: tuple[LiveResource, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
+    holds: Holds = NOTHING_HELD
+    orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

@@ -19,6 +19,16 @@ ANYONES_QUEUE = "default"
 NOBODYS_QUEUE = "nobody"
 
 
+#: What Argo CD calls the cluster that it runs in: here Fleet itself, and what runs it.
+IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
+IN_CLUSTER_NAME = "in-cluster"
+
+
+def is_itself(name: str, server: str) -> bool:
+    """Whether a cluster, or a destination, of this name or at this address is Fleet itself."""
+    return name == IN_CLUSTER_NAME or server.rstrip("/") == IN_CLUSTER_SERVER
+
+
 def is_reserved(annotations: Mapping[str, str]) -> bool:
     """Whether only workers that select a cluster by its labels may serve it."""
     return annotations.get(RESERVED) == "true"

@@ -12,22 +12,10 @@ from fleet.model.names import (
     is_label_key,
     is_label_value,
 )
-from fleet.model.objects import Manifest
+from fleet.model.objects import SERVER_METADATA, Manifest
 from fleet.model.reading import Fields, Origin, check_storable
 
 ARGO_API_VERSION = "argoproj.io/v1alpha1"
-
-_CLUSTER_WRITTEN = (
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "selfLink",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ def read_metadata(top: Fields, kind: str) -> Metadata:
             raise fields.invalid("annotations", f"{key!r} is no annotation key")
     finalizers = fields.texts("finalizers")
     _warn_about_owner(fields)
-    fields.ignore(*_CLUSTER_WRITTEN)
+    fields.ignore("namespace", *SERVER_METADATA)
     fields.finish()
     return Metadata(name, labels, annotations, finalizers)
 

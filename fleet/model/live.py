@@ -35,11 +35,13 @@ class ListResult:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK (then only the version counts)."""
+    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK (then only the version counts).
+    ``body`` is None where metadata alone is watched."""
 
     type: str
     meta: LiveMeta | None
     resource_version: str
+    body: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)

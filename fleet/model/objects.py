@@ -12,6 +12,19 @@ from typing import Any, TypeAlias
 
 Manifest: TypeAlias = dict[str, Any]
 
+#: Metadata that an API server writes, and that nobody else has to say.
+SERVER_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 #: Field manager of everything Fleet writes by server-side apply.
 FIELD_MANAGER = "fleet"
 #: Label on every object Fleet applies; its value is the instance id. Watches select on it.
@@ -21,6 +34,8 @@ INSTANCE_LABEL = "fleet.dev/instance"
 TRACKING_ANNOTATION = "fleet.dev/tracking-id"
 #: Annotation of a live hook: the operation, the attempt and the phase that it was made for.
 HOOK_RUN_ANNOTATION = "fleet.dev/hook-run"
+#: Annotation of an object that is made anew at every sync: the operation and the attempt.
+MADE_FOR_ANNOTATION = "fleet.dev/made-for"
 #: Keeps a hook that is through until its result is recorded, whoever else would delete it.
 #: Argo CD's name: what it left behind is let go, too.
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.objects import ObjectRef
 from fleet.model.retries import Retry
@@ -101,6 +102,7 @@ class Task:
     force: bool = False  # take fields from other managers (heal of what we owned, or asked)
     warning: bool = False  # of a SKIP: the object stays out of sync
     phase: SyncPhase = SyncPhase.SYNC
+    last: bool = False  # of a PRUNE: once all that was applied is Healthy
 
     @property
     def key(self) -> TaskKey:
@@ -117,15 +119,13 @@ class Plan:
 
     ``refused`` holds the reason why nothing at all may be done; then ``tasks`` is empty.
     ``prune_last``: prunes wait until everything that was applied is Healthy.
+    ``approved``: somebody agreed to the deletions that wait for that.
     """
 
     tasks: tuple[Task, ...]
     refused: str = ""
     prune_last: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.tasks
+    approved: bool = False
 
     def waves(self) -> tuple[tuple[Task, ...], ...]:
         """Consecutive tasks that run side by side."""
@@ -180,6 +180,8 @@ class SyncOptions:
     retry: Retry | None = None  # None: as the application says
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
     break_glass: str = ""  # why sync windows do not hold for it; "": they do
+    approved: bool = False  # to the deletions that wait for somebody who agrees
+    takeover: Takeover | None = None  # take over what Argo CD's applications have
 
 
 @dataclass(frozen=True)

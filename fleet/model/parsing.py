@@ -18,28 +18,38 @@ from fleet.model.argo_secrets import (
     parse_repository_secret,
     secret_type_of,
 )
+from fleet.model.argo_settings import ArgoSettings, is_settings, parse_settings
 from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
 from fleet.model.objects import Manifest
+from fleet.model.plugins import Plugin, parse_plugin
 from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
 
 Document: TypeAlias = (
-    ApplicationDocument | Project | ClusterSecret | RepositorySecret | RepoCredsSecret
+    ApplicationDocument
+    | Plugin
+    | Project
+    | ClusterSecret
+    | RepositorySecret
+    | RepoCredsSecret
+    | ArgoSettings
 )
 
 _READERS: dict[tuple[str, str, str], Callable[..., Document]] = {
     (ARGO_API_VERSION, "Application", ""): parse_application,
     (ARGO_API_VERSION, "AppProject", ""): parse_project,
+    (ARGO_API_VERSION, "ConfigManagementPlugin", ""): parse_plugin,
     ("v1", "Secret", "cluster"): parse_cluster_secret,
     ("v1", "Secret", "repository"): parse_repository_secret,
     ("v1", "Secret", "repo-creds"): parse_repo_creds_secret,
 }
 
 _HINT = (
-    "Fleet reads Application and AppProject (argoproj.io/v1alpha1), and Secrets (v1) labelled "
-    f"{SECRET_TYPE_LABEL}: cluster, repository or repo-creds."
+    "Fleet reads Application, AppProject and ConfigManagementPlugin (argoproj.io/v1alpha1), and"
+    f" Secrets (v1) labelled {SECRET_TYPE_LABEL}: cluster, repository or repo-creds; and keeps"
+    " ApplicationSets and the ConfigMaps and Secrets that are Argo CD's own."
 )
 
 
@@ -57,6 +67,8 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
         raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
     secret_type = secret_type_of(doc) if kind == "Secret" else ""
     reader = _READERS.get((api_version, kind, secret_type))
+    if reader is None and is_settings(doc):
+        reader = parse_settings
     if reader is None:
         what = f"{api_version} {kind}" + (f" of type {secret_type}" if secret_type else "")
         raise SpecInvalid(f"{what} is not a document that Fleet reads", place=place, hint=_HINT)
@@ -64,6 +76,7 @@ def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
 
 
 __all__ = [
+    "ArgoSettings",
     "ClusterSecret",
     "Document",
     "RepoCredsSecret",
@@ -73,6 +86,7 @@ __all__ = [
     "parse_application",
     "parse_cluster_secret",
     "parse_document",
+    "parse_plugin",
     "parse_project",
     "parse_repo_creds_secret",
     "parse_repository_secret",

@@ -1,8 +1,6 @@
 """Reading an AppProject. Fields and rules: ``features.md`` §3.2.
 
-Sources, destinations, kinds and sync windows are interpreted. Everything else is checked for
-its shape and kept; where leaving it unread would let more happen than the author meant, the
-warning says so.
+The lines of roles are checked for their shape here, and read by ``policy``.
 """
 
 from __future__ import annotations
@@ -10,18 +8,25 @@ from __future__ import annotations
 import re
 
 from fleet.errors import SpecInvalid
+from fleet.model.access import ProjectRole
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
+from fleet.model.integrity import SignaturePolicy, read_policies
+from fleet.model.names import is_dns_subdomain
 from fleet.model.objects import Manifest
-from fleet.model.projects import KindRule, Project, ProjectDestination, ProjectSpec
+from fleet.model.orphans import read_orphan_rules
+from fleet.model.projects import (
+    KindRule,
+    Project,
+    ProjectDestination,
+    ProjectSpec,
+    ServiceAccountRule,
+)
 from fleet.model.reading import Fields
 from fleet.model.window_spec import read_windows
 from fleet.model.windows import SyncWindow
 
 _DESCRIPTION_LENGTH = 255  # characters, as in Argo CD's CRD
 _ROLE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9])?")
-
-#: Kept, and narrower than what Fleet does with it: the author has to know.
-_NOT_ENFORCED = ("permitOnlyProjectScopedClusters", "signatureKeys", "sourceIntegrity")
 
 
 def parse_project(doc: Manifest, *, file: str = "", line: int = 0, stored: bool = False) -> Project:
@@ -37,13 +42,13 @@ def parse_project(doc: Manifest, *, file: str = "", line: int = 0, stored: bool 
     top, origin = open_document(doc, ARGO_API_VERSION, "AppProject", file=file, line=line)
     metadata = read_metadata(top, "AppProject")
     fields = top.child("spec")
-    spec = ProjectSpec() if fields is None else _spec(fields, stored=stored)
+    spec = ProjectSpec() if fields is None else _spec(fields, metadata.name, stored=stored)
     top.ignore("status")
     top.finish()
     return Project(metadata.name, spec, kept(doc), tuple(origin.warnings))
 
 
-def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
+def _spec(fields: Fields, name: str, *, stored: bool) -> ProjectSpec:
     description = fields.text("description")
     if len(description) > _DESCRIPTION_LENGTH:
         raise fields.invalid("description", f"is longer than {_DESCRIPTION_LENGTH} characters")
@@ -58,6 +63,14 @@ def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
         namespace_deny=_kind_rules(fields, "namespaceResourceBlacklist", named=False),
         windows=windows,
         windows_fault=fault,
+        roles=_roles(fields, name),
+        service_accounts=tuple(
+            _service_account(item) for item in fields.children("destinationServiceAccounts")
+        ),
+        source_namespaces=fields.texts("sourceNamespaces"),
+        only_own_clusters=fields.flag("permitOnlyProjectScopedClusters"),
+        integrity=_integrity(fields, stored=stored),
+        orphans=read_orphan_rules(fields.child("orphanedResources")),
     )
     if fields.has("namespaceResourceWhitelist") and not spec.namespace_allow:
         raise fields.invalid(
@@ -66,7 +79,6 @@ def _spec(fields: Fields, *, stored: bool) -> ProjectSpec:
             hint="Leave it out to allow every namespaced kind; "
             "put group '*', kind '*' on namespaceResourceBlacklist to allow none.",
         )
-    _check_kept(fields)
     fields.finish()
     return spec
 
@@ -78,6 +90,17 @@ def _windows(fields: Fields, *, stored: bool) -> tuple[tuple[SyncWindow, ...], s
         if not stored:
             raise
         return (), error.message
+
+
+def _integrity(fields: Fields, *, stored: bool) -> tuple[SignaturePolicy, ...]:
+    """What cannot be read of a stored document, an earlier version kept unread: nothing is
+    signed well enough for that."""
+    try:
+        return read_policies(fields)
+    except SpecInvalid:
+        if not stored:
+            raise
+        return (SignaturePolicy(("*",), "head", ()),)
 
 
 def _patterns(fields: Fields, key: str) -> tuple[str, ...]:
@@ -113,36 +136,44 @@ def _kind_rules(fields: Fields, key: str, *, named: bool) -> tuple[KindRule, ...
     return tuple(rules)
 
 
-def _check_kept(fields: Fields) -> None:
-    for role in fields.children("roles"):
-        _check_role(role)
-    for account in fields.children("destinationServiceAccounts"):
-        _check_service_account(account)
-    fields.texts("sourceNamespaces")
-    fields.child("orphanedResources")
-    fields.flag("permitOnlyProjectScopedClusters")
-    fields.children("signatureKeys")
-    fields.child("sourceIntegrity")
-    for key in (*_NOT_ENFORCED, "destinationServiceAccounts"):
-        if fields.raw(key):
-            fields.warn(key, "kept, but not enforced by this version of Fleet")
-    if fields.raw("roles"):
-        fields.warn("roles", "kept, but they grant nothing in this version of Fleet")
+def _roles(fields: Fields, project: str) -> tuple[ProjectRole, ...]:
+    roles = [_role(item, project) for item in fields.children("roles")]
+    names = [role.name for role in roles]
+    for name in names:
+        if names.count(name) > 1:
+            raise fields.invalid("roles", f"has two roles called {name!r}")
+    return tuple(roles)
 
 
-def _check_role(fields: Fields) -> None:
+def _role(fields: Fields, project: str) -> ProjectRole:
+    """Its tokens elsewhere cannot be taken over: the key that signs them is not exported."""
     name = fields.text("name", required=True)
     if _ROLE_NAME.fullmatch(name) is None:
         raise fields.invalid("name", f"{name!r} is no valid role name")
-    fields.text("description")
-    fields.texts("policies")
-    fields.texts("groups")
-    fields.children("jwtTokens")
+    if fields.children("jwtTokens"):
+        fields.warn("jwtTokens", "kept, but no token of Fleet: make new ones")
+    role = ProjectRole(
+        project, name, fields.texts("policies"), fields.texts("groups"), fields.text("description")
+    )
     fields.finish()
+    return role
 
 
-def _check_service_account(fields: Fields) -> None:
-    fields.text("server")
-    fields.text("namespace")
-    fields.text("defaultServiceAccount", required=True)
+def _service_account(fields: Fields) -> ServiceAccountRule:
+    rule = ServiceAccountRule(
+        fields.text("server"),
+        fields.text("namespace"),
+        fields.text("defaultServiceAccount", required=True),
+    )
+    parts = rule.account.split(":")
+    if len(parts) > 2 or not all(is_dns_subdomain(part) for part in parts):
+        raise fields.invalid(
+            "defaultServiceAccount",
+            f"{rule.account!r} is no name of a ServiceAccount",
+            hint="Write NAME, or NAMESPACE:NAME.",
+        )
+    for key in ("server", "namespace"):
+        if fields.text(key).startswith("!"):
+            raise fields.invalid(key, "cannot be negated: the first entry that matches counts")
     fields.finish()
+    return rule

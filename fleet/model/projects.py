@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleet.model.objects import Manifest
+from fleet.model.access import ProjectRole
+from fleet.model.integrity import SignaturePolicy
+from fleet.model.objects import Manifest, annotations_of
+from fleet.model.orphans import OrphanRules
 from fleet.model.windows import SyncWindow
 
 
@@ -27,6 +30,16 @@ class KindRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceAccountRule:
+    """As whom syncs to some destinations are done. ``server`` and ``namespace`` are globs;
+    ``account`` is ``name`` or ``namespace:name``."""
+
+    server: str
+    namespace: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectSpec:
     """What the applications of a project may use.
 
@@ -46,6 +59,12 @@ class ProjectSpec:
     namespace_deny: tuple[KindRule, ...] = ()
     windows: tuple[SyncWindow, ...] = ()
     windows_fault: str = ""
+    roles: tuple[ProjectRole, ...] = ()
+    service_accounts: tuple[ServiceAccountRule, ...] = ()
+    source_namespaces: tuple[str, ...] = ()
+    only_own_clusters: bool = False  # permitOnlyProjectScopedClusters
+    integrity: tuple[SignaturePolicy, ...] = ()  # the first that matches a repository counts
+    orphans: OrphanRules | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,24 @@ class Project:
 
 
 DEFAULT_PROJECT = "default"
+#: Annotation of a project that nobody made yet: an application names it. It allows nothing.
+AWAITED = "fleet.dev/awaited"
+
+
+def awaited_project(name: str) -> Manifest:
+    """What stands for a project until it is made."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": name, "annotations": {AWAITED: "true"}},
+        "spec": {"description": "Does not exist yet: applications name it."},
+    }
+
+
+def is_awaited(document: Manifest) -> bool:
+    return annotations_of(document).get(AWAITED) == "true"
+
+
 DEFAULT_PROJECT_SPEC = ProjectSpec(
     description="Allows everything; access to it is what guards it.",
     source_repos=("*",),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fleet.model.applications import Source
 from fleet.model.objects import Manifest
+from fleet.model.plugins import PluginSpec
+
+#: Names a file that may be there for one application alone, among the paths that a render read:
+#: its name stands in for the application's, so that applications which lack it have one key.
+APPLICATION_OVERRIDES = ".argocd-source-$ARGOCD_APP_NAME.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class SourceTree:
 
 @dataclass(frozen=True, slots=True)
 class FetchedBase:
-    """What an entry of a kustomization that is no local path stands for.
+    """What an entry of a kustomization that is no local path, or a URL of a file, stands for.
 
     ``root`` is the absolute directory of a tree, ``path`` a directory or a file in it.
     """
@@ -42,7 +46,10 @@ class RenderRequest:
     ``refs`` maps ``$name`` of other sources of the application to their trees.
     ``kube_version`` and ``api_versions`` are the target cluster's facts. ``dependencies``
     are charts fetched beforehand, which the chart names and does not carry under ``charts/``;
-    ``bases`` likewise what its kustomizations name and is not in the tree.
+    ``bases`` likewise what its kustomizations, or its value files, name and is not in the tree.
+    ``plugins`` are all that are registered; ``only_paths`` of the tree are what a plugin is
+    given, where the application says what it reads (else all of it). ``announces`` asks for the
+    parameters that the plugin of the source knows, in place of manifests.
     """
 
     tree: SourceTree
@@ -55,6 +62,9 @@ class RenderRequest:
     refs: tuple[tuple[str, SourceTree], ...] = ()
     dependencies: tuple[tuple[str, str], ...] = ()  # (chart name, its unpacked directory)
     bases: tuple[FetchedBase, ...] = ()
+    plugins: tuple[PluginSpec, ...] = ()
+    only_paths: tuple[str, ...] = ()
+    announces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Reads:
     project: bool = False
     revision: bool = False
     cluster: bool = False
+    plugins: bool = False  # which are registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ class RenderResult:
     """``manifests`` in the order the tool wrote them, Lists flattened, as plain JSON."""
 
     manifests: tuple[Manifest, ...]
-    tool: str  # Directory | Kustomize | Helm
+    tool: str  # Directory | Kustomize | Helm | Plugin
     reads: Reads
     warnings: tuple[str, ...] = ()
 
@@ -91,6 +102,3 @@ class ToolVersion:
     version: str
     path: str
     origin: str  # "PATH" | "installed" | "missing"
-
-
-JsonValue = Any

@@ -12,14 +12,14 @@ from fleet.model.applications import (
     JsonnetVar,
     KustomizeReplica,
     KustomizeSource,
+    PluginParameter,
+    PluginSource,
     Source,
 )
 from fleet.model.reading import Fields
+from fleet.model.source_shape import TOOL_BLOCKS
 
 _REF = re.compile(r"[A-Za-z0-9_-]{1,253}")
-#: A block that says nothing (``helm: {}``, ``directory: {recurse: false}``) chooses no tool, as
-#: in Argo CD: it is read as None.
-_TOOL_BLOCKS = ("helm", "kustomize", "directory", "plugin")
 
 
 def read_sources(spec: Fields) -> tuple[tuple[Source, ...], bool]:
@@ -71,14 +71,7 @@ def _source(fields: Fields, *, in_list: bool) -> Source:
     repo_url = read_repo_url(fields, "repoURL")
     path, chart, ref = fields.text("path"), fields.text("chart"), fields.text("ref")
     _check_kind_of_source(fields, path=path, chart=chart, ref=ref, in_list=in_list)
-    helm = _helm(fields.child("helm"))
-    kustomize = _kustomize(fields.child("kustomize"))
-    directory = _directory(fields.child("directory"))
-    plugin = fields.child("plugin") is not None
-    given = zip(_TOOL_BLOCKS, (helm, kustomize, directory, plugin), strict=True)
-    blocks = [key for key, block in given if block]
-    if len(blocks) > 1:
-        raise fields.invalid(blocks[1], f"is given together with {blocks[0]}; use one tool")
+    helm, kustomize, directory, plugin = read_tool_blocks(fields)
     made = Source(
         repo_url=repo_url,
         path=path,
@@ -92,10 +85,32 @@ def _source(fields: Fields, *, in_list: bool) -> Source:
         directory=directory,
         plugin=plugin,
     )
-    if made.plugin:
-        fields.warn("plugin", "config management plugins are kept but cannot be rendered")
     fields.finish()
     return made
+
+
+def read_tool_blocks(
+    fields: Fields,
+) -> tuple[HelmSource | None, KustomizeSource | None, DirectorySource | None, PluginSource | None]:
+    """The blocks that choose and steer a tool.
+
+    One that says nothing (``helm: {}``, ``directory: {recurse: false}``) chooses no tool, as in
+    Argo CD, and is None; but for ``plugin: {}``, which asks for any plugin that fits. Together
+    only ``helm`` and ``kustomize``: kustomize then changes what Helm printed.
+
+    Raises:
+        SpecInvalid: several, or one with a field that is not what it has to be.
+    """
+    found = (
+        _helm(fields.child("helm")),
+        _kustomize(fields.child("kustomize")),
+        _directory(fields.child("directory")),
+        _plugin(fields.child("plugin")),
+    )
+    given = [key for key, block in zip(TOOL_BLOCKS, found, strict=True) if block is not None]
+    if len(given) > 1 and given != ["helm", "kustomize"]:
+        raise fields.invalid(given[1], f"is given together with {given[0]}; use one tool")
+    return found
 
 
 def _check_kind_of_source(
@@ -288,3 +303,34 @@ def _jsonnet_vars(jsonnet: Fields | None, key: str) -> tuple[JsonnetVar, ...]:
         found.append(JsonnetVar(name, fields.text("value"), code=fields.flag("code")))
         fields.finish()
     return tuple(found)
+
+
+def _plugin(fields: Fields | None) -> PluginSource | None:
+    if fields is None:
+        return None
+    made = PluginSource(
+        name=fields.text("name"),
+        env=tuple(_variable(item) for item in fields.children("env")),
+        parameters=tuple(_plugin_parameter(item) for item in fields.children("parameters")),
+    )
+    fields.finish()
+    return made
+
+
+def _variable(fields: Fields) -> tuple[str, str]:
+    made = fields.text("name", required=True), fields.text("value")
+    if "=" in made[0] or "\0" in made[0] + made[1]:
+        raise fields.invalid("name", "is no name of an environment variable")
+    fields.finish()
+    return made
+
+
+def _plugin_parameter(fields: Fields) -> PluginParameter:
+    made = PluginParameter(
+        name=fields.text("name", required=True),
+        string=fields.text("string") if fields.has("string") else None,
+        array=fields.texts("array") if fields.has("array") else None,
+        map=fields.text_map("map") if fields.has("map") else None,
+    )
+    fields.finish()
+    return made

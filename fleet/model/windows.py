@@ -64,7 +64,8 @@ class SyncWindow:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Sync windows say no. ``until``: when they say yes; None where that is not in sight."""
+    """Sync windows, or people, say no. ``until``: when that ends; None where that is not in
+    sight."""
 
     reason: str
     until: datetime | None = None

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from time import monotonic
+from types import MappingProxyType
 
-from fleet.cluster import get_metadata
-from fleet.errors import ClusterError, ObjectRejected, WindowClosed
+from fleet.errors import ClusterError, WindowClosed
+from fleet.model.applications import is_shadow
 from fleet.model.clusters import Cluster, Discovery
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
@@ -23,45 +23,47 @@ from fleet.model.operations import (
     Operation,
     OperationPhase,
     Step,
-    SyncOptions,
     Task,
     Trigger,
 )
 from fleet.model.scope import FLEET
-from fleet.operations.applying import Batch, DryRun, carry_out
+from fleet.model.windows import Hold
+from fleet.operations.applying import carry_out
 from fleet.operations.connections import Link
 from fleet.operations.fencing import Fence
 from fleet.operations.hooks import carry_out_hooks, run_of
 from fleet.operations.judging import (
-    SKIPPED,
     auto_decision,
-    desired_of,
     next_try,
     owes_hooks,
     plan_for,
-    standing_rows,
+    sync_key,
     would_act,
 )
 from fleet.operations.kinds import Steps, lacks_kinds, wait_for_kinds
 from fleet.operations.looking import look_into
-from fleet.operations.progress import Progress
+from fleet.operations.namespaces import has_namespace
+from fleet.operations.outliving import awaiting_approval, is_approved
+from fleet.operations.progress import AT_LATEST, Progress
 from fleet.operations.recognizing import recognize
 from fleet.operations.recording import record_batch, record_hooks, record_plans
 from fleet.operations.runtime import Runtime
-from fleet.operations.starting import automated_sync, first_revision, is_new, is_not_rendered
+from fleet.operations.standing import SKIPPED, desired_of
+from fleet.operations.starting import automated_sync, first_revision, is_new, not_yet
 from fleet.operations.stepping import SUPERSEDED, hooks_left, next_step, resume_ending, terminate
-from fleet.operations.views import View, gather, sources_of
+from fleet.operations.tasks import Batch, DryRun
+from fleet.operations.views import Resources, View, claims_of, gather, sources_of
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
-from fleet.plan import SyncDecision, read_application_options, skipped
+from fleet.plan import SyncDecision, skipped
 from fleet.registry.work import DirtyApplication
 
 #: An application with a kind that the cluster does not serve is tried again after this.
 UNSERVED = timedelta(seconds=60)
+#: An application whose objects another one has asks again after this whether it still does.
+SHARED = timedelta(seconds=60)
 #: An object that could not be read is looked into again after this.
 UNREAD = timedelta(seconds=60)
-#: A poll that was woken with the application has rendered it by then, as a rule.
-RENDERING = timedelta(seconds=1)
 
 
 class Pass:
@@ -88,11 +90,16 @@ class Pass:
         self.epoch = epoch
         self.fence = Fence(runtime.db, cluster.id, epoch)
         self._recognized = recognized
-        self._namespaces: dict[str, bool] = {}
+        link.namespaces.forget_missing()
         self._claims: dict[ObjectRef, str] = {}
 
-    async def reconcile(self, apps: Sequence[DirtyApplication]) -> Sequence[DirtyApplication]:
+    async def reconcile(
+        self, apps: Sequence[DirtyApplication], known: Resources = MappingProxyType({})
+    ) -> Sequence[DirtyApplication]:
         """Bring a batch as far as can be done now; returns the applications it looked at.
+
+        Args:
+            known: resources that were read with the applications.
 
         Raises:
             ClusterUnreachable, ClusterAuthFailed: after what was done has been recorded.
@@ -100,7 +107,7 @@ class Pass:
             LeaseLost: a newer pass owns the cluster; nothing of this step was recorded.
         """
         await self.fence.ask()
-        batch = [Progress.of(view) for view in await self._gather(apps)]
+        batch = [Progress.of(view) for view in await self._gather(apps, known)]
         interrupted = await self._look(batch)
         if not self._recognized:
             if interrupted is not None:
@@ -111,18 +118,21 @@ class Pass:
             await self._begin(batch)
             interrupted = await self._advance(batch)
             self._look_ahead(batch)
+        else:
+            for one in batch:
+                one.interrupted = True  # nothing was decided about any of them
         await record_batch(self, batch)
         if interrupted is not None:
             raise interrupted
         return apps
 
-    async def _gather(self, apps: Sequence[DirtyApplication]) -> list[View]:
-        views = await gather(self.runtime, self.cluster, self.discovery, apps)
+    async def _gather(self, apps: Sequence[DirtyApplication], known: Resources) -> list[View]:
+        views = await gather(self.runtime, self.cluster, self.discovery, apps, known)
         if not any(lacks_kinds(view) for view in views):
             return views
         # a definition may have come since the cluster was asked
         self.discovery = await self.link.discovery(fresh=True)
-        return await gather(self.runtime, self.cluster, self.discovery, apps)
+        return await gather(self.runtime, self.cluster, self.discovery, apps, known)
 
     # look
 
@@ -161,11 +171,12 @@ class Pass:
         view = one.view
         if view.is_skipped:
             return []
-        refs = set(view.seen)
+        refs = {ref for ref in view.seen if not view.policy.excludes(ref.group_kind)}
+        refs |= self._children_to_ask(view)
         if view.operation is not None and view.operation.plan is not None:
             asked = (o for o in view.operation.outcomes if o.hook in (None, HookState.RUNNING))
             refs |= {outcome.ref for outcome in asked if outcome.ref in view.rows}
-        elif view.operation is None and not view.spec.sync_policy.auto_sync:
+        elif view.operation is None and not _applies_by_itself(view):
             rows = view.rows
             refs |= {
                 ref
@@ -173,6 +184,15 @@ class Pass:
                 if ref not in view.owners and not (ref in rows and rows[ref].in_inventory)
             }
         return sorted(refs)
+
+    def _children_to_ask(self, view: View) -> set[ObjectRef]:
+        """Applications that this one has in Git, when a sync of something new is about to wait
+        for them: how they were when they changed last may be about an earlier commit."""
+        begins = view.operation is not None and view.operation.plan is None
+        if not (begins or view.app.judged_key != sync_key(view)):
+            return set()
+        own = self.link.client.own_kinds
+        return {ref for ref in view.rows if own and str(ref.group_kind) in own}
 
     # begin
 
@@ -183,6 +203,8 @@ class Pass:
             if lacks_kinds(one.view):
                 one.wait(now + UNSERVED)
             await self._begin_one(one, now)
+            if one.view.owners:
+                one.wait(now + SHARED)
         await record_plans(self, [one for one in batch if is_new(one)])
 
     async def _begin_one(self, one: Progress, now: datetime) -> None:
@@ -195,13 +217,18 @@ class Pass:
             return
         if operation is not None and self._is_held(one, now, anew=True):
             return
-        if operation is not None and operation.next_attempt_at is not None:
-            if operation.next_attempt_at <= now:
-                one.operation = await self._planned(one, next_try(operation), now)
+        again_at = operation.next_attempt_at if operation is not None else None
+        if operation is not None and again_at is not None and again_at <= now:
+            one.operation = await self._planned(one, next_try(operation), now)
+            return
+        if operation is not None and (held := awaiting_approval(one.view, operation, now)):
+            one.operation = held
+            one.wait(now + AT_LATEST)
             return
         if operation is not None and operation.phase is OperationPhase.PENDING:
-            if is_not_rendered(one.view):
-                one.wait(now + RENDERING)
+            if waits := await not_yet(self.runtime, one.view):
+                one.operation = operation.with_phase(operation.phase, waits[0])
+                one.wait(now + waits[1])
                 return
             one.operation = await self._planned(one, operation, now)
             return
@@ -212,10 +239,10 @@ class Pass:
         if not decision.start or decision.trigger is None:
             return
         if operation is not None:
-            message = f"{SUPERSEDED} {first_revision(one.view)[:12]}"
-            if hooks_left(operation):
+            message = f"{SUPERSEDED} revision {first_revision(one.view)[:12]}"
+            if hooks_left(operation) or one.view.is_apart:
                 one.is_superseded = True
-                terminate(one, message)  # the next begins once its hooks are ended
+                terminate(one, message)  # the next begins once it is ended with its hooks
                 return
             one.superseded = replace(
                 operation, phase=OperationPhase.FAILED, message=message, finished_at=now
@@ -227,17 +254,21 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view, one.window = one.current, ""
-        rows = standing_rows(view)
+        view, one.window, one.backoff = one.current, "", ""
+        rows = one.judged()
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
-        if is_yes and not (owes_hooks(view) or would_act(view, self.cluster)):
+        approved = is_approved(view, None, now)
+        is_known = not (view.is_apart or owes_hooks(view))
+        if is_yes and is_known and not would_act(view, rows, self.cluster, approved=approved):
             return SyncDecision(start=False, reason="a sync would leave everything as it is")
         if decision.start:
             # asked last: when windows open next takes milliseconds to tell
             hold = hold_of_automation(view, self.cluster, now)
             decision = auto_decision(view, rows, now, hold) if hold else decision
             one.window = decision.reason if decision.held else ""
+        if decision.backs_off:
+            one.backoff = str(Hold(decision.reason, decision.not_before))
         return decision
 
     async def _planned(self, one: Progress, operation: Operation, now: datetime) -> Operation:
@@ -246,14 +277,18 @@ class Pass:
         view = one.current
         plan = plan_for(
             view,
+            one.judged(),
             self.cluster,
             operation.options,
             automated=operation.initiated_by == FLEET.name,
-            namespace_ready=await self._has_namespace(view, operation.options),
+            namespace_ready=await has_namespace(self.link, self.discovery, view, operation.options),
             # a heal is a sync of what drifted, as in Argo CD: it runs no hooks
             run="" if operation.trigger is Trigger.SELF_HEAL else operation.run,
+            approved=is_approved(view, operation, now),
         )
-        self._claims |= {task.ref: view.app.name for task in plan.tasks if task.step is Step.APPLY}
+        if not operation.options.dry_run:  # which leaves nothing behind
+            made = (task.ref for task in plan.tasks if task.step in (Step.APPLY, Step.HOOK))
+            self._claims |= dict.fromkeys(made, view.app.name)
         stored = operation.options.manifests_sha256
         return replace(
             operation,
@@ -271,35 +306,9 @@ class Pass:
 
     def _with_claims(self, view: View) -> View:
         """The view with those as owners that began with one of its objects in this pass."""
-        owners = dict(view.owners)
-        for ref in desired_of(view):
-            if self._claims.get(ref, view.app.name) != view.app.name:
-                owners.setdefault(ref, self._claims[ref])
-        return replace(view, owners=owners)
-
-    async def _has_namespace(self, view: View, options: SyncOptions) -> bool:
-        """Whether the destination namespace is there; only asked when it may be created."""
-        wanted = read_application_options((*view.spec.sync_policy.options, *options.sync_options))
-        policy, name = view.spec.sync_policy, view.app.namespace
-        if not wanted.create_namespace or not name:
-            return True
-        if policy.namespace_labels or policy.namespace_annotations:
-            return False  # its metadata is checked, and written where it differs
-        if self.link.has_namespace(name):
-            return True
-        if name not in self._namespaces:
-            kind = self.discovery.find(ObjectRef("", "Namespace", "", name).group_kind)
-            try:
-                meta = await get_metadata(self.link.client, kind, "", name) if kind else None
-            except ObjectRejected:
-                return False  # we may not look: the task that makes it tells that, as its outcome
-            self._note_namespace(name, is_there=meta is not None and not meta.deletion_timestamp)
-        return self._namespaces[name]
-
-    def _note_namespace(self, name: str, *, is_there: bool) -> None:
-        self._namespaces[name] = is_there
-        if is_there:
-            self.link.namespaces[name] = monotonic()
+        claimed = self._claims.keys() & claims_of(view) - view.owners.keys()
+        others = {ref: self._claims[ref] for ref in claimed if self._claims[ref] != view.app.name}
+        return replace(view, owners={**view.owners, **others}) if others else view
 
     # carry out
 
@@ -353,7 +362,7 @@ class Pass:
             return False
         hold = hold_of(one.view, operation, self.cluster, now, anew=anew)
         if hold is not None:
-            one.hold(hold)
+            one.hold(hold, now)
         return hold is not None
 
     async def _carry_out(self, one: Progress, tasks: Sequence[Task]) -> ClusterError | None:
@@ -376,9 +385,9 @@ class Pass:
         for result in () if dry else done.results:
             failed = result.outcome.action is Action.FAILED
             if failed:
-                self.link.namespaces.clear()
+                self.link.namespaces.forget()
             if result.task.step is Step.CREATE_NAMESPACE:
-                self._note_namespace(result.task.ref.name, is_there=not failed)
+                self.link.namespaces.note(result.task.ref.name, is_there=not failed)
         if done.interrupted is None or isinstance(done.interrupted, WindowClosed):
             return None  # what is left to do is held when it comes up next
         one.interrupted = True
@@ -392,3 +401,7 @@ def _begins(operation: Operation, now: datetime) -> bool:
     if operation.next_attempt_at is not None:
         return operation.next_attempt_at <= now
     return operation.phase is OperationPhase.PENDING
+
+
+def _applies_by_itself(view: View) -> bool:
+    return view.spec.sync_policy.auto_sync and not is_shadow(view.app.document)

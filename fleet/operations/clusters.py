@@ -10,7 +10,7 @@ from typing import Literal
 from fleet.cluster import remove_service_account
 from fleet.errors import FleetError, Place, SealBroken, SpecInvalid
 from fleet.model.clusters import Cluster, Connection
-from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.model.scope import Actor, Scope
 from fleet.operations.onboarding import check_annotations, check_labels, check_name
 from fleet.operations.recognizing import refuse_stranger, uid_of
 from fleet.operations.runtime import Runtime
@@ -124,7 +124,7 @@ async def _about_rename(
         )
     targets = {(app.project, app.namespace) for app in followers}
     for name in sorted({project for project, _ in targets}):
-        spec = (await projects.get_project(tx, EVERYTHING, name)).spec
+        spec = await projects.rules_of(tx, name)
         decisions = [
             may_deploy_to(spec, server=after.server, cluster_name=after.name, namespace=namespace)
             for project, namespace in sorted(targets)

@@ -35,6 +35,7 @@ _STEPS = (
 _WRITES = (
     "apply",
     "delete",
+    "remake",  # an object deleted, to be made anew
     "hook",  # made, in place of one of an earlier run
     "hook-delete",
     "hook-release",  # its finalizer taken off

@@ -1,6 +1,6 @@
 """What a source names and does not carry: charts that a chart depends on, remote bases of a
-kustomization. Fetched between two renders, through the same address rules as everything that
-content names; the render itself reaches nothing.
+kustomization, value files at URLs. Fetched between two renders, through the same address rules as
+everything that content names; the render itself reaches nothing.
 
 Most sources carry all they need, so nobody asks beforehand: a render that lacks something says
 what, and is made again with it.
@@ -22,7 +22,7 @@ from fleet.model.repositories import (
 from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.registry import repositories
-from fleet.source import CHART_FOLDER, parse_base, parse_url
+from fleet.source import CHART_FOLDER, BaseReference, parse_base, parse_url
 
 #: A fetched base may name others; nobody nests them deeper than this.
 ROUNDS = 8
@@ -61,13 +61,14 @@ async def _supplied(runtime: Runtime, request: RenderRequest, lack: InputsMissin
         SourceError: it could not be had.
     """
     had = len(request.dependencies) + len(request.bases)
-    if had + len(lack.charts) + len(lack.bases) > MOST_INPUTS:
+    if had + len(lack.charts) + len(lack.bases) + len(lack.files) > MOST_INPUTS:
         raise RenderError(
-            f"{request.source.path or '.'}: more than {MOST_INPUTS} charts and bases to fetch",
+            f"{request.source.path or '.'}: more than {MOST_INPUTS} things to fetch",
             object=f"Application/{request.application}",
         )
     charts = [await _chart(runtime, request, *wanted) for wanted in lack.charts]
     bases = [await _base(runtime, request, entry) for entry in lack.bases]
+    bases += [await _file(runtime, request, url) for url in lack.files]
     return replace(
         request,
         dependencies=(*request.dependencies, *charts),
@@ -104,6 +105,12 @@ async def _base(runtime: Runtime, request: RenderRequest, entry: str) -> Fetched
         ) from None
     remote = await _remote(runtime, wanted.url, request.project, RepositoryType.GIT)
     return await runtime.bases.obtain(remote, wanted, entry)
+
+
+async def _file(runtime: Runtime, request: RenderRequest, url: str) -> FetchedBase:
+    """A file at a URL; like everything that content names, from known hosts only."""
+    remote = await _remote(runtime, url, request.project, RepositoryType.GIT)
+    return await runtime.bases.obtain(remote, BaseReference(url, is_file=True), url)
 
 
 async def _remote(runtime: Runtime, url: str, project: str, kind: RepositoryType) -> Remote:

@@ -20,6 +20,7 @@ from fleet.model.ids import RepositoryId
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
 from fleet.operations.evaluating import evaluate
+from fleet.operations.itself.telling import tell_of
 from fleet.operations.runtime import Runtime
 from fleet.registry import desired, queue, repositories
 from fleet.source import resolve
@@ -77,6 +78,8 @@ async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -
     done = [(*ref, sha) for ref, sha in found.revisions.items() if ref not in postponed]
     async with committing(runtime.db, "evaluated") as tx:
         await desired.mark_evaluated(tx, repository, done)
+    # what its parent waits for may have been just that
+    await tell_of(runtime.db, [entry.id for entry in pending], waiting=True)
 
 
 async def _record_failure(runtime: Runtime, repository: RepositoryId, error: FleetError) -> None:
@@ -117,7 +120,7 @@ async def _resolve_charts(
     runtime: Runtime, remote: Remote, wanted: Sequence[tuple[str, str]]
 ) -> _Found:
     answers = await asyncio.gather(
-        *(runtime.charts.resolve_chart(remote, chart, target) for chart, target in wanted),
+        *(runtime.charts.resolve(remote, chart, target) for chart, target in wanted),
         return_exceptions=True,
     )
     found = _Found({}, {})

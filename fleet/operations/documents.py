@@ -6,34 +6,54 @@ A document that cannot be applied never stops the others; what it failed on is i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypedDict
 
 from fleet.cluster import connection_from_argocd
 from fleet.errors import AlreadyExists, FleetError
+from fleet.model.access import parse_rbac_config
 from fleet.model.applications import ApplicationDocument
 from fleet.model.argo_secrets import ClusterSecret, RepoCredsSecret, RepositorySecret
+from fleet.model.argo_settings import RBAC, SETTINGS, ArgoSettings
+from fleet.model.global_projects import parse_settings_config
 from fleet.model.objects import ref_of
 from fleet.model.parsing import Document, flattened, parse_document
+from fleet.model.plugins import KIND as PLUGIN
+from fleet.model.plugins import Plugin
 from fleet.model.projects import Project
 from fleet.model.scope import EVERYTHING, Actor, Scope
 from fleet.operations import sources
+from fleet.operations.access import put_policy
+from fleet.operations.importing import import_settings
 from fleet.operations.onboarding import add_cluster
+from fleet.operations.plugins import put_plugin
 from fleet.operations.projects import put_project
 from fleet.operations.putting import Put, put_applications
 from fleet.operations.runtime import Runtime
+from fleet.operations.settings_config import put_settings
 from fleet.registry import clusters, credentials, repositories
-from fleet.registry.clusters import ClusterFilter, NewCluster
+from fleet.registry.cluster_views import ClusterFilter
+from fleet.registry.clusters import NewCluster
 from fleet.registry.repositories import NewRepository
 from fleet.source import parse_url
 
 #: Asked with action, kind of object, name and project; raises Forbidden.
 Permission: TypeAlias = Callable[[str, str, str, str], Awaitable[None]]
 
-_Other: TypeAlias = Project | ClusterSecret | RepoCredsSecret | RepositorySecret
+_Other: TypeAlias = (
+    Plugin | Project | ClusterSecret | RepoCredsSecret | RepositorySecret | ArgoSettings
+)
+
+
+class _How(TypedDict):
+    upsert: bool
+    dry_run: bool
+
 
 #: What others refer to comes first.
 _ORDER: tuple[type, ...] = (
+    ArgoSettings,
+    Plugin,
     Project,
     ClusterSecret,
     RepoCredsSecret,
@@ -54,7 +74,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of it: ``created``, ``configured``, ``unchanged`` or ``failed``."""
+    """What became of it: ``created``, ``configured``, ``unchanged``, ``kept`` (for later:
+    nothing is done with it yet) or ``failed``."""
 
     given: Given
     kind: str
@@ -162,6 +183,7 @@ class _Apply:
             [document for _, _, document in allowed],
             upsert=self.upsert,
             dry_run=self.dry_run,
+            early=True,
         )
         for (position, entry, document), answer in zip(allowed, answers, strict=True):
             if isinstance(answer, FleetError):
@@ -173,6 +195,8 @@ class _Apply:
 
     async def _put(self, document: _Other) -> Put:
         match document:
+            case Plugin():
+                return await self._plugin(document)
             case Project():
                 return await self._project(document)
             case ClusterSecret():
@@ -181,6 +205,23 @@ class _Apply:
                 return await self._template(document)
             case RepositorySecret():
                 return await self._repository(document)
+            case ArgoSettings():
+                return await self._settings(document)
+
+    async def _settings(self, found: ArgoSettings) -> Put:
+        if found.kind != "ConfigMap" or found.name not in (RBAC, SETTINGS):
+            await self._may("settings", found.name, "")
+            return await import_settings(self.runtime, self.actor, found, dry_run=self.dry_run)
+        # what holds for whoever asks from now on: the policy, global projects, scripts
+        await self._may("policies", found.name, "")
+        how: _How = {"upsert": self.upsert, "dry_run": self.dry_run}
+        if found.name == RBAC:
+            policy = parse_rbac_config(found.document)
+            put = await put_policy(self.runtime, self.actor, policy, **how)
+        else:
+            settings = parse_settings_config(found.document)
+            put = await put_settings(self.runtime, self.actor, settings, **how)
+        return replace(put, warnings=(*found.warnings, *put.warnings))
 
     async def _may(self, kind: str, name: str, project: str) -> None:
         for action in ("create", "update") if self.upsert else ("create",):
@@ -190,6 +231,12 @@ class _Apply:
         if known and not self.upsert:
             raise AlreadyExists(f"{name} is registered already", object=name)
         return Put(name, "configured" if known else "created", warnings)
+
+    async def _plugin(self, plugin: Plugin) -> Put:
+        await self._may("plugins", plugin.spec.name, "")
+        return await put_plugin(
+            self.runtime, self.actor, plugin, upsert=self.upsert, dry_run=self.dry_run
+        )
 
     async def _project(self, project: Project) -> Put:
         await self._may("projects", project.name, project.name)
@@ -256,6 +303,8 @@ class _Apply:
 def _identity(document: _Other) -> tuple[str, str]:
     """Kind and name as results and errors call it."""
     match document:
+        case Plugin():
+            return PLUGIN, document.spec.name
         case Project():
             return "AppProject", document.name
         case ClusterSecret():
@@ -264,3 +313,5 @@ def _identity(document: _Other) -> tuple[str, str]:
             return "RepoCredential", document.url
         case RepositorySecret():
             return "Repository", document.url
+        case ArgoSettings():
+            return document.kind, document.name

@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 
 from fleet import metrics
 from fleet.diff import canonical, sorted_manifests
-from fleet.errors import FleetError, Forbidden, SourceUnreachable
+from fleet.errors import FleetError, Forbidden, NotFound, SourceUnreachable
 from fleet.model.applications import Source
+from fleet.model.generate_paths import paths_read
 from fleet.model.objects import Manifest
+from fleet.model.plugins import PluginSpec
+from fleet.model.projects import is_awaited
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
@@ -22,9 +25,12 @@ from fleet.operations.dependencies import render_complete
 from fleet.operations.inputs import Inputs, Place, facts_of, place_of, places_read, reads_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.policy import may_use_source
+from fleet.operations.verifying import Verifier
+from fleet.policy import integrity_policy, may_use_source
 from fleet.registry import desired, manifests, queue
 from fleet.registry.desired import FollowedSource, Pending, Rendered
+from fleet.registry.plugins import plugin_specs
+from fleet.registry.signing_keys import signing_keys
 from fleet.render.keys import render_key
 from fleet.source import CHART_FOLDER
 
@@ -138,6 +144,8 @@ class Evaluation:
         self._runtime = runtime
         self.inputs = Inputs(runtime)
         self._trees: dict[Place, SourceTree] = {}
+        self._verifier: Verifier | None = None
+        self._plugins: tuple[PluginSpec, ...] | None = None
         self._done: dict[str, _Done] = {}
         self.sets: dict[str, manifests.ManifestSet] = {}
         self.renders: list[manifests.StoredRender] = []
@@ -156,6 +164,7 @@ class Evaluation:
         for source, follows in pairs:
             remote = self.inputs.remotes[follows.repository_id]
             _check_source(entry, source, follows, remote, errors)
+            await self._check_signature(entry, source, follows)
         trees = [await self._tree(source, follows) for source, follows in pairs]
         lent = tuple(
             (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
@@ -171,9 +180,40 @@ class Evaluation:
                 kube_version=entry.kube_version,
                 api_versions=entry.api_versions,
                 refs=lent,
+                plugins=await self._known_plugins(entry),
+                only_paths=paths_read(entry.document, source),
             )
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
+
+    async def _check_signature(
+        self, entry: Pending, source: Source, follows: FollowedSource
+    ) -> None:
+        """Raises Forbidden where the project demands signatures that are not there."""
+        policy = integrity_policy(project_spec(entry.project_document), source.repo_url)
+        if policy is None:
+            return
+        if self._verifier is None:
+            async with self._runtime.db.reading() as tx:
+                self._verifier = Verifier(self._runtime, await signing_keys(tx))
+        remote = self.inputs.remotes[follows.repository_id]
+        fault = await self._verifier.fault(policy, remote, source, follows.revision)
+        if fault:
+            raise Forbidden(
+                f"Application/{entry.name}: {source.repo_url}: {fault}",
+                hint=f"Project {entry.project} demands signatures (sourceIntegrity);"
+                " `fleet gpg list` shows the keys that Fleet knows.",
+                object=f"Application/{entry.name}",
+            )
+
+    async def _known_plugins(self, entry: Pending) -> tuple[PluginSpec, ...]:
+        """All that are registered, asked for where there are any."""
+        if not entry.plugins:
+            return ()
+        if self._plugins is None:
+            async with self._runtime.db.reading() as tx:
+                self._plugins = await plugin_specs(tx)
+        return self._plugins
 
     async def _tree(self, source: Source, follows: FollowedSource) -> SourceTree:
         """Its files, asked for once a place."""
@@ -185,7 +225,7 @@ class Evaluation:
     async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
         remote = self.inputs.remotes[follows.repository_id]
         if remote.type is not RepositoryType.GIT:
-            return await self._runtime.charts.fetch_chart(
+            return await self._runtime.charts.fetch(
                 remote,
                 follows.chart,
                 follows.revision,
@@ -338,6 +378,8 @@ def _check_source(
     errors: Mapping[tuple[str, str], FleetError],
 ) -> None:
     about = f"Application/{entry.name}"
+    if is_awaited(entry.project_document):
+        raise NotFound(f"{about}: AppProject/{entry.project} does not exist", object=about)
     allowed = may_use_source(project_spec(entry.project_document), source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)

@@ -49,6 +49,14 @@ class Fence:
             raise LeaseLost("a newer pass over this cluster has begun; this one stops")
         self._asked_at = asked_at
 
+    def hear(self, asked_at: float, *, is_newest: bool) -> None:
+        """An answer that came with another one.
+
+        Args:
+            asked_at: of the monotonic clock, before the question was sent.
+        """
+        self._asked_at, self._lost = asked_at, not is_newest
+
     def check(self) -> None:
         """Before each write.
 
@@ -61,17 +69,19 @@ class Fence:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Ask again and again for as long as the block lasts."""
-        task = asyncio.create_task(self._keep())
+        done = asyncio.Event()
+        task = asyncio.create_task(self._keep(done))
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            done.set()  # a question in hand is heard: cut off, it would cost the connection
+            await task
 
-    async def _keep(self) -> None:
+    async def _keep(self, done: asyncio.Event) -> None:
         while not self._lost:
-            await asyncio.sleep(ASK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), ASK_SECONDS)
+                return
             # without an answer the last one runs out
             with contextlib.suppress(LeaseLost, RegistryError):
                 await self.ask()

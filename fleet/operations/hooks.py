@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from fleet.cluster import apply, delete, drop_finalizer, get_metadata, get_object, meta_of
 from fleet.errors import FleetError, ObjectRejected
-from fleet.health import assess
 from fleet.model.applications import LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
@@ -29,7 +28,10 @@ from fleet.model.objects import (
     annotations_of,
 )
 from fleet.model.operations import Action, HookState, Operation, Outcome, Step, Task, TaskKey
-from fleet.operations.applying import (
+from fleet.operations.assessing import has_health, health_of
+from fleet.operations.crashpoints import writing
+from fleet.operations.images import images_of
+from fleet.operations.tasks import (
     INTERRUPTIONS,
     UNCHECKED,
     Batch,
@@ -39,8 +41,6 @@ from fleet.operations.applying import (
     kind_of,
     side_by_side,
 )
-from fleet.operations.crashpoints import writing
-from fleet.operations.images import images_of
 from fleet.operations.views import View
 from fleet.plan import (
     DesiredHook,
@@ -143,7 +143,7 @@ async def _start(
     if live is not None and _is_of_run(place, live, task, run):
         body = await get_object(place.link.client, kind, task.ref.namespace, task.ref.name)
         if body is not None:
-            return _made(kind, task, body, Action.CREATED)
+            return await _made(place, kind, task, body, Action.CREATED)
     if live is not None and (reason := _why_not_ours(place, live)):
         return Result(task, replace(_failed(task, reason), ended=True), row)
     if run.dry_run is not None:
@@ -157,21 +157,24 @@ async def _start(
 
 
 async def _make(place: Workplace, kind: ApiKind, task: Task, hook: DesiredHook, run: Run) -> Result:
-    held = assess(hook.manifest) is not None
+    held = has_health(place.customized, hook.manifest)
     manifest = hook.manifest_of(run.id, place.application_id, held=held)
     with writing("hook"):
         applied = await apply(place.link.client, kind, manifest, force=True, gate=place.gate)
     action = Action.CREATED if applied.created else Action.CONFIGURED
-    result = _made(kind, task, applied.object, action)
+    result = await _made(place, kind, task, applied.object, action)
     if result.resource is not None:
         version = result.resource.resource_version
         place.runtime.writes.put((place.cluster_id, task.ref), version)
     return result
 
 
-def _made(kind: ApiKind, task: Task, live: Manifest, action: Action) -> Result:
+async def _made(
+    place: Workplace, kind: ApiKind, task: Task, live: Manifest, action: Action
+) -> Result:
     """A hook that is there now. What has no health is through at once."""
-    row = hook_row(kind, task.ref, live, task.wave)
+    health = await health_of(place.runtime.scripts, place.customized, live)
+    row = hook_row(kind, task.ref, live, task.wave, health)
     outcome = _outcome(task, action)
     if row.health is None:
         kept = not is_deleted_after(annotations_of(live), HookState.SUCCEEDED)
@@ -295,10 +298,11 @@ async def _release(place: Workplace, kind: ApiKind, live: LiveMeta) -> str:
 # looking
 
 
-def hook_row(kind: ApiKind, ref: ObjectRef, live: Manifest, wave: int) -> LiveResource:
+def hook_row(
+    kind: ApiKind, ref: ObjectRef, live: Manifest, wave: int, health: Health | None
+) -> LiveResource:
     """The row of a live hook. It is never compared, and so never out of sync."""
     meta = meta_of(kind, live)
-    health = assess(live)
     if meta.deletion_timestamp and health is not None and health.status in _UNDERWAY:
         health = Health(HealthStatus.DEGRADED, GONE)
     return LiveResource(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from string import Template
 from typing import Any
 
 from fleet.model.ids import RepositoryId
-from fleet.model.renders import Reads
+from fleet.model.renders import APPLICATION_OVERRIDES, Reads
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.runtime import Runtime
-from fleet.operations.specs import application_spec
+from fleet.operations.specs import application_spec, project_spec
 from fleet.registry import manifests, repositories
 from fleet.registry.desired import FollowedSource, Pending
 
@@ -34,13 +35,18 @@ def reads_of(follows: FollowedSource) -> Reads | None:
 
 
 def facts_of(entry: Pending, reads: Reads) -> list[Any]:
-    """The facts that enter a render beside files, where it reads them."""
+    """The facts that enter a render beside files, where it reads them; and those that decide
+    whether it may be used, where there are any."""
+    policies = project_spec(entry.project_document).integrity
+    signed = [repr(policies), entry.signing_keys] if policies else None
     return [
         entry.name if reads.application else None,
         entry.namespace if reads.namespace else None,
         entry.project if reads.project else None,
         [s.revision for s in entry.sources] if reads.revision else None,
         [entry.kube_version, list(entry.api_versions)] if reads.cluster else None,
+        entry.plugins if reads.plugins else None,
+        signed,
     ]
 
 
@@ -49,11 +55,19 @@ def places_read(
 ) -> Iterator[tuple[Place, str]]:
     """Every path in ``reads`` of one of its sources, and where it is."""
     for path in reads.paths:
-        yield place_of(follows), path
+        yield place_of(follows), _named(path, entry)
     lent = _lent(entry) if reads.ref_paths else {}
     for ref, path in reads.ref_paths:
         if ref in lent:
             yield place_of(lent[ref]), path
+
+
+def _named(path: str, entry: Pending) -> str:
+    """The file that ``path`` means for this application."""
+    if not path.endswith(APPLICATION_OVERRIDES):
+        return path
+    own = Template(APPLICATION_OVERRIDES).substitute(ARGOCD_APP_NAME=entry.name)
+    return path.removesuffix(APPLICATION_OVERRIDES) + own
 
 
 def _lent(entry: Pending) -> dict[str, FollowedSource]:
@@ -108,7 +122,7 @@ class Inputs:
     def hashes(self, entry: Pending, follows: FollowedSource, reads: Reads) -> Hashes:
         """What the ids of everything in ``reads`` are now; ``$ref/path`` for other sources'."""
         here = self._hashes[place_of(follows)]
-        found: Hashes = {path: here.get(path) for path in reads.paths}
+        found: Hashes = {path: here.get(_named(path, entry)) for path in reads.paths}
         lent = _lent(entry) if reads.ref_paths else {}
         for ref, path in reads.ref_paths:
             there = self._hashes[place_of(lent[ref])] if ref in lent else {}

@@ -1,23 +1,17 @@
-"""Where an application stands, and what should begin, from what is recorded. No I/O.
-
-Between a look and the next a row says how live was; comparing the hash of what was
-applied with the hash of what is wanted says the rest.
-"""
+"""What should begin, and what it would do, from where an application stands. No I/O."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from fleet.diff import is_as_applied
-from fleet.health import aggregate
-from fleet.model.applications import SKIP_RECONCILE_ANNOTATION, LiveResource
+from fleet.model.applications import LiveResource, is_shadow
 from fleet.model.clusters import Cluster
 from fleet.model.decisions import ALLOWED
-from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.health import SyncStatus
+from fleet.model.holds import Switch
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Operation,
@@ -28,19 +22,22 @@ from fleet.model.operations import (
     SyncOptions,
     Trigger,
 )
-from fleet.model.projects import ProjectSpec
 from fleet.model.retries import Retry
 from fleet.model.windows import Hold
-from fleet.operations.allowing import gate_of
-from fleet.operations.applying import KEPT
+from fleet.operations.allowing import SHADOWED, gate_of
+from fleet.operations.outliving import known_to_stay, outliving
+from fleet.operations.standing import (
+    SKIPPED,
+    desired_of,
+    is_complete,
+    same_as_applied,
+    sync_status,
+)
 from fleet.operations.views import View
 from fleet.plan import (
     AutoPolicy,
     AutoSituation,
-    Consent,
-    DesiredObject,
     LastSync,
-    ObjectOptions,
     RunningSync,
     Situation,
     SyncDecision,
@@ -49,155 +46,13 @@ from fleet.plan import (
     build_plan,
     decide_sync,
     next_attempt,
+    paused_triggers,
     read_application_options,
 )
 from fleet.plan.hooks import DELETE_PHASES
 
-MISSING = Health(HealthStatus.MISSING)
-SKIPPED = f"it is neither compared nor synced: its annotation {SKIP_RECONCILE_ANNOTATION} says so"
 #: Operations that Fleet begins by itself, and may therefore end by itself.
 AUTOMATED = frozenset({Trigger.AUTOMATED, Trigger.SELF_HEAL})
-
-
-def desired_of(view: View) -> dict[ObjectRef, DesiredObject]:
-    if view.prepared is None:
-        return {}
-    return {object.ref: object for object in view.prepared.objects}
-
-
-def is_complete(view: View) -> bool:
-    """Whether everything that is wanted is known: the condition for any prune."""
-    return (
-        view.prepared is not None
-        and not view.prepared.problems
-        and (view.app.render_error is None or view.manifests_sha256 != view.app.manifests_sha256)
-    )
-
-
-def standing_rows(view: View) -> dict[ObjectRef, LiveResource]:
-    """Every object's row as it should be recorded: those wanted, and those to prune."""
-    if view.is_skipped:
-        return dict(view.rows)
-    desired = desired_of(view)
-    rows: dict[ObjectRef, LiveResource] = {}
-    for ref, wanted in desired.items():
-        same = _is_as_applied(view, wanted, view.rows.get(ref))
-        rows[ref] = _wanted_row(wanted, view.rows.get(ref), view.owners.get(ref, ""), same=same)
-    for ref, row in view.rows.items():
-        if ref in desired or not row.in_inventory:
-            continue
-        if row.hook or (view.prepared is not None and ref in view.prepared.set_apart):
-            if row.uid or view.operation is not None:
-                rows[ref] = _hook_row(row)
-            continue
-        if view.prepared is None or not is_complete(view):
-            rows[ref] = row  # nothing is known about what is wanted: it stays as it was
-        else:
-            rows[ref] = replace(
-                row,
-                sync=SyncStatus.OUT_OF_SYNC,
-                requires_pruning=True,
-                message=row.message if row.message.startswith(KEPT) else "is no longer in Git",
-            )
-    return rows
-
-
-def _hook_row(row: LiveResource) -> LiveResource:
-    """Of a live hook: it is not compared with anything. It may have been an object before."""
-    return replace(
-        row, hook=True, sync=SyncStatus.SYNCED, requires_pruning=False, message="", drift=()
-    )
-
-
-def _is_as_applied(view: View, wanted: DesiredObject, row: LiveResource | None) -> bool:
-    if row is None or not row.applied_sha256:
-        return False
-    return is_as_applied(row.applied_sha256, wanted.manifest, view.spec.ignore_differences)
-
-
-def _wanted_row(
-    wanted: DesiredObject, row: LiveResource | None, owner: str, *, same: bool
-) -> LiveResource:
-    if owner:
-        return LiveResource(
-            wanted.ref,
-            wanted.version,
-            SyncStatus.OUT_OF_SYNC,
-            None,
-            wave=wanted.wave,
-            message=f"belongs to application {owner}",
-        )
-    if row is None:
-        return LiveResource(
-            wanted.ref,
-            wanted.version,
-            SyncStatus.OUT_OF_SYNC,
-            MISSING,
-            wave=wanted.wave,
-            message="was not applied yet",
-        )
-    row = replace(row, version=wanted.version, wave=wanted.wave, requires_pruning=False, hook=False)
-    if row.sync is SyncStatus.UNKNOWN or _has_drifted(row) or not row.in_inventory:
-        return row
-    if not same:
-        return replace(
-            row, sync=SyncStatus.OUT_OF_SYNC, message="differs from what was applied last"
-        )
-    return replace(row, sync=SyncStatus.SYNCED, message="")
-
-
-def _has_drifted(row: LiveResource) -> bool:
-    return bool(row.drift) or row.health == MISSING
-
-
-def sync_status(view: View, rows: Iterable[LiveResource]) -> SyncStatus:
-    """Of the application. Unknown while what is wanted cannot be told."""
-    if view.prepared is None or view.app.render_error is not None or view.is_skipped:
-        return SyncStatus.UNKNOWN
-    statuses = {row.sync for row in rows if not row.hook}
-    if view.prepared.problems or SyncStatus.OUT_OF_SYNC in statuses:
-        return SyncStatus.OUT_OF_SYNC
-    return SyncStatus.UNKNOWN if SyncStatus.UNKNOWN in statuses else SyncStatus.SYNCED
-
-
-def health_of(rows: Mapping[ObjectRef, LiveResource]) -> Health:
-    return aggregate(rows.values())
-
-
-def conditions_of(view: View, failure: str, window: str = "") -> tuple[dict[str, Any], ...]:
-    """Argo CD's conditions: what keeps the application from being what Git says.
-
-    Args:
-        failure: message of the last sync, if it failed.
-        window: what sync windows have against a sync that would begin or go on.
-    """
-    found: list[tuple[str, str]] = []
-    if view.project.windows_fault:
-        found.append(("InvalidSpecError", unreadable_windows(view.app.project, view.project)))
-    if view.is_skipped:
-        found.append(("ReconcileSkipped", SKIPPED))
-    if view.app.render_error is not None:
-        found.append(("ComparisonError", str(view.app.render_error.get("message", ""))))
-    if view.prepared is not None:
-        found += [("ComparisonError", problem.message) for problem in view.prepared.problems]
-        found += [(c.type, c.message) for c in view.prepared.conditions]
-    found += [
-        ("SharedResourceWarning", f"{ref} belongs to application {owner}, too")
-        for ref, owner in sorted(view.owners.items())
-    ]
-    found += [("RenderWarning", warning) for warning in view.app.render_warnings]
-    if failure:
-        found.append(("SyncError", failure))
-    if window and not view.project.windows_fault:
-        found.append(("SyncWindow", window))
-    return tuple({"type": type, "message": message} for type, message in found)
-
-
-def unreadable_windows(name: str, project: ProjectSpec) -> str:
-    """That the sync windows of a project cannot be told, and what follows from it."""
-    return (
-        f"nothing of project {name} is synced, its windows cannot be read: {project.windows_fault}"
-    )
 
 
 def verdicts_of(
@@ -212,7 +67,7 @@ def verdicts_of(
     found = {}
     for ref, wanted in desired_of(view).items():
         row = rows[ref]
-        same = _is_as_applied(view, wanted, row)
+        same = same_as_applied(view, wanted, row)
         if row.sync is SyncStatus.SYNCED and (row.in_inventory or not everything):
             found[ref] = Verdict.SYNCED
         elif same and row.drift and row.in_inventory:
@@ -224,28 +79,32 @@ def verdicts_of(
 
 def plan_for(
     view: View,
+    rows: Mapping[ObjectRef, LiveResource],
     cluster: Cluster,
     options: SyncOptions,
     *,
     automated: bool,
     namespace_ready: bool,
     run: str = "",
+    approved: bool = False,
 ) -> Plan:
     """The plan of a sync or rollback; of a deletion when the application is being deleted.
 
     Args:
+        rows: ``standing_rows`` of the view.
         run: names this run of its hooks; "" runs none.
+        approved: somebody agreed to the deletions that wait for that.
     """
-    rows = standing_rows(view)
-    gate = gate_of(view.project, cluster)
+    gate = gate_of(view.project, cluster, view.app.project)
     if view.app.deleting is not None:
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(
-            view.rows.values(),
+            [r for ref, r in view.rows.items() if not view.policy.excludes(ref.group_kind)],
             gate=lambda *_: ALLOWED,
             owners=view.owners,
             hooks=view.hooks,
             run=run,
+            approved=approved,
         )
     if view.app.render_error is not None and not options.manifests_sha256:
         # what was rendered last is not what Git wants: applying it would look like success
@@ -255,7 +114,11 @@ def plan_for(
         return Plan((), refused="nothing was rendered yet")
     if view.prepared.problems:
         return Plan((), refused="; ".join(p.message for p in view.prepared.problems[:5]))
+    if view.ignored.errors:
+        # what may differ would be overwritten
+        return Plan((), refused="; ".join(view.ignored.errors[:5]))
     policy = view.spec.sync_policy
+    written = (*policy.options, *options.sync_options)
     return build_plan(
         Situation(
             desired=view.prepared.objects,
@@ -266,37 +129,49 @@ def plan_for(
             allow_empty=bool(policy.automated and policy.automated.allow_empty),
             verdicts=verdicts_of(view, rows, everything=not automated),
             owners=view.owners,
-            application_options=read_application_options((*policy.options, *options.sync_options)),
-            object_options=_known_to_stay(rows) if automated else {},
+            application_options=read_application_options(written),
+            object_options={
+                **outliving(rows, written),
+                **(known_to_stay(rows) if automated and not approved else {}),
+            },
             hooks=view.hooks,
             run=run,
             set_apart=frozenset(view.prepared.set_apart),
             namespace=view.app.namespace,
             namespace_ready=namespace_ready,
+            approved=approved,
         )
     )
 
 
-def _known_to_stay(rows: Mapping[ObjectRef, LiveResource]) -> dict[ObjectRef, ObjectOptions]:
-    """Objects that left Git and were found with a sync option that keeps them. Whoever asks
-    for a sync has them asked again; Fleet by itself does when they change."""
-    keeping = ObjectOptions(prune=Consent.REFUSED)
-    return {ref: keeping for ref, row in rows.items() if row.message.startswith(KEPT)}
-
-
 def automated_options(view: View) -> SyncOptions:
     """What a sync that begins by itself does."""
+    return SyncOptions(prune=_prunes(view))
+
+
+def _prunes(view: View) -> bool:
+    """Whether syncs that begin by themselves prune."""
     automated = view.spec.sync_policy.automated
-    return SyncOptions(prune=bool(automated and automated.prune))
+    return bool(automated and automated.prune) and Switch.PRUNE not in view.app.holds.paused
 
 
-def would_act(view: View, cluster: Cluster) -> bool:
+def would_act(
+    view: View, rows: Mapping[ObjectRef, LiveResource], cluster: Cluster, *, approved: bool
+) -> bool:
     """Whether a sync that begins by itself would send anything, or fail to.
 
     What belongs to another application, is kept by a sync option or may not be pruned stays
     out of sync for ever: syncs that only skip it would follow each other without end.
     """
-    plan = plan_for(view, cluster, automated_options(view), automated=True, namespace_ready=True)
+    plan = plan_for(
+        view,
+        rows,
+        cluster,
+        automated_options(view),
+        automated=True,
+        namespace_ready=True,
+        approved=approved,
+    )
     idle = (Step.SKIP, Step.AWAIT)
     return bool(plan.refused) or any(task.step not in idle for task in plan.tasks)
 
@@ -324,16 +199,23 @@ def retry_at(operation: Operation, policy: Retry, now: datetime) -> datetime | N
 
 
 def next_try(operation: Operation) -> Operation:
-    """The operation as it was asked for, to be planned once more: for what Git wants by now."""
-    return replace(
-        operation, attempt=max(operation.attempt, 1) + 1, revision="", sources=(), outcomes=()
-    )
+    """The operation as it was asked for, to be planned once more: for the manifests that it names
+    or keeps to, else for what Git wants by now."""
+    again = replace(operation, attempt=max(operation.attempt, 1) + 1, outcomes=())
+    if operation.options.manifests_sha256:
+        return again
+    return replace(again, revision="", sources=(), manifests_sha256="")
 
 
 def sync_key(view: View) -> str:
     """Names what a sync would apply: the manifests and how they are applied."""
-    policy = view.spec.sync_policy
-    parts = [view.app.manifests_sha256, str(view.app.generation), *policy.options]
+    options = view.spec.sync_policy.options
+    return key_of(view.app.manifests_sha256, view.app.generation, options)
+
+
+def key_of(manifests_sha256: str, generation: int, options: Sequence[str]) -> str:
+    """``sync_key`` of an application that is known by its row."""
+    parts = [manifests_sha256, str(generation), *options]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
@@ -348,13 +230,6 @@ def auto_decision(
     automated = policy.automated
     objects = [row for row in rows.values() if not row.hook]
     unsynced = [row for row in objects if row.sync is SyncStatus.OUT_OF_SYNC]
-    running = None
-    if view.operation is not None:
-        running = RunningSync(
-            key=view.operation.options.manifests_sha256 or app.attempted_key,
-            automated=view.operation.trigger in AUTOMATED,
-            is_stuck=view.operation.phase is OperationPhase.RUNNING,
-        )
     last = None
     if app.attempted_key and app.attempted_at is not None and app.attempt_phase:
         last = LastSync(
@@ -364,35 +239,54 @@ def auto_decision(
         AutoSituation(
             policy=AutoPolicy(
                 is_on=policy.auto_sync,
-                prune=bool(automated and automated.prune),
+                prune=_prunes(view),
                 self_heal=bool(automated and automated.self_heal),
                 allow_empty=bool(automated and automated.allow_empty),
                 retry=policy.retry,
             ),
             key=sync_key(view),
-            sync=sync_status(view, rows.values()),
+            sync=SyncStatus.OUT_OF_SYNC if view.is_apart else sync_status(view, rows.values()),
             only_prunes_left=bool(unsynced) and all(row.requires_pruning for row in unsynced),
             would_prune_all=bool(objects) and all(row.requires_pruning for row in objects),
-            running=running,
+            running=_running(view),
             last=last,
             heal_count=app.heals,
             last_healed_at=app.healed_at,
             deleting=app.deleting is not None,
             blocked=_why_blocked(view),
             hold=hold,
+            paused=paused_triggers(view.app.holds),
             owes_hooks=owes_hooks(view),
         ),
         now,
     )
 
 
+def _running(view: View) -> RunningSync | None:
+    """The sync that runs, and the key of what it applies: of one that a person asked for no key
+    is kept, so its manifests decide."""
+    operation = view.operation
+    if operation is None:
+        return None
+    key = view.app.attempted_key
+    if operation.trigger not in AUTOMATED:
+        is_same = operation.manifests_sha256 == view.app.manifests_sha256
+        key = sync_key(view) if is_same else operation.manifests_sha256
+    is_stuck = operation.phase is OperationPhase.RUNNING and not operation.options.dry_run
+    return RunningSync(key, is_stuck)
+
+
 def _why_blocked(view: View) -> str:
     if view.is_skipped:
         return SKIPPED
+    if is_shadow(view.app.document):
+        return SHADOWED
     if view.app.render_error is not None:
         return "what Git wants cannot be rendered"
     if view.prepared is not None and view.prepared.problems:
         return view.prepared.problems[0].message
+    if view.ignored.errors:
+        return view.ignored.errors[0]
     if view.operation is not None and view.operation.kind is not OperationKind.SYNC:
         return f"a {view.operation.kind} is running"
     return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from fleet.model.clusters import Discovery
@@ -16,11 +16,13 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Step, Task
 from fleet.operations.connections import Link
 from fleet.operations.hooks import hooks_by_key
-from fleet.operations.judging import desired_of
 from fleet.operations.progress import ESTABLISHING, Progress
+from fleet.operations.standing import desired_of
 from fleet.operations.views import View
 from fleet.plan import crds_before
 
+#: A kind that somebody else brings is asked for this often.
+EXPECTED = timedelta(seconds=10)
 #: What is to be done now for one application.
 Steps: TypeAlias = Sequence[tuple[Progress, tuple[Task, ...]]]
 
@@ -51,13 +53,25 @@ async def wait_for_kinds(
         operation = one.operation
         dry_run = operation is not None and operation.options.dry_run
         awaited = missing and not dry_run
-        if awaited and operation and operation.plan and crds_before(operation.plan):
-            message = f"waiting for {missing[0]}: its kind is not served yet"
-            one.operation = replace(operation, message=message)
-            one.wait(now + ESTABLISHING)
-        else:
+        if not awaited or operation is None or operation.plan is None:
             ready.append((one, tasks))
+            continue
+        is_coming = bool(crds_before(operation.plan))
+        held = missing if is_coming else tuple(ref for ref in missing if _is_expected(one, ref))
+        rest = tuple(task for task in tasks if task.ref not in held)
+        if held and not (rest and not is_coming):
+            message = f"waiting for {held[0]}: its kind is not served yet"
+            one.operation = replace(operation, message=message)
+            one.wait(now + (ESTABLISHING if is_coming else EXPECTED))
+        else:
+            ready.append((one, rest))
     return discovery, ready
+
+
+def _is_expected(one: Progress, ref: ObjectRef) -> bool:
+    """Whether somebody else brings its kind (``SkipDryRunOnMissingResource``)."""
+    wanted = desired_of(one.view).get(ref)
+    return wanted is not None and wanted.options.skip_missing_kind
 
 
 def _unserved(one: Progress, tasks: Iterable[Task], discovery: Discovery) -> tuple[ObjectRef, ...]:
@@ -73,4 +87,6 @@ def _unserved(one: Progress, tasks: Iterable[Task], discovery: Discovery) -> tup
             served = discovery.find(task.ref.group_kind, version)
             if served is None or served.version != version:
                 missing.append(task.ref)
+            elif served.namespaced != made.namespaced:
+                missing.append(task.ref)  # it was guessed: the next pass knows its true name
     return tuple(missing)

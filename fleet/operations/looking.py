@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fleet.cluster import (
-    apply,
+    by_hand,
+    field_paths,
     fields_hash,
+    foreign_entries,
     get_object,
     lost_fields,
     meta_of,
@@ -27,37 +29,40 @@ from fleet.cluster import (
     writers,
 )
 from fleet.diff import (
+    NAMED,
     Reason,
     compare,
     is_as_applied,
     judge,
-    matches,
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
+    with_filled,
+    without_husks,
+    without_mutations,
 )
-from fleet.errors import FleetError, KindUnknown
-from fleet.health import assess, counts_for_application
+from fleet.errors import ExpressionFailed, FleetError, KindUnknown
 from fleet.model.applications import IgnoreDifference, LiveResource
 from fleet.model.clusters import ApiKind
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.live import LiveMeta
-from fleet.model.objects import Manifest, ObjectRef, metadata_of
-from fleet.operations.applying import (
-    INTERRUPTIONS,
-    Workplace,
-    kept_by_option,
-    unknown_kind,
-    value_sha256,
-)
+from fleet.model.objects import Manifest, ObjectRef, annotations_of, metadata_of
+from fleet.operations.applied import value_sha256
+from fleet.operations.assessing import counted_health_of, health_of
 from fleet.operations.hooks import hook_row
+from fleet.operations.ignoring import known_fields, rules_about, spelling_rules
 from fleet.operations.images import images_of
-from fleet.plan import DesiredObject
+from fleet.operations.pruning import kept_by_option
+from fleet.operations.sending import predict
+from fleet.operations.server_side import as_moved
+from fleet.operations.tasks import INTERRUPTIONS, Workplace, unknown_kind
+from fleet.plan import DesiredObject, Method, Ssa, ignores_extraneous, includes_mutations
 from fleet.registry import sightings
 
 #: Fields of one drifted object that are kept; a replaced object differs in all of them.
 FIELDS_KEPT = 50
 MISSING = Health(HealthStatus.MISSING)
+BY_HAND = "fields were written by hand (fleet.dev/ssa=Override)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +129,23 @@ async def _look(
             return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
     if row is not None and row.hook and wanted is None:
-        return _look_at_hook(kind, ref, live, row)
-    seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+        return await _look_at_hook(place, kind, ref, live, row)
+    try:
+        seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
+    except ExpressionFailed as error:
+        # what may differ cannot be told: nothing is said of the object until it can be
+        unknown = replace(_base(ref, wanted, row), sync=SyncStatus.UNKNOWN, message=error.message)
+        return Look(ref, unknown, failed=True)
     is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
     return Look(ref, seen, is_known=is_known)
 
 
-def _look_at_hook(kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource) -> Look:
+async def _look_at_hook(
+    place: Workplace, kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource
+) -> Look:
     """One of the same name that is not the one that we made is as good as none."""
-    seen = hook_row(kind, ref, live, row.wave)
+    health = await health_of(place.runtime.scripts, place.customized, live)
+    seen = hook_row(kind, ref, live, row.wave, health)
     is_known = bool(row.uid) and row.uid == seen.uid
     return Look(ref, None if row.uid and not is_known else seen, is_known=is_known)
 
@@ -162,7 +175,7 @@ class _Live:
     """One object as it was read, and which of its fields count.
 
     Attributes:
-        rules: those of the application's ``ignoreDifferences`` that name the object.
+        rules: those about the object, their jq made pointers into ``body``.
         before, now: our fields after the last apply and on it now; None: we own none.
     """
 
@@ -180,13 +193,21 @@ class _Live:
     def owned_now(self) -> str:
         return "" if self.now is None else fields_hash(self.now)
 
-    def without_ignored(self, obj: Manifest) -> Manifest:
-        return remove_ignored(obj, self.rules, managed_fields=self.meta.managed_fields)
+    def without(self, obj: Manifest, rules: Sequence[IgnoreDifference]) -> Manifest:
+        return remove_ignored(obj, rules, managed_fields=self.meta.managed_fields)
 
 
-def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -> _Live:
+async def _live(
+    place: Workplace,
+    kind: ApiKind,
+    body: Manifest,
+    base: LiveResource,
+    wanted: DesiredObject | None,
+) -> _Live:
     meta = meta_of(kind, body)
-    rules = tuple(rule for rule in place.ignored if matches(rule, meta.ref))
+    rules = await rules_about(place.runtime.jq, place.ignored, body)
+    if wanted is not None:
+        rules += spelling_rules(place.runtime.resources, body, wanted.manifest)[0]
 
     def counted(fields: dict[str, Any] | None) -> dict[str, Any] | None:
         if fields is None or not rules:
@@ -194,7 +215,15 @@ def _live(place: Workplace, kind: ApiKind, body: Manifest, base: LiveResource) -
         managed = meta.managed_fields
         return remove_ignored_fields(fields, rules, meta.ref, managed_fields=managed, obj=body)
 
-    return _Live(meta, body, rules, counted(base.owned_fields), counted(owned_fields(meta)))
+    # what a manifest named is ours as long as Git wants it, whoever wrote it last
+    is_named = base.owned_fields is not None and NAMED in base.owned_fields
+    held = base.owned_fields if is_named else owned_fields(meta)
+    if held is not None and base.owned_fields is not None and not is_named:
+        held = with_filled(held, base.owned_fields, meta.managed_fields)
+    before, now = counted(base.owned_fields), counted(held)
+    if rules and base.owned_fields and before is not None and now is not None:
+        now = without_husks(now, base.owned_fields, before)
+    return _Live(meta, body, rules, before, now)
 
 
 async def _seen(
@@ -204,11 +233,15 @@ async def _seen(
     wanted: DesiredObject | None,
     base: LiveResource,
 ) -> LiveResource:
-    live = _live(place, kind, body, base)
+    live = await _live(place, kind, body, base, wanted)
     value = value_sha256(live.meta, body, base.owned_fields, live.rules)
     owned_before = live.owned_before if live.rules else base.owned
+    desired_sha256 = base.applied_sha256
+    if wanted is not None:
+        rules = await rules_about(place.runtime.jq, place.ignored, wanted.manifest)
+        desired_sha256 = _desired_sha256(wanted, base, rules)
     verdict = judge(
-        desired_sha256=_desired_sha256(wanted, base, live.rules),
+        desired_sha256=desired_sha256,
         recorded=replace(base, owned=owned_before),
         live=live.meta,
         owned_now=live.owned_now,
@@ -223,21 +256,28 @@ async def _seen(
     )
     seen = replace(
         base,
-        health=assess(body) if counts_for_application(body) else None,
+        health=await counted_health_of(place.runtime.scripts, place.customized, body),
         resource_version=live.meta.resource_version,
         uid=base.uid if base.in_inventory and base.uid else live.meta.uid,
         images=images_of(body),
+        ignore_extraneous=ignores_extraneous(live.meta.annotations),
     )
     if wanted is None:
         message = kept_by_option(place, live.meta.annotations) or verdict.message
         return replace(seen, sync=verdict.status, message=message, drift=())
+    if wanted.options.ssa is Ssa.IF_NOT_PRESENT:
+        there = replace(seen, uid=live.meta.uid)
+        return replace(there, sync=SyncStatus.SYNCED, message="", drift=())
+    if not drifted and (added := _added_by_hand(live, wanted)):
+        return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=BY_HAND, drift=added)
     if not drifted:
         return replace(seen, sync=verdict.status, message=verdict.message, drift=())
-    fields = await _fields(place, kind, live, wanted)
+    fields = await _fields(place, live, wanted)
     if fields == [] and verdict.reason is Reason.NOT_APPLIED:
         # what is there is what an apply would make of it: taken over without a write
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=())
-    if fields == [] and verdict.reason is Reason.VALUE_CHANGED and live.rules:
+    has_rules = live.rules or known_fields(place.runtime.resources, live.meta.ref)
+    if fields == [] and verdict.reason is Reason.VALUE_CHANGED and has_rules:
         # the hash was made when other fields counted: from now on this one is compared with
         return replace(seen, sync=SyncStatus.SYNCED, message="", drift=(), value_sha256=value)
     if not fields:
@@ -245,34 +285,54 @@ async def _seen(
     return replace(seen, sync=SyncStatus.OUT_OF_SYNC, message=verdict.message, drift=tuple(fields))
 
 
+def _added_by_hand(live: _Live, wanted: DesiredObject) -> tuple[dict[str, Any], ...]:
+    """Fields that people wrote beside ours, where they are to go."""
+    if wanted.options.ssa is not Ssa.OVERRIDE:
+        return ()
+    return tuple(
+        {"path": path, "type": "owner", "manager": str(entry.get("manager", ""))}
+        for entry in foreign_entries(live.meta.managed_fields, by_hand)
+        for path in sorted(field_paths(entry.get("fieldsV1")))
+    )[:FIELDS_KEPT]
+
+
 def _desired_sha256(
-    wanted: DesiredObject | None, base: LiveResource, rules: Sequence[IgnoreDifference]
+    wanted: DesiredObject, base: LiveResource, rules: Sequence[IgnoreDifference]
 ) -> str:
     """What ``base.applied_sha256`` would be if that was applied."""
-    if wanted is None or is_as_applied(base.applied_sha256, wanted.manifest, rules):
+    if is_as_applied(base.applied_sha256, wanted.manifest, rules):
         return base.applied_sha256
     return sha256_of(wanted.manifest)
 
 
 async def _fields(
-    place: Workplace, kind: ApiKind, live: _Live, wanted: DesiredObject
+    place: Workplace, live: _Live, wanted: DesiredObject
 ) -> list[dict[str, Any]] | None:
     """What an apply would change, masked, with who wrote the live values; None when the
     server would refuse it."""
     try:
-        predicted = await apply(
-            place.link.client, kind, wanted.manifest, force=True, dry_run=True, gate=place.gate
-        )
+        errand = place.errand(wanted, None)
+        predicted = await predict(errand)
     except INTERRUPTIONS:
         raise
     except FleetError:
         return None
+    after = predicted
+    # a server-side apply alone tells what Fleet owns from what webhooks wrote
+    is_told = wanted.options.method is Method.SERVER_SIDE
+    if is_told and not includes_mutations(place.annotations, annotations_of(wanted.manifest)):
+        # of what was applied before, the fields of others were moved then
+        found = live.body if live.before else as_moved(errand, live.body)
+        after = without_mutations(found, after)
+    rules = await rules_about(place.runtime.jq, place.ignored, after)
+    spellings = spelling_rules(place.runtime.resources, live.body, after)
     changes = compare(
-        live.without_ignored(live.body),
-        live.without_ignored(predicted.object),
+        live.without(live.body, live.rules + spellings[0]),
+        live.without(after, rules + spellings[1]),
         salt=secrets.token_bytes(16),
         sensitive_annotations=place.runtime.settings.sensitive_annotations,
         writers=writers(live.meta.managed_fields),
+        keep_status=place.policy.keeps_status(live.meta.ref.group_kind),
     ).changes
     return [asdict(change) for change in changes[:FIELDS_KEPT]]
 

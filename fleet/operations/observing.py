@@ -19,8 +19,10 @@ from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
+from fleet.operations.orphans import look_for_orphans
 from fleet.operations.recognizing import accept
 from fleet.operations.runtime import Runtime
+from fleet.operations.views import policy_for
 from fleet.registry import desired, queue, sightings, standings, work
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,9 @@ def changes(
         meta = listed.get(ref)
         version = sightings.GONE if meta is None else meta.resource_version
         if row.seen_version == sightings.UNLISTED and meta is not None:
-            version = sightings.REFRESH
+            version = sightings.look_again()
+        if meta is None and row.seen_version.startswith(sightings.GONE):
+            continue  # a watch saw it
         if version not in (row.resource_version, row.seen_version):
             found.append((ref, version))
     return tuple(found)
@@ -56,7 +60,9 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     if said.version != cluster.version:
         discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
-        kinds = await work.managed_kinds(tx, cluster.id)
+        managed, wants_orphans = await work.to_observe(tx, cluster.id)
+    policy = policy_for(runtime, cluster)
+    kinds = [(kind, version) for kind, version in managed if not policy.excludes(kind)]
     answers = await asyncio.gather(
         *(_list(runtime, cluster, link.client, discovery, *kind) for kind in kinds)
     )
@@ -79,6 +85,8 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
         for kind, answer in answers:
             if isinstance(answer, str):
                 await sightings.mark_unlisted(tx, cluster.id, kind, f"is not known: {answer}")
+    if wants_orphans:
+        await look_for_orphans(runtime, cluster, link.client, discovery)
     for kind, answer in answers:
         if isinstance(answer, str):
             log.warning("%s", answer, extra=fields(cluster=cluster.name, kind=kind))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
-from fleet.errors import SettingsInvalid
+from fleet.errors import SettingsInvalid, SpecInvalid
+from fleet.model.resource_settings import ResourceSettings, read_resource_settings
 from fleet.model.secret import Secret
 from fleet.model.selectors import parse_selector
 from fleet.operations.connections import Connections
+from fleet.operations.itself.answering import OwnObjects
 from fleet.operations.runtime import Runtime
 from fleet.registry import instance, projects, rotation, schema
 from fleet.registry.database import Database
@@ -59,6 +62,18 @@ def address_rules(settings: Settings) -> AddressRules:
     )
 
 
+def resource_settings(settings: Settings) -> ResourceSettings:
+    """What holds for objects of every application.
+
+    Raises:
+        SettingsInvalid: names the key, and what is wrong with it.
+    """
+    try:
+        return read_resource_settings(settings.resource_settings, load_one)
+    except SpecInvalid as error:
+        raise SettingsInvalid(f"resource_settings: {error.message}", hint=error.hint) from None
+
+
 @asynccontextmanager
 async def open_runtime(
     settings: Settings, url: Secret, *, name: str, pool_size: int = POOL_SIZE
@@ -73,7 +88,9 @@ async def open_runtime(
         RegistryUnavailable: no database.
         SchemaMismatch: it is older or newer than this program.
         SealBroken: the key ring is not the one that sealed its credentials.
+        SettingsInvalid: a setting that cannot be read.
     """
+    resources = resource_settings(settings)
     ring = open_ring(settings)
     db = Database(
         url,
@@ -85,6 +102,7 @@ async def open_runtime(
     connections = Connections(
         call_seconds=settings.cluster_timeout_seconds,
         allowed_exec=frozenset(settings.allowed_exec_commands),
+        own=OwnObjects(db),
     )
     try:
         await db.open()
@@ -94,7 +112,12 @@ async def open_runtime(
             await projects.ensure_default(tx)
             me = await instance.instance_id(tx)
             await instance.put_default_interval(tx, settings.reconcile_interval_seconds)
-        yield _runtime(settings, db, ring, me, connections)
+        runtime = replace(_runtime(settings, db, ring, me, connections), resources=resources)
+        try:
+            yield runtime
+        finally:
+            await runtime.jq.close()
+            await runtime.scripts.close()
     finally:
         await connections.close()
         await db.close()
@@ -141,6 +164,7 @@ def _runtime(
                 memory_bytes=settings.render_memory_bytes,
             ),
             concurrency=settings.render_concurrency,
+            plugin_paths=settings.plugin_paths,
         ),
         selector=parse_selector(settings.worker_select),
     )

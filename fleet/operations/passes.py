@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -29,10 +30,13 @@ from fleet.model.clusters import Cluster
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.operations.batches import Pass
 from fleet.operations.connections import Link
+from fleet.operations.fencing import ASK_SECONDS
 from fleet.operations.observing import observe
 from fleet.operations.runtime import Runtime
+from fleet.operations.views import Resources
 from fleet.registry import clusters, queue, standings, work
-from fleet.registry.work import DirtyApplication
+from fleet.registry.database import Tx
+from fleet.registry.work import DirtyApplication, Taken
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +57,18 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
     try:
         async with runtime.db.asking() as tx:
             cluster, connection = await clusters.get_connected(tx, runtime.ring, id)
+            if cluster.is_paused(runtime.now()) or cluster.identity_changed:
+                return
+            # a LIST makes more of them dirty, so it comes first where one is due
+            is_due = _is_due(runtime, cluster)
+            first = None if is_due else await _take(runtime, tx, id, epoch)
     except NotFound:
         await runtime.connections.forget(id)
-        return
-    if cluster.is_paused(runtime.now()) or cluster.identity_changed:
         return
     link = await runtime.connections.link(id, cluster.name, connection)
     with metrics.PASS_SECONDS.time():
         try:
-            await _run(runtime, cluster, link, epoch)
+            await _run(runtime, cluster, link, epoch, first)
             metrics.PASSES.labels("done").inc()
         except LeaseLost as lost:
             metrics.PASSES.labels("lost").inc()
@@ -70,7 +77,7 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
             async with runtime.db.transaction() as tx:
                 await queue.wake(tx, "reconcile", [str(id)])
         except IdentityChanged as changed:
-            link.namespaces.clear()
+            link.namespaces.forget()
             metrics.PASSES.labels(changed.type).inc()
             log.warning("%s", changed.message, extra=fields(cluster=cluster.name))
         except ClusterError as error:
@@ -78,29 +85,50 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
             await _note_failure(runtime, cluster, error)
 
 
-async def _run(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) -> None:
+@dataclass(frozen=True)
+class _Dirty:
+    """What was taken, and when it was asked for, of the monotonic clock."""
+
+    taken: Taken
+    asked_at: float
+
+
+async def _take(runtime: Runtime, tx: Tx, id: ClusterId, epoch: int) -> _Dirty:
+    asked_at, limit = monotonic(), runtime.settings.pass_batch
+    taken = await work.take_dirty(tx, id, epoch=epoch, limit=limit, now=runtime.now())
+    return _Dirty(taken, asked_at)
+
+
+async def _run(
+    runtime: Runtime, cluster: Cluster, link: Link, epoch: int, first: _Dirty | None
+) -> None:
+    """The pass. Without ``first`` it is due that the cluster is read as a whole."""
     started = monotonic()
-    is_due = _is_due(runtime, cluster)
-    if is_due:
+    if first is None:
         await observe(runtime, cluster, link, epoch)
-    this = Pass(runtime, cluster, link, await link.discovery(), epoch, recognized=is_due)
+    is_known = first is None
+    this = Pass(runtime, cluster, link, await link.discovery(), epoch, recognized=is_known)
     async with this.fence.kept():
-        await _work(runtime, cluster, this, started)
+        await _work(this, started, first)
 
 
-async def _work(runtime: Runtime, cluster: Cluster, this: Pass, started: float) -> None:
+async def _work(this: Pass, started: float, first: _Dirty | None) -> None:
     """Batch after batch, until nothing is left or the time is up."""
+    runtime, cluster = this.runtime, this.cluster
     done: dict[ApplicationId, object] = {}
+    dirty = first if first and monotonic() - first.asked_at < ASK_SECONDS else None
     while True:
-        async with runtime.db.asking() as tx:
-            dirty = await work.take_dirty(
-                tx, cluster.id, limit=runtime.settings.pass_batch, now=runtime.now()
-            )
-        fresh = [app for app in dirty if done.get(app.id, _NEVER) != app.dirty_at]
+        if dirty is None:
+            async with runtime.db.asking() as tx:
+                dirty = await _take(runtime, tx, cluster.id, this.epoch)
+        taken, asked_at = dirty.taken, dirty.asked_at
+        dirty = None
+        fresh = [app for app in taken.apps if done.get(app.id, _NEVER) != app.dirty_at]
         if not fresh:
             return
-        await _reconcile(this, fresh)
-        if len(dirty) < runtime.settings.pass_batch:
+        this.fence.hear(asked_at, is_newest=taken.is_newest)
+        await _reconcile(this, fresh, taken.resources)
+        if len(taken.apps) < runtime.settings.pass_batch:
             return  # that was all; what became dirty meanwhile has woken a pass of its own
         done |= {app.id: app.dirty_at for app in fresh}
         if monotonic() - started > runtime.settings.pass_budget_seconds:
@@ -113,16 +141,16 @@ async def _work(runtime: Runtime, cluster: Cluster, this: Pass, started: float) 
 _NEVER = object()
 
 
-async def _reconcile(this: Pass, apps: Sequence[DirtyApplication]) -> None:
+async def _reconcile(this: Pass, apps: Sequence[DirtyApplication], known: Resources) -> None:
     """A batch; if one application breaks it, one by one, and that one is set aside."""
     try:
-        await this.reconcile(apps)
+        await this.reconcile(apps, known)
     except (ClusterUnreachable, ClusterAuthFailed, IdentityChanged, RegistryError):
         raise
     except Exception:
         if len(apps) > 1:
             for app in apps:
-                await _reconcile(this, [app])
+                await _reconcile(this, [app], {})  # what was known may have been recorded anew
             return
         log.exception("an application broke its pass", extra=fields(application=apps[0].name))
         async with this.runtime.db.transaction() as tx:

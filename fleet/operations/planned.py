@@ -6,21 +6,21 @@ the application after the last one that it has a result of.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
-from fleet.errors import FleetError, Forbidden, NotFound
+from fleet.errors import FleetError, Forbidden
 from fleet.model.ids import PlannedSyncId
 from fleet.model.operations import SyncOptions
 from fleet.model.planned import PlannedResult, PlannedSync
 from fleet.model.projects import ProjectSpec
 from fleet.model.scope import EVERYTHING, Actor, Scope
-from fleet.operations.applications import refuse_idle, request_sync
+from fleet.operations.access import rights_of_author
+from fleet.operations.applications import refuse_unknown, request_sync
 from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
-from fleet.policy import may
-from fleet.registry import accounts, applications, planned, projects, queue
-from fleet.registry.applications import ApplicationRef
+from fleet.policy import Rights
+from fleet.registry import applications, planned, projects, queue
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.registry.locking import lock_applications
 
@@ -38,7 +38,7 @@ async def plan_sync(
         NotFound: no such project.
         SpecInvalid: a sync option that this version does not act on.
     """
-    refuse_idle(options.sync_options)
+    refuse_unknown(options.sync_options)
     async with committing(runtime.db, "request") as tx:
         id = await projects.project_id(tx, scope, project)
         made = await planned.create_planned(tx, actor, id, project, at, options)
@@ -81,9 +81,10 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
     )
     # before the audit log's head, for which others wait with an application in hand
     await lock_applications(tx, [app.id for app in apps])
-    actor = await _author(tx, this)
-    project = (await projects.get_project(tx, EVERYTHING, this.project)).spec
-    results = [await _start(tx, actor, app, project, this.options, now) for app in apps]
+    actor = Actor(this.created_by, role=this.role)
+    rights = await rights_of_author(tx, actor)
+    project = await projects.rules_of(tx, this.project)
+    results = [await _start(tx, actor, rights, app, project, this.options, now) for app in apps]
     is_last = len(apps) < TOGETHER
     await planned.add_results(tx, id, results, ended_at=now if is_last else None)
     began = {it.application for it in results if it.operation is not None}
@@ -95,6 +96,7 @@ async def _start_some(runtime: Runtime, tx: Tx, id: PlannedSyncId) -> bool:
 async def _start(
     tx: Tx,
     actor: Actor,
+    rights: Rights,
     app: ApplicationRef,
     project: ProjectSpec,
     options: SyncOptions,
@@ -103,23 +105,10 @@ async def _start(
     """Ask for one sync; refused, it leaves nothing behind and does not stop the others."""
     try:
         async with rehearsed(tx, undo=False):
-            allowed = may(actor.role, "sync", "applications", app.project)
+            allowed = rights.may("sync", "applications", app.name, app.project)
             if not allowed:
                 raise Forbidden(f"{actor.name}: {allowed.reason}")
             operation = await request_sync(tx, actor, app, project, options, now)
     except FleetError as error:
         return PlannedResult(app.name, error=error.type, message=error.message)
     return PlannedResult(app.name, operation=operation.id)
-
-
-async def _author(tx: Tx, this: PlannedSync) -> Actor:
-    """The creator with the role that they have now: "", which may nothing, for an account that
-    was disabled or removed since. ``local:<user>`` never had one, and acts as it did."""
-    author = Actor(this.created_by, role=this.role)
-    if author.is_local:
-        return author
-    try:
-        account = await accounts.get_account(tx, EVERYTHING, author.name)
-    except NotFound:
-        return replace(author, role="")
-    return replace(author, role=account.role if account.enabled else "")

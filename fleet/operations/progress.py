@@ -19,24 +19,32 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.windows import Hold
-from fleet.operations.applying import Result
-from fleet.operations.judging import (
-    conditions_of,
-    health_of,
-    standing_rows,
-    sync_key,
-    sync_status,
-)
+from fleet.operations.judging import sync_key
+from fleet.operations.standing import conditions_of, health_of, standing_rows, sync_status
+from fleet.operations.tasks import Result
 from fleet.operations.views import View
 from fleet.plan import recent_heals
+from fleet.registry.deployments import Deployed
 from fleet.registry.drift import Drifted
 from fleet.registry.standings import Standing
-from fleet.registry.syncs import Deployed
 
 #: A running sync that waits is looked at again after this, should no watch tell before.
 WAITING = timedelta(seconds=5)
+#: What waits for people, or for an end that is not in sight, is looked at again after this:
+#: should nobody say when that is over, it goes on all the same.
+AT_LATEST = timedelta(minutes=5)
 #: CustomResourceDefinitions are Established within a second or so, and all else waits.
 ESTABLISHING = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """``rows`` as they should be recorded, of a view with what may change in it: the manifests
+    of the operation that runs (None: there is none), and the objects."""
+
+    view: View
+    made_from: tuple[str | None, Mapping[ObjectRef, LiveResource]]
+    rows: Mapping[ObjectRef, LiveResource]
 
 
 @dataclass
@@ -56,6 +64,7 @@ class Progress:
         removed: the application itself is to be removed.
         held: the operation that the application's row names, as far as we know.
         window: what sync windows have against a sync that would begin or go on.
+        backoff: why drift that came back is not taken back yet.
         postponed: tasks that have to be tried again later, with the reason; hooks that were
             to be ended and are not there.
         noted: how many of ``fresh`` were recorded before the end of the pass.
@@ -86,10 +95,12 @@ class Progress:
     removed: bool = False
     held: OperationId | None = None
     window: str = ""
+    backoff: str = ""
     postponed: dict[TaskKey, str] = field(default_factory=dict)
     noted: int = 0
     is_superseded: bool = False
     is_given_up: bool = False
+    _judged: _Judged | None = None
 
     @classmethod
     def of(cls, view: View) -> Progress:
@@ -106,6 +117,7 @@ class Progress:
             healed_at=app.healed_at,
             synced_revision=app.synced_revision,
             held=app.operation_id,
+            due_at=app.holds.ends_at,
         )
 
     @property
@@ -122,23 +134,42 @@ class Progress:
         )
         return replace(self.view, app=app, rows=self.rows, operation=self.operation)
 
+    def judged(self) -> Mapping[ObjectRef, LiveResource]:
+        """``standing_rows`` of the current view, made once as long as nothing changes that
+        they are made from."""
+        view, last, operation = self.view, self._judged, self.operation
+        applied = operation.options.manifests_sha256 if operation is not None else None
+        made_from = (applied, dict(self.rows))
+        if last is None or last.view is not view or last.made_from != made_from:
+            last = self._judged = _Judged(view, made_from, standing_rows(self.current))
+        return last.rows
+
     def healths(self) -> dict[ObjectRef, Health | None]:
         """Of the objects that the running operation applied, and of its hooks."""
         if self.operation is None:
             return {}
-        applied = {outcome.ref for outcome in self.operation.outcomes}
-        return {ref: self.rows[ref].health for ref in applied if ref in self.rows}
+        found = {}
+        for ref in {outcome.ref for outcome in self.operation.outcomes}:
+            # of a kind that turned out to have no namespaces, the object is without one
+            row = self.rows.get(ref) or self.rows.get(replace(ref, namespace=""))
+            if row is not None:
+                found[ref] = row.health
+        return found
 
     def wait(self, until: datetime) -> None:
         self.due_at = until if self.due_at is None else min(self.due_at, until)
 
-    def hold(self, hold: Hold) -> None:
+    def stay_awake(self, now: datetime) -> None:
+        """See that an operation that is not through is looked at again, whatever it waits for."""
+        if self.operation is not None and self.due_at is None:
+            self.wait(now + AT_LATEST)
+
+    def hold(self, hold: Hold, now: datetime) -> None:
         """The operation waits until sync windows let it begin or go on."""
         assert self.operation is not None
         self.window = str(hold)
         self.operation = replace(self.operation, message=f"waits for a sync window: {hold}")
-        if hold.until is not None:
-            self.wait(hold.until)
+        self.wait(hold.until or now + AT_LATEST)
 
     def take(self, results: Iterable[Result]) -> None:
         """Add what became of tasks to the operation and the rows."""
@@ -153,10 +184,9 @@ class Progress:
             self.note([result.outcome])
             if self.operation.options.dry_run:
                 continue
-            if result.resource is None:
-                self.rows.pop(result.task.ref, None)
-            else:
-                self.rows[result.task.ref] = result.resource
+            self.rows.pop(result.task.ref, None)
+            if result.resource is not None:
+                self.rows[result.resource.ref] = result.resource
 
     def note(self, found: Iterable[Outcome]) -> None:
         """Add outcomes to the operation; a later one of a task replaces the earlier."""
@@ -177,14 +207,15 @@ class Progress:
         self.operation = None
         if operation.options.dry_run or operation.kind is OperationKind.DELETE:
             return
-        follows_git = not operation.options.manifests_sha256 and not operation.options.resources
-        if follows_git and not self.is_superseded:
+        stored = operation.options.manifests_sha256
+        is_wanted = stored in ("", self.view.app.manifests_sha256)
+        if is_wanted and not operation.options.resources and not self.is_superseded:
             key = sync_key(self.view)
             self.attempts = self.attempts if self.attempted_key == key else 1
             ended = OperationPhase.TERMINATING if self.is_given_up else phase
             self.attempted_key, self.attempt_phase = key, str(ended)
             self.attempted_at = now
-        if operation.options.manifests_sha256:
+        if not is_wanted:
             self.wait(now)  # everything was compared with a rollback; compare it with Git again
         if operation.trigger is Trigger.SELF_HEAL:
             self.heals = recent_heals(self.heals, self.healed_at, now) + 1
@@ -199,7 +230,7 @@ class Progress:
         self.healed_by = (
             "self-heal" if operation.trigger is Trigger.SELF_HEAL else operation.initiated_by
         )
-        healthy = health_of(standing_rows(self.current)).status is HealthStatus.HEALTHY
+        healthy = health_of(self.judged()).status is HealthStatus.HEALTHY
         started = operation.started_at or operation.created_at
         self.deployed = Deployed(operation, started, now, healthy)
 
@@ -210,7 +241,7 @@ class Progress:
         is_known = not view.is_skipped and (bool(rows) or self.view.prepared is not None)
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
-        conditions = conditions_of(view, self._failure(), self.window)
+        conditions = conditions_of(view, self._failure(), self.window, self.backoff)
         operation = self.operation
         standing = Standing(
             id=app.id,
@@ -232,6 +263,7 @@ class Progress:
             heals=self.heals,
             healed_at=self.healed_at,
             synced_revision=self.synced_revision,
+            judged_key=sync_key(view),
         )
         return replace(standing, changed=self._differs(standing))
 
@@ -258,6 +290,7 @@ class Progress:
             standing.attempt_phase,
             standing.heals,
             standing.synced_revision,
+            standing.judged_key,
         ) != (
             app.sync,
             app.health,
@@ -269,6 +302,7 @@ class Progress:
             app.attempt_phase,
             app.heals,
             app.synced_revision,
+            app.judged_key,
         )
 
     def became_healthy(self, rows: Mapping[ObjectRef, LiveResource]) -> bool:

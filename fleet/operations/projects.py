@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from fleet.errors import AlreadyExists
+from fleet.errors import AlreadyExists, Place, Refused, SpecInvalid
 from fleet.model.objects import Manifest
 from fleet.model.parsing import parse_project
-from fleet.model.projects import DEFAULT_PROJECT, Project
+from fleet.model.projects import DEFAULT_PROJECT, Project, is_awaited
 from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.operations.access import policy_of
+from fleet.operations.inheriting import global_projects, settle_inheritance
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
+from fleet.policy import project_rules
 from fleet.registry import projects
 from fleet.registry.database import Tx, rehearsed
 
@@ -33,6 +36,7 @@ async def put_project(
 
     Raises:
         AlreadyExists: without ``upsert``, the name is taken.
+        SpecInvalid: a role has a line that is no rule, or reaches out of the project.
     """
     async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
         known = await _exists(tx, project.name)
@@ -42,14 +46,42 @@ async def put_project(
                 hint="Change it with `fleet proj set` or `fleet proj edit`, or add --upsert.",
                 object=f"AppProject/{project.name}",
             )
-        changed = await projects.upsert_project(tx, actor, project)
+        changed = await written(tx, actor, project)
     action = "created" if not known else "configured" if changed else "unchanged"
     return Put(project.name, action, project.warnings)
 
 
+async def written(tx: Tx, actor: Actor, project: Project) -> bool:
+    """Make it, or give it this document; False when it was so already.
+
+    Raises:
+        SpecInvalid: a role has a line that is no rule, or reaches out of the project.
+    """
+    await _check_roles(tx, project)
+    changed = await projects.upsert_project(tx, actor, project)
+    await settle_inheritance(tx, project.name)
+    return changed
+
+
+async def _check_roles(tx: Tx, project: Project) -> None:
+    if not project.spec.roles:
+        return
+    mode = (await policy_of(tx)).mode
+    for index, role in enumerate(project.spec.roles):
+        try:
+            project_rules(role, mode)
+        except SpecInvalid as error:
+            raise SpecInvalid(
+                error.bare_message,
+                place=Place(field=f"spec.roles[{index}].{error.place.field}"),
+                hint=error.hint,
+                object=f"AppProject/{project.name}",
+            ) from None
+
+
 async def _exists(tx: Tx, name: str) -> bool:
     page, _ = await projects.list_projects(tx, EVERYTHING, name, limit=1000)
-    return any(project.name == name for project in page)
+    return any(it.name == name and not is_awaited(it.document) for it in page)
 
 
 async def close_default(runtime: Runtime, actor: Actor, scope: Scope) -> tuple[Put, Manifest]:
@@ -58,10 +90,22 @@ async def close_default(runtime: Runtime, actor: Actor, scope: Scope) -> tuple[P
         held = await projects.get_project(tx, scope, DEFAULT_PROJECT)
         document = {**held.document, "spec": CLOSED}
         changed = await projects.upsert_project(tx, actor, parse_project(document))
+        await settle_inheritance(tx, DEFAULT_PROJECT)
     return Put(DEFAULT_PROJECT, "configured" if changed else "unchanged", ()), document
 
 
 async def remove_project(runtime: Runtime, actor: Actor, name: str) -> None:
-    """Raises Refused while applications are in it; see the registry."""
+    """Raises Refused while something is in it, or inherits of it; see the registry."""
     async with runtime.db.transaction() as tx:
-        await projects.remove_project(tx, actor, name)
+        await let_go(tx, actor, name)
+
+
+async def let_go(tx: Tx, actor: Actor, name: str) -> None:
+    """``remove_project`` in a transaction that does more."""
+    if any(it.project == name for it in await global_projects(tx)):
+        raise Refused(
+            f"project {name!r} is a global one, of which others inherit",
+            hint="Take it out of `globalProjects` of argocd-cm first.",
+            object=f"AppProject/{name}",
+        )
+    await projects.remove_project(tx, actor, name)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from fleet.errors import FleetError, Forbidden, NotFound, Refused
-from fleet.model.applications import (
-    IN_CLUSTER_NAME,
-    ApplicationDocument,
-    Destination,
-    Source,
-)
-from fleet.model.clusters import Cluster
-from fleet.model.ids import ProjectId, RepositoryId
-from fleet.model.projects import Project
+from fleet.model.applications import ApplicationDocument, Destination, Source
+from fleet.model.clusters import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster, is_itself
+from fleet.model.ids import ApplicationId, ProjectId, RepositoryId
+from fleet.model.projects import Project, is_awaited
 from fleet.model.repositories import RepositoryType
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import EVERYTHING, MOVABLE, Actor, Scope
 from fleet.operations.crashpoints import committing
+from fleet.operations.itself.telling import tell_of
+from fleet.operations.moving import Fate, Move, arrive, take_leave
 from fleet.operations.runtime import Runtime
-from fleet.policy import may_deploy_to, may_use_source
-from fleet.registry import applications, clusters, projects, queue, repositories, work
-from fleet.registry.applications import ApplicationRef
+from fleet.policy import (
+    is_seen,
+    may_come_from,
+    may_deploy_to,
+    may_use_cluster,
+    may_use_source,
+)
+from fleet.registry import applications, clusters, projects, queue, repositories
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.database import Tx, rehearsed
 from fleet.source import parse_url
 
@@ -47,12 +51,18 @@ async def put_application(
     *,
     upsert: bool,
     generation: int | None = None,
+    fate: Fate | None = None,
+    dry_run: bool = False,
+    early: bool = False,
 ) -> Put:
     """Create an application, or change what is wanted of one.
 
     Args:
         upsert: whether one of this name may exist already.
+        early: its project and its cluster may come later; until then it waits, and says so.
         generation: the one that the change was made from; another by now is refused.
+        fate: of its objects in a cluster that it leaves; None as its finalizer says.
+        dry_run: say what would become of it, and change nothing.
 
     Raises:
         NotFound: no such project, or no such cluster.
@@ -62,9 +72,13 @@ async def put_application(
             it since ``generation``.
     """
     async with committing(runtime.db, "put") as tx:
-        desk = _Desk(tx, actor, scope)
-        put = await desk.put(document, upsert=upsert, generation=generation)
-        await desk.wake()
+        desk = Desk(tx, actor, scope, runtime.now(), runtime.settings.control_namespace)
+        async with rehearsed(tx, undo=dry_run):
+            put = await desk.put(
+                document, upsert=upsert, generation=generation, early=early, fate=fate
+            )
+            await desk.wake()
+    await tell_of(runtime.db, () if dry_run else desk.children)
     return put
 
 
@@ -76,6 +90,7 @@ async def put_applications(
     *,
     upsert: bool,
     dry_run: bool = False,
+    early: bool = False,
 ) -> list[Put | FleetError]:
     """``put_application`` for many: one answer each, in order; none stops the others.
 
@@ -84,6 +99,7 @@ async def put_applications(
 
     Args:
         upsert: whether applications of these names may exist already.
+        early: as ``put_application``.
         dry_run: say what would become of each, and change nothing.
     """
     answers: list[Put | FleetError] = []
@@ -91,10 +107,14 @@ async def put_applications(
         chunk = documents[start : start + TOGETHER]
         try:
             async with committing(runtime.db, "put") as tx:
-                desk = _Desk(tx, actor, scope)
-                found = [await desk.try_to_put(one, upsert=upsert, undo=dry_run) for one in chunk]
+                desk = Desk(tx, actor, scope, runtime.now(), runtime.settings.control_namespace)
+                found = [
+                    await desk.try_to_put(one, upsert=upsert, undo=dry_run, early=early)
+                    for one in chunk
+                ]
                 if not dry_run:
                     await desk.wake()
+            await tell_of(runtime.db, () if dry_run else desk.children)
         except FleetError as error:
             # the transaction as a whole: what was answered inside it is void
             found = [error] * len(chunk)
@@ -102,26 +122,38 @@ async def put_applications(
     return answers
 
 
-class _Desk:
-    """Puts applications in one transaction, and asks for what they share once."""
+class Desk:
+    """Puts applications in one transaction, and asks for what they share once.
 
-    def __init__(self, tx: Tx, actor: Actor, scope: Scope) -> None:
+    Args:
+        home: the namespace from which any project takes applications; None: from all, as
+            what an application has in Git stands where that application may write.
+    """
+
+    def __init__(
+        self, tx: Tx, actor: Actor, scope: Scope, now: datetime, home: str | None = None
+    ) -> None:
         self._tx = tx
+        self._now = now
         self._actor = actor
         self._scope = scope
+        self._home = home
         self._projects: dict[str, tuple[Project, ProjectId]] = {}
-        self._clusters: dict[Destination, Cluster] = {}
+        self._clusters: dict[tuple[str, Destination], Cluster] = {}
         self._repositories: dict[tuple[str, bool], RepositoryId] = {}
-        self._touched: set[RepositoryId] = set()
+        #: changed, and another application has them in Git
+        self.children: list[ApplicationId] = []
+        #: repositories to poll
+        self.touched: set[RepositoryId] = set()
 
     async def try_to_put(
-        self, document: ApplicationDocument, *, upsert: bool, undo: bool
+        self, document: ApplicationDocument, *, upsert: bool, undo: bool, early: bool = False
     ) -> Put | FleetError:
         """``put`` by itself: refused, it leaves nothing behind in the transaction."""
         known = dict(self._repositories)
         try:
             async with rehearsed(self._tx, undo=undo):
-                put = await self.put(document, upsert=upsert)
+                put = await self.put(document, upsert=upsert, early=early)
         except FleetError as error:
             self._repositories = known  # a row that it made is gone again
             return error
@@ -130,58 +162,121 @@ class _Desk:
         return put
 
     async def put(
-        self, document: ApplicationDocument, *, upsert: bool, generation: int | None = None
+        self,
+        document: ApplicationDocument,
+        *,
+        upsert: bool,
+        generation: int | None = None,
+        early: bool = False,
+        fate: Fate | None = None,
     ) -> Put:
         tx, actor, spec = self._tx, self._actor, document.spec
-        project, project_id = await self._project(spec.project)
-        cluster = await self._cluster(spec.destination)
-        _check_project(document, project, cluster)
+        steps: tuple[str, ...] = ()
+        project, project_id = await self._project(spec.project, early=early)
+        cluster = await self._cluster(spec.destination, spec.project, project, early=early)
+        missing = _missing(document, project, cluster)
+        if project is not None:
+            _check_project(document, project, cluster, self._home)
         ids = [await self._repository(source) for source in spec.sources]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
             _refuse_outdated(held, generation)
-            await _refuse_to_orphan(tx, held, cluster)
+            self._refuse_to_take(held, spec.project)
+            move = Move(held, document, cluster, project)
+            steps = await take_leave(tx, actor, move, fate, self._now)
             changed = await applications.replace_document(
                 tx,
                 actor,
                 held.id,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
+            steps += await arrive(tx, actor, move, self._now)
             action = "configured" if changed else "unchanged"
+            self.children += [held.id] if changed and held.is_child else []
         else:
             await applications.create_application(
                 tx,
                 actor,
                 document,
                 project_id=project_id,
-                cluster_id=cluster.id,
+                cluster_id=cluster.id if cluster else None,
                 repository_ids=ids,
             )
             action = "created"
         if action != "unchanged":
-            self._touched.update(ids)
-        return Put(document.name, action, document.warnings)
+            self.touched.update(ids)
+        if missing and cluster is None:
+            # no pass will ever look at it, until there is a cluster
+            await applications.note_missing(tx, document.name, missing)
+        return Put(document.name, action, (*document.warnings, *missing, *steps))
+
+    def _refuse_to_take(self, held: ApplicationRef, project: str) -> None:
+        """Out of a project only by who may change it there; into one is asked before."""
+        movable = self._scope.seen(MOVABLE)
+        if held.project != project and not is_seen(
+            movable, "applications", held.name, held.project
+        ):
+            about = f"Application/{held.name}"
+            raise Forbidden(
+                f"{about}: {self._actor.name} may not update applications of project"
+                f" {held.project}, in which it is",
+                object=about,
+            )
 
     async def wake(self) -> None:
         """Have the repositories of what was put polled, once this commits."""
-        await queue.wake(self._tx, "poll", [str(id) for id in self._touched])
+        await queue.wake(self._tx, "poll", [str(id) for id in self.touched])
 
-    async def _project(self, name: str) -> tuple[Project, ProjectId]:
-        if name not in self._projects:
-            project = await projects.get_project(self._tx, self._scope, name)
-            id = await projects.project_id(self._tx, self._scope, name)
-            self._projects[name] = project, id
-        return self._projects[name]
+    async def _project(self, name: str, *, early: bool) -> tuple[Project | None, ProjectId]:
+        """The project, with what it inherits; None while it is awaited. Whoever may put
+        applications in it need not see what else it says."""
+        if name in self._projects:
+            return self._projects[name]
+        try:
+            project = await projects.get_project(self._tx, EVERYTHING, name)
+            if is_awaited(project.document):
+                raise NotFound(f"AppProject/{name} does not exist", object=f"AppProject/{name}")
+        except NotFound:
+            id = await projects.ensure_awaited(self._tx, self._actor, name) if early else None
+            if id is None:
+                raise
+            return None, id
+        id = await projects.project_id(self._tx, EVERYTHING, name)
+        project = replace(project, spec=await projects.rules_of(self._tx, name))
+        self._projects[name] = project, id
+        return project, id
 
-    async def _cluster(self, wanted: Destination) -> Cluster:
-        place = replace(wanted, namespace="")
+    async def _cluster(
+        self, wanted: Destination, name: str, project: Project | None, *, early: bool
+    ) -> Cluster | None:
+        """The cluster; None where it may come later."""
+        place = name, replace(wanted, namespace="")
         if place not in self._clusters:
-            self._clusters[place] = await _destination(self._tx, self._scope, wanted)
+            try:
+                self._clusters[place] = await self._destination(wanted, project)
+            except NotFound:
+                if not early:
+                    raise
+                return None
         return self._clusters[place]
+
+    async def _destination(self, wanted: Destination, project: Project | None) -> Cluster:
+        """What the caller may see, or the project may deploy to: whoever puts applications
+        in a project need not be allowed to look at clusters."""
+        try:
+            return await _destination(self._tx, self._scope, wanted)
+        except NotFound:
+            if project is None:
+                raise
+            shared = Scope(projects=frozenset({project.name}))
+            found = await _known(self._tx, shared, wanted)
+            if found is None or not _may_reach(project, found, wanted):
+                raise
+            return found
 
     async def _repository(self, source: Source) -> RepositoryId:
         key = source.repo_url, bool(source.chart)
@@ -201,6 +296,8 @@ def _refuse_outdated(held: ApplicationRef, generation: int | None) -> None:
 
 
 async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    if is_itself(wanted.name, wanted.server):
+        return await _itself(tx, scope, wanted)
     if wanted.name:
         return await clusters.get_cluster(tx, scope, wanted.name)
     found = await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
@@ -213,24 +310,71 @@ async def _destination(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
     return found
 
 
-def _check_project(document: ApplicationDocument, project: Project, cluster: Cluster) -> None:
+async def _itself(tx: Tx, scope: Scope, wanted: Destination) -> Cluster:
+    """The cluster that is called as Argo CD calls its own, by its name or by its address; made
+    where nobody registered one, for what Fleet itself holds."""
+    named = await clusters.find_by_name(tx, scope, IN_CLUSTER_NAME)
+    there = await clusters.find_by_server(tx, scope, IN_CLUSTER_SERVER)
+    found = (named or there) if wanted.name else (there or named)
+    return found or await clusters.ensure_itself(tx)
+
+
+async def _known(tx: Tx, scope: Scope, wanted: Destination) -> Cluster | None:
+    if wanted.name:
+        return await clusters.find_by_name(tx, scope, wanted.name)
+    return await clusters.find_by_server(tx, scope, wanted.server.rstrip("/"))
+
+
+def _may_reach(project: Project, cluster: Cluster, wanted: Destination) -> bool:
+    return may_deploy_to(
+        project.spec,
+        server=cluster.server,
+        cluster_name=cluster.name,
+        namespace=wanted.namespace,
+    ).allowed
+
+
+def _missing(
+    document: ApplicationDocument, project: Project | None, cluster: Cluster | None
+) -> tuple[str, ...]:
+    """What the document names and what is not there yet."""
+    wanted = document.spec.destination
+    found = []
+    if project is None:
+        found.append(f"AppProject/{document.spec.project} does not exist yet")
+    if cluster is None:
+        found.append(f"cluster {wanted.name or wanted.server} is not registered yet")
+    return tuple(found)
+
+
+def _check_project(
+    document: ApplicationDocument, project: Project, cluster: Cluster | None, home: str | None
+) -> None:
     about = f"Application/{document.name}"
     decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
-    decisions.append(
-        may_deploy_to(
-            project.spec,
-            server=cluster.server,
-            cluster_name=cluster.name,
-            namespace=document.spec.destination.namespace,
+    if cluster is not None:  # else each object is asked about once there is one
+        decisions.append(
+            may_deploy_to(
+                project.spec,
+                server=cluster.server,
+                cluster_name=cluster.name,
+                namespace=document.spec.destination.namespace,
+            )
         )
-    )
+        decisions.append(
+            may_use_cluster(
+                project.spec,
+                project_name=project.name,
+                cluster_name=cluster.name,
+                cluster_project=cluster.project,
+            )
+        )
+    if home is not None:
+        namespace = (document.document.get("metadata") or {}).get("namespace", "")
+        decisions.append(may_come_from(project.spec, namespace, home=home))
     for decision in decisions:
         if not decision:
             raise Forbidden(f"{about}: {decision.reason}", object=about)
-    if cluster.project and cluster.project != project.name:
-        raise Forbidden(
-            f"{about}: cluster {cluster.name} belongs to project {cluster.project}", object=about
-        )
 
 
 async def _repository(tx: Tx, source: Source) -> RepositoryId:
@@ -241,18 +385,3 @@ async def _repository(tx: Tx, source: Source) -> RepositoryId:
     else:
         kind = RepositoryType.HELM if source.chart else RepositoryType.GIT
     return await repositories.ensure_implicit(tx, str(url), url.canonical, kind)
-
-
-async def _refuse_to_orphan(tx: Tx, held: ApplicationRef, cluster: Cluster) -> None:
-    if held.cluster_id in (None, cluster.id):
-        return
-    rows = await work.resources_of(tx, [held.id])
-    left = [row for row in rows[held.id] if row.live.in_inventory]
-    if left:
-        raise Refused(
-            f"Application/{held.name}: moving it to cluster {cluster.name} would leave"
-            f" {len(left)} objects behind where they are",
-            hint="Delete the application with its objects first, then create it for the other"
-            " cluster.",
-            object=f"Application/{held.name}",
-        )

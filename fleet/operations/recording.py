@@ -10,19 +10,31 @@ from typing import Protocol
 from fleet import metrics
 from fleet.logs import fields
 from fleet.model.applications import LiveResource
+from fleet.model.children import APPLICATION as CHILD
 from fleet.model.clusters import Cluster
-from fleet.model.health import SyncStatus
+from fleet.model.health import HealthStatus, SyncStatus
 from fleet.model.ids import ApplicationId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, OperationPhase, Plan, Step
 from fleet.model.scope import FLEET
 from fleet.operations.crashpoints import committing
 from fleet.operations.hooks import expected_row, hooks_by_key
-from fleet.operations.judging import AUTOMATED, MISSING, desired_of, standing_rows, sync_key
+from fleet.operations.itself.telling import Marks, tell, tell_of
+from fleet.operations.judging import AUTOMATED, sync_key
 from fleet.operations.progress import Progress
 from fleet.operations.runtime import Runtime
-from fleet.registry import applications, drift, sightings, standings, syncs, work
-from fleet.registry.database import Tx
+from fleet.operations.standing import MISSING, desired_of
+from fleet.registry import (
+    applications,
+    children,
+    deployments,
+    drift,
+    sightings,
+    standings,
+    syncs,
+    work,
+)
+from fleet.registry.together import Writes, together
 
 log = logging.getLogger(__name__)
 
@@ -49,35 +61,44 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
     ours = [one for one in begun if _is_ours(one) and one.operation is not None]
     asked = [one for one in begun if not _is_ours(one)]
     async with committing(place.runtime.db, "plan") as tx:
-        await work.fence(tx, place.cluster.id, place.epoch)
         ended = [one.superseded for one in ours if one.superseded is not None]
-        await syncs.put_operations(tx, ended)
-        await syncs.release_operations(tx, [operation.id for operation in ended])
         wanted = [
             syncs.Begin(one.operation, sync_key(one.view), one.view.app.attempted_at)
             for one in ours
             if one.operation is not None
         ]
-        started = await syncs.begin_operations(tx, place.cluster.id, wanted)
-        await syncs.put_operations(
-            tx, [one.operation for one in asked if one.operation is not None]
-        )
+        async with together(tx) as said:
+            work.fence_all(said, place.cluster.id, place.epoch)
+            await syncs.put_operations(said, ended)
+            await syncs.release_operations(said, [operation.id for operation in ended])
+            started = await syncs.begin_operations(said, place.cluster.id, wanted)
+            await syncs.put_operations(
+                said, [one.operation for one in asked if one.operation is not None]
+            )
         for one in ours:
-            _settle(one, started)
-        for one in asked:
-            if one.operation is not None and one.operation.attempt > 1:
-                await syncs.forget_results(tx, one.operation)
-        kept = [one for one in begun if one.operation is not None]
-        await syncs.put_results(
-            tx, [(one.operation, one.operation.outcomes) for one in kept if one.operation]
-        )
-        expected = [entry for one in kept for entry in _expected(one)]
-        await work.put_resources(tx, place.cluster.id, expected)
-        if expected:
-            await work.note_kinds(tx, place.cluster.id)
+            _settle(one, frozenset(id for (id,) in started.rows))
+        async with together(tx) as said:
+            await _widen(said, place, begun, asked)
     for one in begun:
         if one.operation is not None:
             log.info("%s began", one.operation.kind, extra=_about(one.operation))
+
+
+async def _widen(
+    said: Writes, place: Place, begun: Sequence[Progress], asked: Sequence[Progress]
+) -> None:
+    """What is known of operations as they begin: what they skip, and what will be there."""
+    for one in asked:
+        if one.operation is not None and one.operation.attempt > 1:
+            await syncs.forget_results(said, one.operation)
+    kept = [one for one in begun if one.operation is not None]
+    await syncs.put_results(
+        said, [(one.operation, one.operation.outcomes) for one in kept if one.operation]
+    )
+    expected = [entry for one in kept for entry in _expected(one)]
+    await work.put_resources(said, place.cluster.id, expected)
+    if expected:
+        await work.note_kinds(said, place.cluster.id)
 
 
 def _about(operation: Operation, why: str = "") -> dict[str, object]:
@@ -150,11 +171,11 @@ async def record_hooks(place: Place, one: Progress) -> None:
     if operation is None or one.noted == len(one.fresh):
         return
     fresh = one.fresh[one.noted :]
-    async with committing(place.runtime.db, "hooks") as tx:
-        await work.fence(tx, place.cluster.id, place.epoch)
-        await syncs.put_results(tx, [(operation, fresh)])
-        await syncs.put_operations(tx, [operation])
-        await _record_rows(tx, place, [one], {one.view.app.id: standing_rows(one.current)})
+    async with committing(place.runtime.db, "hooks") as tx, together(tx) as said:
+        work.fence_all(said, place.cluster.id, place.epoch)
+        await syncs.put_results(said, [(operation, fresh)])
+        await syncs.put_operations(said, [operation])
+        await _record_rows(said, place, [one], {one.view.app.id: one.judged()})
     one.noted += len(fresh)
 
 
@@ -163,22 +184,28 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     now = place.runtime.now()
     cluster = place.cluster.id
     stays = [one for one in batch if not one.removed]
-    rows = {one.view.app.id: standing_rows(one.current) for one in stays}
+    rows = {one.view.app.id: one.judged() for one in stays}
     for one in stays:
         one.note_settled(rows[one.view.app.id])
-    async with committing(place.runtime.db, "record") as tx:
-        await work.fence(tx, cluster, place.epoch)
-        await _record_operations(tx, batch)
-        await _record_rows(tx, place, stays, rows)
-        await syncs.record_deployments(tx, [one.deployed for one in stays if one.deployed])
+        one.stay_awake(now)
+    standing = [one.standing(rows[one.view.app.id]) for one in stays]
+    async with committing(place.runtime.db, "record") as tx, together(tx) as said:
+        work.fence_all(said, cluster, place.epoch)
+        await _record_operations(said, batch)
+        await _record_rows(said, place, stays, rows)
+        await deployments.record_deployments(said, [one.deployed for one in stays if one.deployed])
         healthy = [o.view.app.id for o in stays if o.became_healthy(rows[o.view.app.id])]
-        await syncs.record_healthy(tx, healthy, now)
-        await drift.open_drift(tx, [entry for one in stays for entry in one.drifted], now)
+        await deployments.record_healthy(said, healthy, now)
+        await drift.open_drift(said, [entry for one in stays for entry in one.drifted], now)
         for one in stays:
             keys = [(one.view.app.id, object) for object in one.settled]
-            await drift.close(tx, keys, one.healed_by, now)
-        standing = [one.standing(rows[one.view.app.id]) for one in stays]
-        await standings.record_standings(tx, standing, now)
+            await drift.close(said, keys, one.healed_by, now)
+        await standings.record_standings(said, standing, now)
+    moved = {it.id for it in standing if it.changed}
+    told = {one.view.app.id for one in stays if one.view.app.is_child}
+    await tell_of(place.runtime.db, moved & told)
+    if unseen := _children_to_see(stays, rows):
+        await tell(place.runtime.db, {cluster: unseen})
     for one in batch:
         if one.finished is not None:
             operation = one.finished
@@ -195,7 +222,23 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
             await _forget(place, one)
 
 
-async def _record_operations(tx: Tx, batch: Sequence[Progress]) -> None:
+def _children_to_see(
+    stays: Sequence[Progress], rows: Mapping[ApplicationId, Mapping[ObjectRef, LiveResource]]
+) -> list[ObjectRef]:
+    """Children that an application has since this pass and waits for: while it had no row of
+    them, it could not be told of what they did."""
+    return [
+        ref
+        for one in stays
+        for ref, row in rows[one.view.app.id].items()
+        if (ref.group, ref.kind) == (CHILD.group, CHILD.kind)
+        and row.health is not None
+        and row.health.status is HealthStatus.PROGRESSING
+        and not (ref in one.view.rows and one.view.rows[ref].in_inventory)
+    ]
+
+
+async def _record_operations(tx: Writes, batch: Sequence[Progress]) -> None:
     touched: list[tuple[Progress, Operation]] = []
     for one in batch:
         operation = one.finished or one.operation
@@ -211,7 +254,7 @@ async def _record_operations(tx: Tx, batch: Sequence[Progress]) -> None:
 
 
 async def _record_rows(
-    tx: Tx,
+    tx: Writes,
     place: Place,
     batch: Sequence[Progress],
     rows: Mapping[ApplicationId, Mapping[ObjectRef, LiveResource]],
@@ -247,6 +290,10 @@ def _kept_in(row: LiveResource | None) -> str:
 
 async def _forget(place: Place, one: Progress) -> None:
     """The last act of a deletion, once nothing of the application is left."""
-    now = place.runtime.now()
-    async with committing(place.runtime.db, "forget") as tx:
-        await applications.remove_application(tx, FLEET, one.view.app.id, now)
+    now, app, db = place.runtime.now(), one.view.app, place.runtime.db
+    marks: Marks = {}
+    async with committing(db, "forget") as tx:
+        if app.is_child:
+            marks = await children.marks_of(tx, "Application", [app.id])
+        await applications.remove_application(tx, FLEET, app.id, now)
+    await tell(db, marks, gone=True)

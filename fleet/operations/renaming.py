@@ -17,13 +17,24 @@ from fleet.operations.crashpoints import committing
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec
 from fleet.registry import applications, desired, queue
+from fleet.registry.database import rehearsed
 from fleet.registry.desired import Pending
 
 
 async def rename_application(
-    runtime: Runtime, actor: Actor, scope: Scope, name: str, new_name: str
-) -> None:
-    """Call an application something else; what it is, has and did stays its own.
+    runtime: Runtime,
+    actor: Actor,
+    scope: Scope,
+    name: str,
+    new_name: str,
+    *,
+    dry_run: bool = False,
+) -> tuple[str, ...]:
+    """Call an application something else; what it is, has and did stays its own. Returns what
+    that comes to, for people.
+
+    Args:
+        dry_run: find out whether it could be, and change nothing.
 
     Raises:
         NotFound: no such application.
@@ -41,9 +52,12 @@ async def rename_application(
         app = await applications.find_application(tx, scope, name)
         entry = await desired.inputs_of(tx, app.id)
         pinned = releases_named_after(entry) if entry is not None else ()
-        await applications.rename_application(tx, actor, app.id, new_name, releases=pinned)
-        if app.cluster_id is not None:
-            await queue.wake(tx, "reconcile", [str(app.cluster_id)])
+        async with rehearsed(tx, undo=dry_run):
+            await applications.rename_application(tx, actor, app.id, new_name, releases=pinned)
+            if app.cluster_id is not None:
+                await queue.wake(tx, "reconcile", [str(app.cluster_id)])
+    kept = [f"source {position + 1} keeps the Helm release name {name}" for position in pinned]
+    return ("no object changes: they carry its identity, not its name", *kept)
 
 
 def releases_named_after(entry: Pending) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""One application rendered at a revision that nobody deployed, for a person to look at.
+"""One application rendered at a revision that it does not follow, for a person to look at, or
+to have applied all the same.
 
 Nothing is stored and no row changes: the same machinery as for a commit, its result handed
 back instead of recorded.
@@ -6,11 +7,13 @@ back instead of recorded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fleet.errors import (
     FleetError,
     NotFound,
+    Place,
     RenderError,
     RevisionNotFound,
     SpecInvalid,
@@ -22,27 +25,38 @@ from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.evaluating import Evaluation
 from fleet.operations.runtime import Runtime
 from fleet.registry import desired, repositories
-from fleet.registry.desired import FollowedSource
+from fleet.registry.desired import FollowedSource, Pending
+from fleet.registry.manifests import ManifestSet
 from fleet.source import resolve
 
 
 @dataclass(frozen=True)
 class RenderedAt:
-    """What the application would want at ``revisions``, one a source."""
+    """What the application would want at ``revisions``, one a source. ``stored`` is the set as
+    it would be stored."""
 
-    manifests: tuple[Manifest, ...]
+    stored: ManifestSet
     revisions: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return tuple(self.stored.objects)
 
-async def render_at(runtime: Runtime, application: ApplicationId, revision: str) -> RenderedAt:
-    """Render an application with its first source at ``revision``, the others where they are.
+
+async def render_at(
+    runtime: Runtime, application: ApplicationId, revisions: Mapping[int, str]
+) -> RenderedAt:
+    """Render an application with some of its sources at other revisions, the others where they
+    are.
 
     Args:
-        revision: a branch, tag, commit, range or chart version.
+        revisions: a branch, tag, commit, range or chart version by the source's position,
+            from 0.
 
     Raises:
         NotFound: the application was deleted meanwhile.
+        SpecInvalid: it has no source at a position.
         RevisionNotFound: the repository has no such revision.
         RenderError: it does not render, or a file in it is wrong.
         FleetError: as a render fails otherwise: SourceError, Forbidden.
@@ -51,10 +65,19 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
         entry = await desired.inputs_of(tx, application)
         if entry is None or not entry.sources:
             raise NotFound(f"the application {application} does not exist")
-        first = entry.sources[0]
-        remote = await repositories.remote_of(tx, runtime.ring, first.repository_id)
-    sha = await _resolved(runtime, remote, first, revision)
-    entry = replace(entry, sources=(replace(first, revision=sha), *entry.sources[1:]))
+        _require_sources(entry, revisions)
+        remotes = {
+            position: await repositories.remote_of(
+                tx, runtime.ring, entry.sources[position].repository_id
+            )
+            for position in revisions
+        }
+    sources = list(entry.sources)
+    for position, revision in revisions.items():
+        moved = sources[position]
+        sha = await _resolved(runtime, remotes[position], moved, revision)
+        sources[position] = replace(moved, revision=sha)
+    entry = replace(entry, sources=tuple(sources))
     work = Evaluation(runtime)
     await work.inputs.open([entry])
     jobs = await work.jobs_of(entry, {})
@@ -63,8 +86,18 @@ async def render_at(runtime: Runtime, application: ApplicationId, revision: str)
         if isinstance(answer, FleetError):
             raise _of_repository(answer)
     rendered = work.combine(entry, jobs, answers)
-    objects = tuple(work.sets[rendered.manifests_sha256].objects)
-    return RenderedAt(objects, rendered.revisions, rendered.warnings)
+    stored = work.sets[rendered.manifests_sha256]
+    return RenderedAt(stored, rendered.revisions, rendered.warnings)
+
+
+def _require_sources(entry: Pending, revisions: Mapping[int, str]) -> None:
+    count = len(entry.sources)
+    if beyond := [position for position in revisions if not 0 <= position < count]:
+        raise SpecInvalid(
+            f"application {entry.name!r} has {count} sources, and no source {beyond[0] + 1}",
+            place=Place(field="revisions"),
+            object=f"Application/{entry.name}",
+        )
 
 
 def _of_repository(error: FleetError) -> FleetError:
@@ -77,7 +110,7 @@ def _of_repository(error: FleetError) -> FleetError:
 async def _resolved(runtime: Runtime, remote: Remote, source: FollowedSource, revision: str) -> str:
     """What ``revision`` is now: a commit, or a chart's version."""
     if remote.type is not RepositoryType.GIT:
-        return await runtime.charts.resolve_chart(remote, source.chart, revision)
+        return await runtime.charts.resolve(remote, source.chart, revision)
     prefix, _ = followed(source.target_revision)
     refs = await runtime.mirrors.ls_remote(remote)
     sha = resolve(refs, revision, prefix) or await runtime.mirrors.find_commit(remote, revision)

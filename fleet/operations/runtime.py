@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from fleet.expressions import Jq, Scripts
+from fleet.model.customizations import Customizations
 from fleet.model.ids import ClusterId
 from fleet.model.objects import Manifest, ObjectRef
+from fleet.model.resource_settings import ResourceSettings
 from fleet.model.selectors import Selector
 from fleet.operations.connections import Connections
 from fleet.registry.database import Database
@@ -68,6 +71,12 @@ class Runtime:
     bases: Bases
     tools: Tools
     renderer: Renderer
+    scripts: Scripts = field(default_factory=Scripts)
+    #: by generation; one is in use, and another while it changes
+    customizations: Recent[int, Customizations] = field(default_factory=lambda: Recent(2))
+    jq: Jq = field(default_factory=Jq)
+    #: what holds for objects of every application
+    resources: ResourceSettings = ResourceSettings()
     now: Callable[[], datetime] = utc_now
     #: of the clusters that this process is a worker for; of all of them where it is empty
     selector: Selector = Selector()

@@ -261,7 +261,8 @@ async def remove_repository(runtime: Runtime, actor: Actor, scope: Scope, text: 
 async def add_template(
     runtime: Runtime, actor: Actor, new: NewRepository, *, upsert: bool = False
 ) -> tuple[RepoCredential, str]:
-    """Keep credentials for every repository below a URL; and ``created`` or ``configured``.
+    """Keep credentials for every repository below a URL; and ``created``, ``configured`` or
+    ``unchanged``.
 
     Raises:
         AddressForbidden: the address rules do not allow the URL.
@@ -274,6 +275,17 @@ async def add_template(
     async with runtime.db.transaction() as tx:
         known = await credentials.list_credentials(tx, EVERYTHING)
         held = any(parse_url(entry.url).canonical == url.canonical for entry in known)
+        same = await credentials.same_credential(
+            tx,
+            runtime.ring,
+            url=new.url,
+            canonical_url=url.canonical,
+            type=new.type,
+            auth=new.auth,
+            options=new.options,
+        )
+        if upsert and same is not None:
+            return same, "unchanged"
         if held and upsert:
             await credentials.remove_credential(tx, actor, url.canonical)
         template = await credentials.add_credential(

@@ -13,14 +13,15 @@ from fleet.model.operations import (
     OperationPhase,
     Task,
 )
-from fleet.operations.judging import SKIPPED, retry_at
+from fleet.operations.judging import retry_at
 from fleet.operations.progress import ESTABLISHING, WAITING, Progress
+from fleet.operations.standing import SKIPPED
 from fleet.plan import Advance, crds_before, ending_tasks, next_tasks
 
 #: An operation's objects are looked at this often while it waits for them to go away.
 GOING = timedelta(seconds=2)
 #: How the messages begin of syncs that Fleet ends by itself.
-SUPERSEDED, TOO_LONG = "superseded by revision", "took longer than"
+SUPERSEDED, TOO_LONG = "superseded by", "took longer than"
 
 
 def next_step(one: Progress, now: datetime, timeout_seconds: float) -> tuple[Task, ...]:
@@ -125,13 +126,19 @@ def _left_of(one: Progress) -> frozenset[ObjectRef]:
 
 
 def _tries_again(one: Progress, advance: Advance, now: datetime) -> bool:
-    """A sync that somebody asked for with retries goes on instead of failing."""
-    assert one.operation is not None
-    when = retry_at(one.operation, one.view.spec.sync_policy.retry, now)
+    """A sync that somebody asked for with retries goes on instead of failing: with the manifests
+    that it began with, unless it is to look for newer ones."""
+    operation = one.operation
+    assert operation is not None
+    policy = one.view.spec.sync_policy.retry
+    when = retry_at(operation, policy, now)
     if when is None:
         return False
-    message = f"attempt {max(one.operation.attempt, 1)} failed and is retried: {advance.message}"
-    one.operation = replace(one.operation, message=message, next_attempt_at=when)
+    options = operation.options
+    if not (options.retry or policy).refresh:
+        options = replace(options, manifests_sha256=operation.manifests_sha256)
+    message = f"attempt {max(operation.attempt, 1)} failed and is retried: {advance.message}"
+    one.operation = replace(operation, message=message, next_attempt_at=when, options=options)
     one.wait(when)
     return True
 

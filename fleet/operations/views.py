@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self, TypeAlias
 
 from fleet.model.applications import ApplicationSpec, LiveResource, skips_reconciling
-from fleet.model.clusters import Cluster, Discovery
-from fleet.model.ids import ClusterId, OperationId
+from fleet.model.clusters import Cluster, Discovery, is_itself
+from fleet.model.customizations import NONE, Customizations
+from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, Manifest, ObjectRef
 from fleet.model.operations import Operation
 from fleet.model.projects import ProjectSpec
+from fleet.operations.customizing import customizations_at
+from fleet.operations.ignoring import NOTHING, Ignored, ignored_in, rules_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.plan import DesiredHook, Prepared, prepare
+from fleet.plan import DesiredHook, KindPolicy, Prepared, prepare, without_itself
 from fleet.plan.desired import DiscoveryScope
 from fleet.registry import manifests, syncs, work
 from fleet.registry.database import Tx
 from fleet.registry.work import DirtyApplication
+
+#: What is recorded of applications' objects, by application.
+Resources: TypeAlias = Mapping[ApplicationId, Sequence[work.ResourceRow]]
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,12 @@ class View:
     Attributes:
         prepared: None when nothing could be rendered yet, or nothing is wanted any more.
         seen: objects whose body has to be read again, with what was seen of them.
-        owners: of objects that another application applied: its name.
+        owners: of objects and hooks that another application applied: its name.
         operation: the one that runs.
         hooks: what runs before, among and after its syncs, or its deletion.
+        customized: how people judge kinds by scripts of their own.
+        ignored: what may differ in each of the objects that are wanted.
+        policy: which kinds are left out.
     """
 
     app: DirtyApplication
@@ -41,6 +53,9 @@ class View:
     owners: Mapping[ObjectRef, str] = field(default_factory=dict)
     operation: Operation | None = None
     hooks: tuple[DesiredHook, ...] = ()
+    customized: Customizations = NONE
+    ignored: Ignored = NOTHING
+    policy: KindPolicy = KindPolicy()
 
     @property
     def is_skipped(self) -> bool:
@@ -54,6 +69,12 @@ class View:
             return self.operation.options.manifests_sha256
         return self.app.manifests_sha256
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether what is compared is not what is wanted, but what the running operation
+        applies."""
+        return self.manifests_sha256 != self.app.manifests_sha256
+
 
 def scope_of(discovery: Discovery) -> DiscoveryScope:
     def served(kind: GroupKind, version: str) -> bool | None:
@@ -63,28 +84,96 @@ def scope_of(discovery: Discovery) -> DiscoveryScope:
     return served
 
 
+def policy_for(runtime: Runtime, cluster: Cluster) -> KindPolicy:
+    """What the settings say about kinds on the cluster."""
+    return KindPolicy(runtime.resources, (cluster.server, cluster.name))
+
+
+class _Asking:
+    """A connection that is taken when something has to be asked, and not before."""
+
+    def __init__(self, moment: Callable[[], AbstractAsyncContextManager[Tx]]) -> None:
+        self._moment = moment
+        self._stack = AsyncExitStack()
+        self._tx: Tx | None = None
+
+    async def __call__(self) -> Tx:
+        if self._tx is None:
+            self._tx = await self._stack.enter_async_context(self._moment())
+        return self._tx
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        return await self._stack.__aexit__(*raised)
+
+
 async def gather(
-    runtime: Runtime, cluster: Cluster, discovery: Discovery, apps: Sequence[DirtyApplication]
+    runtime: Runtime,
+    cluster: Cluster,
+    discovery: Discovery,
+    apps: Sequence[DirtyApplication],
+    known: Resources,
 ) -> list[View]:
-    """What is recorded of ``apps``, their manifests made ready to be applied."""
+    """What is recorded of ``apps``, their manifests made ready to be applied.
+
+    Args:
+        known: resources that were read with the applications; the others' are read now.
+    """
     running = [
         (app.operation_id, app.operation_created_at)
         for app in apps
         if app.operation_id is not None and app.operation_created_at is not None
     ]
-    async with runtime.db.reading() as tx:
-        resources = await work.resources_of(tx, [app.id for app in apps])
-        operations = await syncs.operations_by_id(tx, running)
-        views = [_view(app, operations, resources[app.id]) for app in apps]
-        sets = await _manifests(runtime, tx, {view.manifests_sha256 for view in views} - {""})
-        views = [_prepared(runtime, view, sets, discovery) for view in views]
-        return await _with_owners(tx, cluster.id, views)
+    customized = await customizations_at(runtime, max((app.customized for app in apps), default=0))
+    # one moment for an operation and what it did; else questions of their own, without BEGIN
+    async with _Asking(runtime.db.reading if running else runtime.db.asking) as ask:
+        operations = await syncs.operations_by_id(await ask(), running) if running else {}
+        if unknown := [app.id for app in apps if app.id not in known]:
+            known = {**known, **await work.resources_of(await ask(), unknown)}
+        now, policy = runtime.now(), policy_for(runtime, cluster)
+        views = [_view(_held(app, now), operations, known[app.id], policy) for app in apps]
+        sets = await _manifests(runtime, ask, {view.manifests_sha256 for view in views} - {""})
+        views = [_prepared(runtime, view, sets, cluster, discovery) for view in views]
+        views = await _with_owners(ask, cluster.id, views)
+    views = [replace(view, customized=customized) for view in views]
+    return [await _with_ignored(runtime, view) for view in views]
+
+
+async def _with_ignored(runtime: Runtime, view: View) -> View:
+    rules = rules_for(runtime, view.spec)
+    if not rules or view.prepared is None:
+        return view
+    wanted = (object.manifest for object in view.prepared.objects)
+    ignored = await ignored_in(runtime.jq, rules, wanted, own=view.spec.ignore_differences)
+    return replace(view, ignored=ignored)
+
+
+def _held(app: DirtyApplication, now: datetime) -> DirtyApplication:
+    """The application with what is held back of it now. What is pinned is what is wanted, and
+    it cannot fail to render."""
+    if not app.holds:
+        return app
+    holds = app.holds.at(now)
+    if holds.pin is None or app.deleting is not None:
+        return replace(app, holds=holds)
+    pin = holds.pin
+    return replace(
+        app,
+        holds=holds,
+        manifests_sha256=pin.manifests_sha256,
+        revisions=pin.revisions,
+        render_error=None,
+        render_warnings=(),
+    )
 
 
 def _view(
     app: DirtyApplication,
     operations: Mapping[OperationId, Operation],
     resources: Iterable[work.ResourceRow],
+    policy: KindPolicy,
 ) -> View:
     entries = tuple(resources)
     return View(
@@ -95,6 +184,7 @@ def _view(
         rows={entry.live.ref: entry.live for entry in entries},
         seen={entry.live.ref: entry.seen for entry in entries if entry.stale},
         operation=operations.get(app.operation_id) if app.operation_id else None,
+        policy=policy,
     )
 
 
@@ -102,6 +192,7 @@ def _prepared(
     runtime: Runtime,
     view: View,
     sets: Mapping[str, tuple[Manifest, ...]],
+    cluster: Cluster,
     discovery: Discovery,
 ) -> View:
     objects = sets.get(view.manifests_sha256)
@@ -114,39 +205,55 @@ def _prepared(
         namespace=view.app.namespace,
         discovery_scope=scope_of(discovery),
         sync_options=view.spec.sync_policy.options,
+        policy=view.policy,
     )
+    if is_itself(cluster.name, cluster.server):
+        prepared = without_itself(prepared, view.app.name)
     if view.app.deleting is not None:
         return replace(view, hooks=prepared.hooks)  # nothing else of it is wanted any more
     return replace(view, prepared=prepared, hooks=prepared.hooks)
 
 
-async def _manifests(runtime: Runtime, tx: Tx, wanted: set[str]) -> dict[str, tuple[Manifest, ...]]:
+async def _manifests(
+    runtime: Runtime, ask: _Asking, wanted: set[str]
+) -> dict[str, tuple[Manifest, ...]]:
     found = {sha: kept for sha in wanted if (kept := runtime.manifests.get(sha)) is not None}
     missing = wanted - found.keys()
     if missing:
-        loaded = await manifests.load_many(tx, runtime.ring, missing)
+        loaded = await manifests.load_many(await ask(), runtime.ring, missing)
         for sha, objects in loaded.items():
             runtime.manifests.put(sha, objects)
         found |= loaded
     return found
 
 
-async def _with_owners(tx: Tx, cluster: ClusterId, views: Sequence[View]) -> list[View]:
-    """Each view with the other applications that have its objects."""
-    refs = {o.ref for view in views if view.prepared for o in view.prepared.objects}
-    refs -= {ref for view in views for ref, row in view.rows.items() if row.in_inventory}
-    found = await work.owners(tx, cluster, refs) if refs else {}
+async def _with_owners(ask: _Asking, cluster: ClusterId, views: Sequence[View]) -> list[View]:
+    """Each view with the other applications that have its objects, or those of its hooks."""
+    claimed = [
+        {ref for ref in claims_of(view) if ref not in view.rows or not view.rows[ref].in_inventory}
+        for view in views
+    ]
+    refs: set[ObjectRef] = set().union(*claimed)
+    found = await work.owners(await ask(), cluster, refs) if refs else {}
     return [
         replace(
             view,
             owners={
-                object.ref: found[object.ref][1]
-                for object in (view.prepared.objects if view.prepared else ())
-                if object.ref in found and found[object.ref][0] != view.app.id
+                ref: found[ref][1]
+                for ref in claims
+                if ref in found and found[ref][0] != view.app.id
             },
         )
-        for view in views
+        for view, claims in zip(views, claimed, strict=True)
     ]
+
+
+def claims_of(view: View) -> set[ObjectRef]:
+    """What only one application on a cluster can have, and this one wants: its objects, and
+    those of its hooks but where each run names them anew."""
+    objects = view.prepared.objects if view.prepared else ()
+    hooks = (hook.ref for hook in view.hooks if not hook.generated)
+    return {*(object.ref for object in objects), *hooks}
 
 
 def sources_of(view: View) -> tuple[dict[str, str], ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleet.errors import WindowClosed
+from fleet.errors import Refused, WindowClosed
 from fleet.model.applications import ApplicationSummary
 from fleet.model.clusters import Cluster
 from fleet.model.operations import Operation, OperationKind, OperationPhase, SyncOptions
 from fleet.model.projects import ProjectSpec
 from fleet.model.windows import Hold, SyncWindow
-from fleet.operations.judging import AUTOMATED, unreadable_windows
+from fleet.operations.allowing import SHADOWED
+from fleet.operations.judging import AUTOMATED
+from fleet.operations.standing import unreadable_windows
 from fleet.operations.views import View
 from fleet.policy import (
     WindowSubject,
@@ -21,7 +23,7 @@ from fleet.policy import (
     judge,
     next_change,
 )
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 
 
 def hold_of_automation(view: View, cluster: Cluster, now: datetime) -> Hold | None:
@@ -76,8 +78,15 @@ def check_request(
     """Whether a sync that a person asks for may begin.
 
     Raises:
+        Refused: the application is in shadow mode.
         WindowClosed: names the window, until when, and how to go about it.
     """
+    if app.is_shadow and not options.dry_run:
+        raise Refused(
+            f"Application/{app.name}: is not synced: {SHADOWED}",
+            hint=f"`fleet app set {app.name} --no-shadow` ends that.",
+            object=f"Application/{app.name}",
+        )
     if options.dry_run or options.break_glass:
         return
     hold = hold_of_request(app, project, now)

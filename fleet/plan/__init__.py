@@ -17,7 +17,9 @@ from fleet.plan.auto import (
     SyncDecision,
     decide_sync,
 )
+from fleet.plan.compare_options import ignores_extraneous, includes_mutations
 from fleet.plan.desired import DesiredObject, Prepared, Problem, kinds_brought, prepare
+from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import (
     DesiredHook,
     hook_policies,
@@ -27,13 +29,20 @@ from fleet.plan.hooks import (
     read_hook,
     run_mark,
 )
+from fleet.plan.itself import without_itself
 from fleet.plan.options import (
     Consent,
+    Method,
     ObjectOptions,
+    Ssa,
+    TakeOver,
+    outliving_options,
     read_application_options,
     read_object_options,
+    read_outliving_options,
 )
 from fleet.plan.order import apply_key, wave_of
+from fleet.plan.pausing import held_back, paused_triggers
 from fleet.plan.planning import Situation, Verdict, build_deletion, build_plan, crds_before
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
@@ -44,13 +53,17 @@ __all__ = [
     "Consent",
     "DesiredHook",
     "DesiredObject",
+    "KindPolicy",
     "LastSync",
+    "Method",
     "ObjectOptions",
     "Prepared",
     "Problem",
     "RunningSync",
     "Situation",
+    "Ssa",
     "SyncDecision",
+    "TakeOver",
     "Verdict",
     "apply_key",
     "build_deletion",
@@ -60,19 +73,26 @@ __all__ = [
     "ending_tasks",
     "heal_at",
     "heal_delay",
+    "held_back",
     "hook_policies",
+    "ignores_extraneous",
+    "includes_mutations",
     "is_deleted_after",
     "is_deleted_before",
     "is_marked_as_hook",
     "kinds_brought",
     "next_attempt",
     "next_tasks",
+    "outliving_options",
+    "paused_triggers",
     "prepare",
     "read_application_options",
     "read_hook",
     "read_object_options",
+    "read_outliving_options",
     "recent_heals",
     "run_mark",
     "skipped",
     "wave_of",
+    "without_itself",
 ]

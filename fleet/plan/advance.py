@@ -13,8 +13,9 @@ wake-up changes nothing. The steps of a plan run one after another:
   Healthy. A Degraded one fails the sync that applied it; one that was Degraded before is
   waited for. A Suspended one does not hold it up, for waiting would not change it. Once a
   wave has begun, those before it are not asked again.
-- prunes follow the last apply without waiting for health, unless ``prune_last`` says so:
-  what is to go may be what blocks it. They go wave by wave, and the protected kinds last.
+- prunes follow the last apply without waiting for health, unless ``prune_last`` of the plan,
+  or ``last`` of the task, says so: what is to go may be what blocks it. They go wave by wave,
+  the protected kinds last, and last of all those that say so themselves.
 - what runs after a deletion waits until the objects are gone.
 
 A failure stops the sync before its next wave; then only its SyncFail hooks run. At the end,
@@ -179,10 +180,10 @@ def _waves(tasks: Iterable[Task]) -> list[tuple[Task, ...]]:
     return [tuple(wave) for _, wave in groupby(running, key=_wave_key)]
 
 
-def _wave_key(task: Task) -> tuple[SyncPhase, bool, bool, int]:
+def _wave_key(task: Task) -> tuple[SyncPhase, bool, bool, bool, int]:
     is_prune = task.step is Step.PRUNE
     is_protected = (task.ref.group, task.ref.kind) in PROTECTED_KINDS
-    return task.phase, is_prune, is_prune and is_protected, task.wave
+    return task.phase, is_prune, task.last, is_prune and is_protected, task.wave
 
 
 def _steps(wave: tuple[Task, ...]) -> list[tuple[Task, ...]]:
@@ -213,7 +214,7 @@ def _through(walk: _Walk, waves: Sequence[tuple[Task, ...]]) -> Advance | None:
 
 def _is_gate(plan: Plan, wave: tuple[Task, ...]) -> bool:
     """Whether a wave waits for those before it to be well."""
-    return wave[0].step is not Step.PRUNE or plan.prune_last
+    return wave[0].step is not Step.PRUNE or plan.prune_last or wave[0].last
 
 
 def _within(walk: _Walk, wave: tuple[Task, ...]) -> Advance | None:

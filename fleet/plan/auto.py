@@ -8,7 +8,8 @@ live has drifted away from it and self-heal is on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fleet.model.health import SyncStatus
@@ -34,7 +35,6 @@ class RunningSync:
     """``is_stuck``: it failed and waits to be retried, or waits for health."""
 
     key: str
-    automated: bool
     is_stuck: bool = False
 
 
@@ -61,6 +61,7 @@ class AutoSituation:
         blocked: a reason from outside, e.g. "cluster eu-1 is paused" or "cluster eu-1 was
             not read since …"; "" when there is none.
         hold: what sync windows have against a sync that begins by itself now.
+        paused: what people hold back, by the trigger that it keeps from starting a sync.
         owes_hooks: the last sync of this key failed, and with it hooks that no comparison
             would show as missing.
     """
@@ -77,13 +78,15 @@ class AutoSituation:
     deleting: bool = False
     blocked: str = ""
     hold: Hold | None = None
+    paused: Mapping[Trigger, Hold] = field(default_factory=dict)
     owes_hooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SyncDecision:
     """``not_before``: of a no that time alone turns into a yes, when to ask again.
-    ``supersedes``: the running sync has to end first. ``held``: all but sync windows says yes."""
+    ``supersedes``: the running sync has to end first. ``held``: all but sync windows says yes.
+    ``backs_off``: drift comes back again and again, and healing it waits longer each time."""
 
     start: bool
     reason: str
@@ -92,12 +95,18 @@ class SyncDecision:
     attempt: int = 0  # of a start: the number of this try of its key, from 1
     supersedes: bool = False
     held: bool = False
+    backs_off: bool = False
 
 
 def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
     """Whether a sync of ``situation.key`` begins now, and why or why not."""
     decision, hold = _decide(situation, now), situation.hold
-    if not decision.start or hold is None:
+    if not decision.start or decision.trigger is None:
+        return decision
+    paused = situation.paused.get(decision.trigger)
+    if paused is not None:
+        return SyncDecision(start=False, reason=str(paused), not_before=paused.until)
+    if hold is None:
         return decision
     return SyncDecision(start=False, reason=str(hold), not_before=hold.until, held=True)
 
@@ -140,8 +149,8 @@ def _why_not(situation: AutoSituation) -> str:
 
 
 def _may_supersede(running: RunningSync, key: str) -> bool:
-    """A person's sync is never ended by a commit, nor one that still gets on."""
-    return running.automated and running.is_stuck and running.key != key
+    """Newest wins, whoever asked for the sync that is stuck; one that gets on is left to end."""
+    return running.is_stuck and running.key != key
 
 
 def _heal(situation: AutoSituation, now: datetime) -> SyncDecision:
@@ -151,8 +160,9 @@ def _heal(situation: AutoSituation, now: datetime) -> SyncDecision:
         )
     due = heal_at(situation.heal_count, situation.last_healed_at, now)
     if due > now:
-        reason = f"drift came back {situation.heal_count} times; self-heal waits"
-        return SyncDecision(start=False, reason=reason, not_before=due)
+        times = "once" if situation.heal_count == 1 else f"{situation.heal_count} times"
+        reason = f"drift came back {times}; self-heal waits"
+        return SyncDecision(start=False, reason=reason, not_before=due, backs_off=True)
     return _start(Trigger.SELF_HEAL, "live drifted from what was synced", attempt=1)
 
 

@@ -8,8 +8,10 @@ be applied is set apart with a reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from fleet.model.ids import ApplicationId
@@ -17,45 +19,34 @@ from fleet.model.lists import flattened
 from fleet.model.names import is_dns_label
 from fleet.model.objects import (
     INSTANCE_LABEL,
+    SERVER_METADATA,
     TRACKING_ANNOTATION,
     GroupKind,
     Manifest,
     ObjectRef,
     Tracking,
-    annotations_of,
     group_kind_of,
     group_version_of,
     metadata_of,
     ref_of,
 )
 from fleet.model.operations import Condition, SyncPhase
-from fleet.plan.excluded import is_excluded
+from fleet.plan.excluded import KindPolicy
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook, HookMarks, read_hook
-from fleet.plan.options import ObjectOptions, read_object_options
+from fleet.plan.options import ObjectOptions, Ssa, read_object_options
 from fleet.plan.order import apply_key, wave_of
 
-COMPARE_OPTIONS_ANNOTATION = "argocd.argoproj.io/compare-options"
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 CLUSTER_ROLE = GroupKind("rbac.authorization.k8s.io", "ClusterRole")
 
 #: Whether the cluster serves the kind in that version as namespaced; None: it does not say.
 DiscoveryScope: TypeAlias = Callable[[GroupKind, str], bool | None]
 
-#: Metadata that the API server writes and that an apply must not carry.
-_SERVER_WRITTEN = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generateName",
-        "generation",
-        "managedFields",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
+#: Metadata that an apply must not carry.
+_NOT_SENT = SERVER_METADATA | {"generateName"}
+_NOT_APPLIED = frozenset({"metadata", "status"})
 _NAMED_IN_A_MESSAGE = 5
+_SHOWN = 60  # characters of an option that nobody knows
 
 
 @dataclass(frozen=True)
@@ -84,13 +75,19 @@ class Problem:
 class Prepared:
     """``objects`` in the order in which they are applied, refs unique. ``hooks`` in the order
     in which they run inside a phase. ``set_apart`` are hooks, run or not: neither applied nor
-    pruned. ``conditions`` are warnings, one per type and cause."""
+    pruned; ``ignored`` as if they were not ours. ``conditions`` are warnings, one per type and
+    cause."""
 
     objects: tuple[DesiredObject, ...]
     hooks: tuple[DesiredHook, ...] = ()
     set_apart: tuple[ObjectRef, ...] = ()
+    ignored: frozenset[ObjectRef] = frozenset()
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    @cached_property
+    def by_ref(self) -> Mapping[ObjectRef, DesiredObject]:
+        return MappingProxyType({object.ref: object for object in self.objects})
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,7 @@ class _Target:
     namespace: str
     scope: DiscoveryScope
     options: tuple[str, ...]
+    policy: KindPolicy
 
 
 @dataclass
@@ -110,6 +108,7 @@ class _Found:
     seen: Counter[ObjectRef] = field(default_factory=Counter)
     hooks: dict[tuple[SyncPhase, ObjectRef, int], DesiredHook] = field(default_factory=dict)
     set_apart: set[ObjectRef] = field(default_factory=set)
+    ignored: set[ObjectRef] = field(default_factory=set)
     repeated: Counter[ObjectRef] = field(default_factory=Counter)
     generated: Counter[tuple[SyncPhase, ObjectRef]] = field(default_factory=Counter)
     hook_warnings: list[str] = field(default_factory=list)
@@ -126,6 +125,7 @@ def prepare(
     namespace: str,
     discovery_scope: DiscoveryScope,
     sync_options: Sequence[str] = (),
+    policy: KindPolicy = KindPolicy(),  # noqa: B008 - a frozen value
 ) -> Prepared:
     """The manifests of one application, ready to be applied. The input is not changed.
 
@@ -135,10 +135,11 @@ def prepare(
         discovery_scope: asked first; a kind that the cluster does not serve yet is looked up
             among the CustomResourceDefinitions of the same manifests.
         sync_options: of the application, in the order written.
+        policy: which kinds are left out, and whose status is applied.
     """
     flat = [item for manifest in manifests for item in flattened(manifest)]
     scope = _with_rendered_crds(discovery_scope, flat)
-    target = _Target(application_id, instance, namespace, scope, tuple(sync_options))
+    target = _Target(application_id, instance, namespace, scope, tuple(sync_options), policy)
     found = _Found()
     for manifest in flat:
         _collect(manifest, target, found)
@@ -153,6 +154,7 @@ def prepare(
             )
         ),
         set_apart=tuple(sorted(found.set_apart)),
+        ignored=frozenset(found.ignored),
         problems=(*found.problems, *_collisions(found)),
         conditions=tuple(_conditions(found)),
     )
@@ -160,12 +162,20 @@ def prepare(
 
 def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     ref = ref_of(manifest)
-    if is_excluded(ref.group_kind):
+    if target.policy.excludes(ref.group_kind):
         found.excluded.add(ref)
         return
     marks = read_hook(manifest)
     if marks is not None:
         _collect_hook(manifest, marks, target, found)
+        return
+    options = read_object_options(manifest, target.options)
+    if options.ssa is Ssa.IGNORE:
+        # whether its kind has namespaces may be unknown: it is meant either way
+        found.ignored |= {
+            _placed(ref, namespaced=namespaced, namespace=target.namespace)
+            for namespaced in (True, False)
+        }
         return
     problem = _problem(manifest, ref)
     if problem:
@@ -173,6 +183,9 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         return
     version = group_version_of(manifest)[1]
     namespaced = target.scope(ref.group_kind, version)
+    if namespaced is None and options.skip_missing_kind:
+        # it is there when its turn comes, or is waited for; most kinds have namespaces
+        namespaced = bool(ref.namespace or target.namespace)
     if namespaced is None:
         found.problems.append(_unserved(ref, version))
         return
@@ -190,7 +203,7 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         manifest=_marked(_without_aggregated(manifest), placed, target),
         namespaced=namespaced,
         wave=wave.number,
-        options=read_object_options(manifest, target.options),
+        options=options,
     )
 
 
@@ -344,7 +357,7 @@ def _placed(ref: ObjectRef, *, namespaced: bool, namespace: str) -> ObjectRef:
 def _marked(manifest: Manifest, ref: ObjectRef, target: _Target) -> Manifest:
     """A copy down to the metadata, with our marks; the rest is shared with the input."""
     metadata: dict[str, Any] = {
-        key: value for key, value in metadata_of(manifest).items() if key not in _SERVER_WRITTEN
+        key: value for key, value in metadata_of(manifest).items() if key not in _NOT_SENT
     }
     metadata.pop("namespace", None)
     if ref.namespace:
@@ -353,7 +366,8 @@ def _marked(manifest: Manifest, ref: ObjectRef, target: _Target) -> Manifest:
     metadata["labels"] = {**(metadata.get("labels") or {}), INSTANCE_LABEL: target.instance}
     annotations = {**(metadata.get("annotations") or {}), TRACKING_ANNOTATION: tracking}
     metadata["annotations"] = annotations
-    rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
+    dropped = {"metadata"} if target.policy.keeps_status(ref.group_kind) else _NOT_APPLIED
+    rest = {key: value for key, value in manifest.items() if key not in dropped}
     return {**rest, "metadata": metadata}
 
 
@@ -363,7 +377,7 @@ def _conditions(found: _Found) -> Iterable[Condition]:
         message = f"{ref} is rendered {count} times; the last one is used"
         yield Condition("RepeatedResourceWarning", message)
     if found.excluded:
-        message = f"not applied, because Fleet never manages their kind: {_list(found.excluded)}"
+        message = f"not applied, because their kinds are excluded: {_list(found.excluded)}"
         yield Condition("ExcludedResourceWarning", message)
     for ref, count in sorted(found.repeated.items()):
         message = f"hook {ref} is rendered {count + 1} times for a phase; the last one is used"
@@ -376,22 +390,12 @@ def _conditions(found: _Found) -> Iterable[Condition]:
 
 
 def _option_conditions(objects: Sequence[DesiredObject]) -> Iterable[Condition]:
-    idle = sorted({option for object in objects for option in object.options.idle})
-    if idle:
-        message = f"sync options that have no effect in this version of Fleet: {', '.join(idle)}"
+    unknown = sorted({option for object in objects for option in object.options.unknown})
+    if unknown:
+        more = "" if len(unknown) <= _NAMED_IN_A_MESSAGE else " …"
+        named = ", ".join(option[:_SHOWN] for option in unknown[:_NAMED_IN_A_MESSAGE])
+        message = f"sync options that Fleet does not know are kept and do nothing: {named}{more}"
         yield Condition("SyncOptionWarning", message)
-    extraneous = {object.ref for object in objects if _ignores_extraneous(object.manifest)}
-    if extraneous:
-        message = (
-            "the compare option IgnoreExtraneous has no effect in this version of Fleet; once out"
-            f" of Git, these make the application OutOfSync: {_list(extraneous)}"
-        )
-        yield Condition("CompareOptionWarning", message)
-
-
-def _ignores_extraneous(manifest: Manifest) -> bool:
-    options = annotations_of(manifest).get(COMPARE_OPTIONS_ANNOTATION, "").split(",")
-    return "IgnoreExtraneous" in {option.strip() for option in options}
 
 
 def _list(refs: Iterable[ObjectRef]) -> str:

@@ -52,6 +52,8 @@ KIND_ORDER = (
     "IngressClass",
     "Ingress",
     "APIService",
+    # what applications that come from the same Git are in; of Argo CD alone
+    "AppProject",
 )
 _RANKS = {kind: rank for rank, kind in enumerate(KIND_ORDER)}
 

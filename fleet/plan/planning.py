@@ -3,15 +3,17 @@
 The rules, in the order in which they are asked:
 
 1. The project refuses one object that would be applied: nothing is done, all reasons told.
-2. Only what differs is applied, wave by wave and kind by kind; the namespace comes first
-   when ``CreateNamespace=true`` asks for it.
+2. Only what differs is applied, wave by wave and kind by kind, and what every sync makes
+   anew (``Force=true,Replace=true``); the namespace comes first when ``CreateNamespace=true``
+   asks for it.
 3. An object that another application owns is left alone, applied or pruned.
 4. Hooks run in their phase, before, among or after what is applied and pruned: all of them
    whatever differs, and none when only chosen objects are synced.
 5. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
    deleted; never while the render or a list was incomplete; never everything at once
    without ``allowEmpty``. Prunes follow all applies, in the reverse order.
-6. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
+6. What goes to another namespace is pruned where it was once all that was applied is well.
+7. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
    pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
 
 A plan does not depend on the order of its inputs.
@@ -20,7 +22,7 @@ A plan does not depend on the order of its inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -31,7 +33,7 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import Plan, Step, SyncOptions, SyncPhase, Task
 from fleet.plan.desired import CRD, DesiredObject
 from fleet.plan.hooks import DELETE_PHASES, DesiredHook
-from fleet.plan.options import Consent, ObjectOptions
+from fleet.plan.options import Consent, Method, ObjectOptions, read_application_options
 from fleet.plan.order import apply_key
 
 #: (object, is it namespaced, "apply" | "delete" | "create-namespace") → may the project.
@@ -52,6 +54,8 @@ PROTECTED_KINDS = frozenset(
     }
 )
 
+#: Begins the reason of an object that left Git and that somebody has to let go.
+WAITS = "waits for a confirmation"
 _REASONS_SHOWN = 20
 
 
@@ -84,6 +88,7 @@ class Situation:
         set_apart: rendered as hooks: not applied, and not prunable either.
         namespace: of the destination.
         namespace_ready: it exists, with the metadata that was asked for.
+        approved: somebody agreed to the deletions that wait for that.
     """
 
     desired: tuple[DesiredObject, ...]
@@ -101,6 +106,7 @@ class Situation:
     set_apart: frozenset[ObjectRef] = frozenset()
     namespace: str = ""
     namespace_ready: bool = True
+    approved: bool = False
 
     def is_selected(self, ref: ObjectRef) -> bool:
         """A selection without a namespace means that object in any namespace."""
@@ -126,8 +132,8 @@ def build_plan(situation: Situation) -> Plan:
     namespace = _namespace_task(
         situation, [*hooks[SyncPhase.PRE_SYNC], *main, *hooks[SyncPhase.POST_SYNC]]
     )
-    prune_last = situation.application_options.prune_last
-    last = [*hooks[SyncPhase.POST_SYNC], *(prunes if prune_last else ())]
+    prune_last = situation.application_options.prune_last or _moves(situation, prunes)
+    last = [*hooks[SyncPhase.POST_SYNC], *(task for task in prunes if prune_last or task.last)]
     applies = _in_apply_order([*main, *_awaited(situation, selected, main, last)])
     refusal = _refusal(situation, selected, namespace, prunes)
     if refusal:
@@ -144,6 +150,7 @@ def build_plan(situation: Situation) -> Plan:
             *skips,
         ),
         prune_last=prune_last,
+        approved=situation.approved,
     )
 
 
@@ -154,11 +161,15 @@ def build_deletion(
     owners: Mapping[ObjectRef, str],
     hooks: Sequence[DesiredHook] = (),
     run: str = "",
+    approved: bool = False,
 ) -> Plan:
     """The plan that deletes an application's objects with it: all of the inventory in reverse
     order, but what belongs to another application. ``Delete=false`` is asked of the live
     object, above the application's options, just before it would go. Hooks run before the
     first object goes, and after the last one is gone."""
+    of_deletion = [hook for hook in hooks if hook.phase in DELETE_PHASES]
+    if refused := _shared_hooks(of_deletion, owners):
+        return Plan((), refused=refused)
     before = _tasks_of(hooks, SyncPhase.PRE_DELETE, run)
     after = _tasks_of(hooks, SyncPhase.POST_DELETE, run)
     rerun = {task.ref for task in (*before, *after)}
@@ -172,7 +183,7 @@ def build_deletion(
         reason = reason or ("" if decision else decision.reason)
         (kept if reason else prunes).append(_prune(resource, reason))
     skips = sorted(kept, key=lambda task: task.ref)
-    return Plan((*before, *_in_prune_order(prunes), *after, *skips))
+    return Plan((*before, *_in_prune_order(prunes), *after, *skips), approved=approved)
 
 
 def crds_before(plan: Plan) -> tuple[ObjectRef, ...]:
@@ -193,10 +204,19 @@ def _applies(
         verdict = situation.verdicts.get(object.ref, Verdict.OUT_OF_SYNC)
         if owner:
             foreign.append(Task(object.ref, Step.SKIP, object.wave, owner, warning=True))
-        elif verdict is not Verdict.SYNCED:
+        elif verdict is not Verdict.SYNCED or _is_written_anyway(situation, object):
             force = situation.options.force_conflicts or verdict is Verdict.TAKEN
             applies.append(Task(object.ref, Step.APPLY, object.wave, force=force))
     return _in_apply_order(applies), foreign
+
+
+def _is_written_anyway(situation: Situation, object: DesiredObject) -> bool:
+    """Of an object that is as wanted: this sync was asked to write all of them in another way,
+    or it is one that every sync makes anew."""
+    if situation.run and object.options.is_made_anew and not object.options.out_of_sync_only:
+        return True
+    asked = read_application_options(situation.options.sync_options)
+    return asked.method is Method.REPLACE and not asked.out_of_sync_only
 
 
 def _awaited(
@@ -235,6 +255,13 @@ def _sync_hooks(situation: Situation) -> list[DesiredHook]:
     return [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
 
 
+def _shared_hooks(hooks: Iterable[DesiredHook], owners: Mapping[ObjectRef, str]) -> str:
+    """Of hooks whose objects other applications have; "" for none. What was to come after a
+    hook may not come without it, so that it cannot be left out as an object can."""
+    shared = sorted({hook.ref for hook in hooks if not hook.generated and hook.ref in owners})
+    return _joined(f"hook {ref} {_foreign(ref, owners)}" for ref in shared)
+
+
 def _tasks_of(hooks: Iterable[DesiredHook], phase: SyncPhase, run: str) -> list[Task]:
     return _in_apply_order(
         Task(hook.named(run), Step.HOOK, hook.wave, phase=phase)
@@ -256,8 +283,21 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
         is_hook = resource.hook or resource.ref in situation.set_apart
         if resource.in_inventory and resource.ref not in desired and not is_hook:
             reason = _why_not_pruned(situation, resource.ref)
-            (kept if reason else prunes).append(_prune(resource, reason))
+            task = _prune(resource, reason)
+            is_last = not reason and situation.options_of(resource.ref).prune_last
+            (kept if reason else prunes).append(replace(task, last=True) if is_last else task)
     return _in_prune_order(prunes), kept
+
+
+def _moves(situation: Situation, prunes: Iterable[Task]) -> bool:
+    """Whether an object goes to another namespace: what it was stays until what it is now is
+    well."""
+    wanted = {(o.ref.group, o.ref.kind, o.ref.name) for o in situation.desired if o.namespaced}
+    return any(
+        (task.ref.group, task.ref.kind, task.ref.name) in wanted
+        for task in prunes
+        if task.ref.namespace
+    )
 
 
 def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
@@ -269,7 +309,8 @@ def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
         return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
     if not situation.complete:
         return "is not pruned, because the render or a list of live objects was incomplete"
-    if refusal := _without_consent(situation.options_of(ref).prune):
+    consent = situation.options_of(ref).prune
+    if refusal := _without_consent(consent, approved=situation.approved):
         return refusal
     decision = situation.gate(ref, bool(ref.namespace), DELETE)
     return "" if decision else decision.reason
@@ -280,14 +321,14 @@ def _foreign(ref: ObjectRef, owners: Mapping[ObjectRef, str]) -> str:
     return f"belongs to application {owner}, too (SharedResourceWarning)" if owner else ""
 
 
-def _without_consent(consent: Consent) -> str:
+def _without_consent(consent: Consent, *, approved: bool) -> str:
     match consent:
         case Consent.GIVEN:
             return ""
         case Consent.REFUSED:
             return "is kept by its sync option Prune=false"
         case Consent.CONFIRM:
-            return "waits for a confirmation (Prune=confirm)"
+            return "" if approved else f"{WAITS} (Prune=confirm)"
 
 
 def _prune(resource: LiveResource, reason: str) -> Task:
@@ -299,7 +340,9 @@ def _prune(resource: LiveResource, reason: str) -> Task:
 
 def _in_prune_order(prunes: Iterable[Task]) -> list[Task]:
     backwards = sorted(prunes, key=lambda task: apply_key(task.wave, task.ref), reverse=True)
-    return sorted(backwards, key=lambda task: (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    return sorted(
+        backwards, key=lambda task: (task.last, (task.ref.group, task.ref.kind) in PROTECTED_KINDS)
+    )
 
 
 def _namespace_task(situation: Situation, tasks: Sequence[Task]) -> tuple[Task, ...]:
@@ -328,6 +371,8 @@ def _refusal(
     decisions = [(ref, situation.gate(ref, scope, verb)) for ref, scope, verb in sorted(asked)]
     if refusals := [f"{ref}: {decision.reason}" for ref, decision in decisions if not decision]:
         return _joined(refusals)
+    if shared_hooks := _shared_hooks(hooks, situation.owners):
+        return shared_hooks
     if situation.application_options.fail_on_shared:
         shared = sorted(
             object.ref for object in situation.desired if object.ref in situation.owners

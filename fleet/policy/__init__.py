@@ -1,6 +1,7 @@
 """Who may do what, and what a project's applications may touch.
 
-In: a role, or the typed spec of an AppProject, and the thing concerned as plain values.
+In: a subject with the policy that concerns it, or the typed spec of an AppProject, and the
+thing concerned as plain values.
 Out: a ``Decision``: yes, or no with what would have to change; of sync windows, when that
 changes. Never here: looking anything up, a clock, a default of yes; whatever no rule
 allows is refused.
@@ -8,14 +9,27 @@ allows is refused.
 
 from __future__ import annotations
 
+from fleet.policy.children import may_have_application, may_keep_document, may_write_project
+from fleet.policy.destinations import Impersonation, acts_as, may_come_from, may_use_cluster
 from fleet.policy.globs import is_glob, matches_glob
+from fleet.policy.inheritance import effective_document
 from fleet.policy.projects import (
+    integrity_policy,
     may_create_namespace,
     may_deploy_to,
     may_manage,
     may_use_source,
 )
-from fleet.policy.subjects import ADMIN, BREAK_GLASS, READONLY, is_role, may, project_role, scope_of
+from fleet.policy.rights import Rights, is_seen, names_of, object_of, rights_of, unlimited
+from fleet.policy.rules import Policy, doubts, project_rules, read_policy
+from fleet.policy.subjects import (
+    ADMIN,
+    BREAK_GLASS,
+    NONE,
+    READONLY,
+    is_role,
+    project_of_role,
+)
 from fleet.policy.window_times import is_open, next_flip
 from fleet.policy.windows import (
     WindowSubject,
@@ -30,24 +44,42 @@ from fleet.policy.windows import (
 __all__ = [
     "ADMIN",
     "BREAK_GLASS",
+    "NONE",
     "READONLY",
+    "Impersonation",
+    "Policy",
+    "Rights",
     "WindowSubject",
     "WindowVerdict",
+    "acts_as",
     "assigned",
+    "doubts",
+    "effective_document",
     "hold_on",
+    "integrity_policy",
     "is_glob",
     "is_open",
     "is_role",
+    "is_seen",
     "judge",
     "matches_glob",
-    "may",
+    "may_come_from",
     "may_create_namespace",
     "may_deploy_to",
+    "may_have_application",
+    "may_keep_document",
     "may_manage",
+    "may_use_cluster",
     "may_use_source",
+    "may_write_project",
+    "names_of",
     "next_change",
     "next_flip",
     "next_opening",
-    "project_role",
-    "scope_of",
+    "object_of",
+    "project_of_role",
+    "project_rules",
+    "read_policy",
+    "rights_of",
+    "unlimited",
 ]

@@ -57,6 +57,13 @@ def is_glob(pattern: str) -> bool:
     return _parse(pattern) is not None
 
 
+def glob_regex(pattern: str) -> str | None:
+    """The glob, without a separator, as a regular expression of the whole text that RE2 and
+    PostgreSQL read alike; None for a malformed pattern."""
+    sequence = _parse(pattern)
+    return None if sequence is None else f"^{_regex(sequence)}$"
+
+
 def matches_glob(pattern: str, text: str, *, separator: str = "") -> bool:
     """Whether the whole of ``text`` matches; never for a malformed pattern."""
     sequence = _parse(pattern)
@@ -103,6 +110,34 @@ def _is_one(item: str | _One | _Class, letter: str, separator: str) -> bool:
     if isinstance(item, _One):
         return letter != separator
     return item.has(letter)
+
+
+def _regex(sequence: _Sequence) -> str:
+    return "".join(map(_regex_of, sequence))
+
+
+def _regex_of(item: _Item) -> str:
+    match item:
+        case _Star():
+            return ".*"
+        case _One():
+            return "."
+        case _Class(ranges, negated):
+            parts = (f"{regex_literal(low)}-{regex_literal(high)}" for low, high in ranges)
+            return f"[{'^' if negated else ''}{''.join(parts)}]"
+        case _Either(choices):
+            return f"(?:{'|'.join(map(_regex, choices))})"
+        case letter:
+            return regex_literal(letter)
+
+
+def regex_literal(text: str) -> str:
+    """A regular expression of just this text: both dialects take any ASCII character that
+    is no letter, digit or ``_`` literally behind a backslash."""
+    return "".join(
+        f"\\{letter}" if letter.isascii() and not (letter.isalnum() or letter == "_") else letter
+        for letter in text
+    )
 
 
 @lru_cache(maxsize=4096)

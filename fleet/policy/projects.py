@@ -11,6 +11,7 @@ entry permit whatever it does not name).
 from __future__ import annotations
 
 from fleet.model.decisions import ALLOWED, Decision, refused
+from fleet.model.integrity import SignaturePolicy
 from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.repository_urls import canonical_pattern, canonical_url
@@ -29,6 +30,24 @@ def may_use_source(project: ProjectSpec, repo_url: str, *, project_name: str = "
     if any(_permits_source(pattern, url) for pattern in project.source_repos):
         return ALLOWED
     return refused(f"repository {url} is not among the sourceRepos of {whose}; add it there")
+
+
+def integrity_policy(project: ProjectSpec, repo_url: str) -> SignaturePolicy | None:
+    """The first signature policy for a repository; None where nothing has to be signed.
+
+    A pattern that is no glob asks for signatures everywhere, and exempts nothing.
+    """
+    url = canonical_url(repo_url)
+    for policy in project.integrity:
+        exempts = policy.mode == "none"
+        asks = _permits_source if exempts else _denies_source
+        spares = _denies_source if exempts else _permits_source
+        if any(pattern[:1] == "!" and spares(pattern[1:], url) for pattern in policy.repos):
+            continue
+        named = (pattern for pattern in policy.repos if pattern[:1] != "!")
+        if any(pattern == "*" or asks(pattern, url) for pattern in named):
+            return None if exempts else policy
+    return None
 
 
 def may_deploy_to(

@@ -1,113 +1,102 @@
-"""Roles of accounts, and what each may do. Whatever the table does not name is refused.
+"""Roles that accounts have without any policy, as rules; what may be asked for at all.
 
-``admin`` may do everything, ``readonly`` may look (Argo CD's ``role:readonly``), and
-``project:<name>`` may do everything to the applications of one project, but for overriding
-its sync windows, and look at what they use.
+``admin`` may do everything, ``readonly`` may look: Argo CD's ``role:admin`` and
+``role:readonly``, by which names policies mean them. ``project:<name>`` may do everything to
+the applications of one project, but for overriding its sync windows, and look at what they
+use. ``none`` may what policies say, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
-from fleet.model.decisions import ALLOWED, Decision, refused
 from fleet.model.names import is_dns_subdomain
-from fleet.model.scope import EVERYTHING, Scope
+from fleet.policy.patterns import ANY
+from fleet.policy.rules import RESOURCES, Rule
 
 ADMIN = "admin"
 READONLY = "readonly"
+NONE = "none"
 _PROJECT_PREFIX = "project:"
+_ADMIN_ROLE, _READONLY_ROLE = "role:admin", "role:readonly"
 
-#: To sync although sync windows say no.
+#: To sync although sync windows say no. ``*`` does not permit it: it has to be named.
 BREAK_GLASS = "break-glass"
+#: Behind ``action``, ``update`` and ``delete`` may follow what exactly: ``delete/apps/*/*/web``.
 ACTIONS = frozenset(
-    {"get", "create", "update", "delete", "sync", "rollback", "refresh", BREAK_GLASS}
-)
-OBJECT_KINDS = frozenset(
     {
-        "accounts",
-        "applications",
-        "audit",
-        "certificates",
-        "clusters",
-        "jobs",
-        "projects",
-        "repocreds",
-        "repositories",
-        "secrets",
-        "sql",
+        "action",
+        "create",
+        "delete",
+        "get",
+        "invoke",
+        "override",
+        "refresh",
+        "rollback",
+        "sync",
+        "update",
+        BREAK_GLASS,
     }
 )
+OBJECT_KINDS = (RESOURCES - {"write-repositories"}) | {"repocreds"}
 
-_LOOK = frozenset({"get"})
-_Table = Mapping[str, frozenset[str]]
-
-_TABLES: Mapping[str, _Table] = MappingProxyType(
-    {
-        ADMIN: dict.fromkeys(OBJECT_KINDS, ACTIONS),
-        READONLY: {
-            "accounts": _LOOK,
-            "applications": _LOOK,
-            "certificates": _LOOK,
-            "clusters": _LOOK,
-            "jobs": _LOOK,
-            "projects": _LOOK,
-            "repocreds": _LOOK,
-            "repositories": _LOOK,
-        },
-    }
+_LOOKED_AT = (
+    "accounts",
+    "applications",
+    "applicationsets",
+    "certificates",
+    "clusters",
+    "gpgkeys",
+    "jobs",
+    "logs",
+    "plugins",
+    "projects",
+    "repositories",
+    "write-repositories",
 )
-_PROJECT_TABLE: _Table = MappingProxyType(
-    {
-        "applications": ACTIONS - {BREAK_GLASS},
-        "clusters": _LOOK,
-        "projects": _LOOK,
-        "repositories": _LOOK,
-    }
+#: Of applications, in one's own project.
+_WORK = ("action/*", "create", "delete", "get", "refresh", "rollback", "sync", "update")
+
+_BUILT_IN = (
+    Rule(_ADMIN_ROLE, ANY, ANY, ANY, allow=True),
+    Rule(_ADMIN_ROLE, "applications", BREAK_GLASS, ANY, allow=True),
+    *(Rule(_READONLY_ROLE, resource, "get", ANY, allow=True) for resource in _LOOKED_AT),
 )
-
-#: Clusters and repositories without a project belong to nobody and are open to all projects.
-_SHARED_KINDS = frozenset({"clusters", "repositories"})
-
-
-def project_role(project: str) -> str:
-    """The role that is limited to ``project``."""
-    return _PROJECT_PREFIX + project
 
 
 def is_role(role: str) -> bool:
-    return role in {ADMIN, READONLY} or bool(_project_of(role))
+    """Whether an account may have it."""
+    return role in {ADMIN, READONLY, NONE} or bool(project_of_role(role))
 
 
-def scope_of(role: str) -> Scope:
-    """What the role may see; nothing for a role that does not exist."""
-    if role in {ADMIN, READONLY}:
-        return EVERYTHING
-    project = _project_of(role)
-    return Scope(projects=frozenset({project} if project else ()))
-
-
-def may(role: str, action: str, object_kind: str, project: str = "") -> Decision:
-    """Whether ``role`` may do ``action`` to an object of ``object_kind``.
-
-    Args:
-        action: one of ``ACTIONS``.
-        object_kind: one of ``OBJECT_KINDS``.
-        project: the project that the object belongs to; "" for none.
-    """
-    own = _project_of(role)
-    table = _PROJECT_TABLE if own else _TABLES.get(role, {})
-    if action not in table.get(object_kind, ()):
-        return refused(f"role {role!r} may not {action} {object_kind}; ask an administrator")
-    if own and project != own and not (object_kind in _SHARED_KINDS and not project):
-        return refused(
-            f"role {role!r} may not {action} {object_kind} of "
-            f"{'project ' + project if project else 'no project'}; ask an administrator"
-        )
-    return ALLOWED
-
-
-def _project_of(role: str) -> str:
+def project_of_role(role: str) -> str:
     """The project of a project-limited role; "" for any other text, ``project:`` included."""
     name = role.removeprefix(_PROJECT_PREFIX)
     return name if role.startswith(_PROJECT_PREFIX) and is_dns_subdomain(name) else ""
+
+
+def names_of_role(role: str) -> frozenset[str]:
+    """By what subjects of rules an account with this role is meant, besides its name."""
+    if role in (ADMIN, READONLY):
+        return frozenset({f"role:{role}"})
+    return frozenset({role} if project_of_role(role) else ())
+
+
+def built_in(subjects: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules that some subjects have without any policy."""
+    wanted = frozenset(subjects)
+    found = [rule for rule in _BUILT_IN if rule.subject in wanted]
+    for role in sorted(wanted):
+        project = project_of_role(role)
+        if project:
+            found += _limited(role, project)
+    return tuple(found)
+
+
+def _limited(role: str, project: str) -> Iterable[Rule]:
+    inside = f"{project}/*"
+    for action in _WORK:
+        yield Rule(role, "applications", action, inside, allow=True, project=project)
+    yield Rule(role, "projects", "get", project, allow=True, project=project)
+    for resource in ("clusters", "repositories"):
+        yield Rule(role, resource, "get", inside, allow=True, shared=True)

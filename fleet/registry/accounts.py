@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, UsageError
+from fleet.model.access import Subject
 from fleet.model.accounts import Account, ApiToken, Authenticated, TokenProof
 from fleet.model.ids import AccountId, TokenId
 from fleet.model.scope import EVERYTHING, FLEET, Actor, Scope
@@ -20,10 +22,11 @@ from fleet.registry.database import Tx, constraint_of
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
-    page_size,
+    page_of,
+    sees,
     time_cursor,
 )
+from fleet.registry.statements import text
 from fleet.registry.tables import Base
 
 ACCOUNTS = Base.metadata.tables["accounts"]
@@ -38,7 +41,9 @@ USED_EVERY = timedelta(hours=1)
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._@-]{0,61}[a-z0-9])?")
 
 
-async def create_account(tx: Tx, actor: Actor, name: str, role: str) -> Account:
+async def create_account(
+    tx: Tx, actor: Actor, name: str, role: str, groups: Sequence[str] = ()
+) -> Account:
     """A new account; that ``role`` exists is the caller's to check.
 
     Raises:
@@ -50,20 +55,49 @@ async def create_account(tx: Tx, actor: Actor, name: str, role: str) -> Account:
             f"account {name!r}: not a name",
             hint="At most 63 of a-z, 0-9, '.', '_', '@', '-', a letter or digit at both ends.",
         )
-    new = sa.insert(ACCOUNTS).values(name=name, role=role).returning(*ACCOUNTS.c)
+    values = {"name": name, "role": role, "groups": list(groups)}
+    new = sa.insert(ACCOUNTS).values(values).returning(*ACCOUNTS.c)
     try:
         row = (await tx.execute(new)).one()
     except IntegrityError as error:
         if constraint_of(error) != "uq_accounts_name":
             raise
         raise AlreadyExists(f"account {name} exists", object=f"Account/{name}") from None
-    await record_change(tx, actor, "create", "Account", name, after={"role": role})
+    await record_change(tx, actor, "create", "Account", name, after=_shown(row))
     return _account(row)
+
+
+async def change_account(
+    tx: Tx, actor: Actor, name: str, *, role: str | None, groups: Sequence[str] | None
+) -> Account:
+    """Give an account another role or other groups; None leaves them.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = sa.select(ACCOUNTS).where(ACCOUNTS.c.name == name)
+    before = (await tx.execute(query.with_for_update())).one_or_none()
+    if before is None:
+        raise NotFound(f"no account {name}", object=f"Account/{name}")
+    wanted = {"role": role, "groups": None if groups is None else list(groups)}
+    values = {key: value for key, value in wanted.items() if value is not None}
+    if not values:
+        return _account(before)
+    change = sa.update(ACCOUNTS).where(ACCOUNTS.c.name == name).values(values)
+    row = (await tx.execute(change.returning(*ACCOUNTS.c))).one()
+    await record_change(
+        tx, actor, "update", "Account", name, before=_shown(before), after=_shown(row)
+    )
+    return _account(row)
+
+
+def _shown(row: sa.Row[Any]) -> dict[str, Any]:
+    return {"role": row.role, "groups": row.groups} if row.groups else {"role": row.role}
 
 
 def _seen(scope: Scope) -> sa.ColumnElement[bool]:
     """Accounts belong to no project: whoever sees nothing but some projects sees none."""
-    return sa.true() if scope.sees_everything else sa.false()
+    return sees(scope.seen("accounts"), None, ACCOUNTS.c.name)
 
 
 async def list_accounts(tx: Tx, scope: Scope) -> tuple[Account, ...]:
@@ -76,12 +110,10 @@ async def accounts_page(
     tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
 ) -> tuple[tuple[Account, ...], str]:
     """A page by name, and the cursor for the next ("" after the last)."""
-    size = page_size(limit)
     query = (
         sa.select(ACCOUNTS).where(ACCOUNTS.c.name > after, _seen(scope)).order_by(ACCOUNTS.c.name)
     )
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(tx, query, limit, lambda row: row.name)
     return tuple(_account(row) for row in page), cursor
 
 
@@ -129,11 +161,7 @@ async def create_token(
         NotFound: no such account.
         UsageError: it expires in the past, or in more than a year.
     """
-    if not now < expires_at <= now + LONGEST_LIFE:
-        raise UsageError(
-            "a token has to expire, in the future and within 365 days",
-            hint="Give --expires-in, e.g. 90d.",
-        )
+    check_life(expires_at, now)
     owner = await get_account(tx, EVERYTHING, account)
     new = (
         sa.insert(TOKENS)
@@ -152,6 +180,15 @@ async def create_token(
     return _token(row, account)
 
 
+def check_life(expires_at: datetime, now: datetime) -> None:
+    """Raises UsageError for a token that expires in the past, or in more than a year."""
+    if not now < expires_at <= now + LONGEST_LIFE:
+        raise UsageError(
+            "a token has to expire, in the future and within 365 days",
+            hint="Give --expires-in, e.g. 90d.",
+        )
+
+
 async def list_tokens(tx: Tx, scope: Scope, account: str | None = None) -> tuple[ApiToken, ...]:
     """Tokens of one account or of all, newest first, the revoked and expired included."""
     query = _tokens().where(_seen(scope))
@@ -168,12 +205,9 @@ async def tokens_page(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     query = _tokens().where(ACCOUNTS.c.name == account, _seen(scope))
     query = query.where(before_cursor(TOKENS.c.created_at, TOKENS.c.id, after))
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    cursors = [time_cursor(row.created_at, row.id) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.created_at, row.id))
     return tuple(_token(row, row.account) for row in page), cursor
 
 
@@ -209,20 +243,31 @@ async def authenticate(tx: Tx, proof: TokenProof, now: datetime) -> Authenticate
 
     ``tx`` has to be able to write: the first use in an hour is noted.
     """
-    query = (
-        sa.select(TOKENS, ACCOUNTS.c.name.label("account"), ACCOUNTS.c.role, ACCOUNTS.c.enabled)
-        .join(ACCOUNTS, ACCOUNTS.c.id == TOKENS.c.account_id)
-        .where(TOKENS.c.id == proof.id)
-    )
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_BEARER, {"token": proof.id})).one_or_none()
     if row is None or not hmac.compare_digest(row.secret_sha256, proof.secret_sha256):
         return None
-    if not row.enabled or not _token(row, row.account).is_valid(now):
+    if not row.may_call or row.revoked_at is not None or row.expires_at <= now:
         return None
     if row.used_on is None or now - row.used_on >= USED_EVERY:
         hour = now.replace(minute=0, second=0, microsecond=0)
         await tx.execute(sa.update(TOKENS).where(TOKENS.c.id == proof.id).values(used_on=hour))
-    return Authenticated(row.account, row.role, TokenId(row.id))
+    return Authenticated(
+        Subject(row.name, row.role, tuple(row.groups), row.project), TokenId(row.id)
+    )
+
+
+#: A token of a project's role is good for as long as the project has the role.
+_BEARER = text("""
+    select t.id, t.secret_sha256, t.expires_at, t.used_on, t.revoked_at,
+           coalesce(a.name, 'proj:' || p.name || ':' || t.role) as name,
+           coalesce(a.role, '') as role, coalesce(a.groups, '{}') as groups,
+           coalesce(p.name, '') as project,
+           coalesce(a.enabled, jsonb_path_exists(p.document, '$.spec.roles[*] ? (@.name == $role)',
+                                                 jsonb_build_object('role', t.role))) as may_call
+      from tokens t left join accounts a on a.id = t.account_id
+      left join projects p on p.id = t.project_id
+     where t.id = :token
+""")
 
 
 async def ensure_admin(tx: Tx, proof: TokenProof, now: datetime) -> bool:
@@ -248,7 +293,9 @@ async def ensure_admin(tx: Tx, proof: TokenProof, now: datetime) -> bool:
 
 
 def _account(row: sa.Row[tuple[object, ...]]) -> Account:
-    return Account(AccountId(row.id), row.name, row.role, row.enabled, row.created_at)
+    return Account(
+        AccountId(row.id), row.name, row.role, row.enabled, row.created_at, tuple(row.groups)
+    )
 
 
 def _token(row: sa.Row[tuple[object, ...]], account: str) -> ApiToken:

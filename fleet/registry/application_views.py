@@ -32,7 +32,9 @@ from fleet.model.application_spec import parse_application
 from fleet.model.applications import Application, ApplicationSummary, Urgency
 from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId
+from fleet.model.objects import ObjectRef
 from fleet.model.operations import Condition
 from fleet.model.scope import Scope
 from fleet.model.selectors import Selector
@@ -41,11 +43,10 @@ from fleet.registry.history import history_of
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     AnyRow,
-    cut_page,
     in_scope,
     missing,
     named_like,
-    page_size,
+    page_of,
     selects,
 )
 from fleet.registry.syncs import operations_by_id
@@ -97,11 +98,11 @@ async def list_applications(
     after: str = "",
 ) -> tuple[tuple[ApplicationSummary, ...], str]:
     """A page by name, and the cursor for the next ("" after the last): two statements."""
-    size = page_size(limit)
     query = _visible(scope, fresh).where(APPLICATIONS.c.name > after)
     query = query.where(*_filtered(wanted or ApplicationFilter(), fresh))
-    rows = (await tx.execute(query.order_by(APPLICATIONS.c.name).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
+    page, cursor = await page_of(
+        tx, query.order_by(APPLICATIONS.c.name), limit, lambda row: row.name
+    )
     sources = await _sources_of(tx, [row.id for row in page])
     return tuple(_summary_of(row, sources[row.id], fresh) for row in page), cursor
 
@@ -117,6 +118,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         APPLICATIONS.c.health_since,
         APPLICATIONS.c.refresh,
         APPLICATIONS.c.urgency,
+        APPLICATIONS.c.orphans,
     )
     row = (await tx.execute(query.where(APPLICATIONS.c.name == name))).one_or_none()
     if row is None:
@@ -140,6 +142,8 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         resources=tuple(entry.live for entry in (await resources_of(tx, [id]))[id]),
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
+        holds=holds_from_json(row.holds).at(fresh.now),
+        orphans=tuple(ObjectRef.from_key(key) for key in row.orphans),
     )
 
 
@@ -147,7 +151,7 @@ def _visible_names(scope: Scope) -> Select[str]:
     return (
         select(APPLICATIONS.c.name)
         .join(PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id)
-        .where(in_scope(scope, PROJECTS.c.name))
+        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
     )
 
 
@@ -192,7 +196,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
     return (
         select(
             *(a.id, a.name, a.cluster_id, a.namespace, a.labels, a.created_at),
-            *(a.revisions, a.conditions, a.render_error, a.health_message),
+            *(a.revisions, a.conditions, a.render_error, a.health_message, a.holds),
             PROJECTS.c.name.label("project"),
             c.name.label("cluster"),
             *(
@@ -220,7 +224,7 @@ def _visible(scope: Scope, fresh: Freshness) -> Select[Any]:
         .join(PROJECTS, PROJECTS.c.id == a.project_id)
         .outerjoin(CLUSTERS, c.id == a.cluster_id)
         .outerjoin(last, true())
-        .where(in_scope(scope, PROJECTS.c.name))
+        .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
     )
 
 
@@ -286,6 +290,8 @@ def _revision(row: AnyRow, source: AnyRow) -> str:
 
 def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> ApplicationSummary:
     destination, source = row.destination or {}, row.source or {}
+    pin = holds_from_json(row.holds).at(fresh.now).pin
+    revision = _revision(row, sources[0]) if sources else ""
     automated = row.automated
     is_on = automated is not None and automated.get("enabled") is not False
     return ApplicationSummary(
@@ -305,7 +311,7 @@ def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> App
         self_heal=is_on and bool(automated.get("selfHeal")),
         sync=SyncStatus(row.sync),
         health=_health(row, fresh),
-        revision=_revision(row, sources[0]) if sources else "",
+        revision=revision if pin is None else pin.revision,
         conditions=_conditions(row, sources),
         stale_since=row.observed_at if row.is_stale else None,
         operation_phase=row.last_phase or "",
@@ -338,6 +344,8 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     ]
     if row.render_error and all(entry.type != "ComparisonError" for entry in found):
         found.append(Condition("ComparisonError", row.render_error.get("message", "")))
+    if row.is_deleting and (why := _why_deletion_waits(row)):
+        found.append(Condition("DeletionError", why))
     if row.cluster_queue == NOBODYS_QUEUE:
         text = f"cluster {row.cluster} is reserved, and no live worker selects it"
         found.append(Condition("NoWorker", f"{text}: nothing is seen or done there"))
@@ -356,6 +364,20 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
         found = [entry for entry in found if entry.message != message]
         found.append(Condition("ComparisonError", text, since))
     return tuple(dict.fromkeys(found))
+
+
+def _why_deletion_waits(row: AnyRow) -> str:
+    """What it needs a cluster for that is not there; "" when it gets on."""
+    if row.cluster_status == "Failed":
+        why = f"does not answer: {row.cluster_message}"
+    elif row.paused_by:
+        why = f"is paused by {row.paused_by}: {row.paused_reason}"
+    else:
+        return ""
+    return (
+        f"the deletion waits for cluster {row.cluster}, which {why};"
+        f" `fleet app delete {row.name} --force-forget` leaves its objects where they are"
+    )
 
 
 def _parsed(moment: str | None) -> datetime | None:

@@ -7,11 +7,10 @@ is shown is in ``application_views``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, case, exists, func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -19,7 +18,15 @@ from fleet.errors import AlreadyExists, NotFound, Refused
 from fleet.model.applications import ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
 from fleet.model.objects import Manifest
-from fleet.model.scope import Actor, Scope
+from fleet.model.scope import Actor
+from fleet.registry import sightings
+from fleet.registry.application_refs import (
+    ApplicationRef,
+    applications_of_cluster,
+    applications_of_project,
+    exists_application,
+    find_application,
+)
 from fleet.registry.application_sources import (
     SOURCES,
     forget_unread_repositories,
@@ -35,9 +42,9 @@ from fleet.registry.application_views import (
 )
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.deployments import close_deployments
 from fleet.registry.drift import close_all
-from fleet.registry.selection import AnyRow, in_scope, missing
-from fleet.registry.syncs import close_deployments
+from fleet.registry.selection import AnyRow
 from fleet.registry.tables import TABLES
 from fleet.registry.work import note_kinds
 
@@ -60,89 +67,7 @@ __all__ = [
 ]
 
 APPLICATIONS = TABLES["applications"]
-PROJECTS = TABLES["projects"]
 RESOURCES = TABLES["resources"]
-CLUSTERS = TABLES["clusters"]
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationRef:
-    """Enough to act on an application that was found by name.
-
-    ``cluster`` and ``server`` are "" where its destination names no registered cluster.
-    """
-
-    id: ApplicationId
-    name: str
-    project: str
-    cluster_id: ClusterId | None
-    generation: int
-    namespace: str = ""
-    cluster: str = ""
-    server: str = ""
-
-
-def _refs(scope: Scope) -> Select[Any]:
-    a, c = APPLICATIONS.c, CLUSTERS.c
-    return (
-        select(
-            *(a.id, a.name, a.cluster_id, a.generation, a.namespace),
-            PROJECTS.c.name.label("project"),
-            func.coalesce(c.name, "").label("cluster"),
-            func.coalesce(c.server, "").label("server"),
-        )
-        .join(PROJECTS, PROJECTS.c.id == a.project_id)
-        .outerjoin(CLUSTERS, c.id == a.cluster_id)
-        .where(in_scope(scope, PROJECTS.c.name))
-    )
-
-
-def _ref_of(row: AnyRow) -> ApplicationRef:
-    cluster = ClusterId(row.cluster_id) if row.cluster_id else None
-    return ApplicationRef(
-        id=ApplicationId(row.id),
-        name=row.name,
-        project=row.project,
-        cluster_id=cluster,
-        generation=row.generation,
-        namespace=row.namespace,
-        cluster=row.cluster,
-        server=row.server,
-    )
-
-
-async def find_application(tx: Tx, scope: Scope, name: str) -> ApplicationRef:
-    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
-    row = (await tx.execute(_refs(scope).where(APPLICATIONS.c.name == name))).one_or_none()
-    if row is None:
-        names = _refs(scope).with_only_columns(APPLICATIONS.c.name)
-        raise await missing(tx, "Application", name, names)
-    return _ref_of(row)
-
-
-async def applications_of_project(
-    tx: Tx, scope: Scope, project: str, *, after: str = "", limit: int
-) -> tuple[ApplicationRef, ...]:
-    """Applications of a project by name, from the one after ``after``."""
-    query = _refs(scope).where(PROJECTS.c.name == project, APPLICATIONS.c.name > after)
-    rows = await tx.execute(query.order_by(APPLICATIONS.c.name).limit(limit))
-    return tuple(_ref_of(row) for row in rows)
-
-
-async def exists_application(tx: Tx, scope: Scope, name: str) -> bool:
-    """There is one of this name that may be seen."""
-    query = select(exists(_refs(scope).where(APPLICATIONS.c.name == name)))
-    return bool((await tx.execute(query)).scalar_one())
-
-
-async def applications_of_cluster(
-    tx: Tx, scope: Scope, cluster: ClusterId
-) -> tuple[ApplicationRef, ...]:
-    """Applications whose destination is the cluster, by name."""
-    query = _refs(scope).where(APPLICATIONS.c.cluster_id == cluster)
-    return tuple(_ref_of(row) for row in await tx.execute(query.order_by(APPLICATIONS.c.name)))
-
-
 _CREATE = (
     insert(APPLICATIONS)
     .on_conflict_do_nothing(constraint="uq_applications_name")
@@ -235,7 +160,7 @@ async def replace_document(
     elif _ignored(before.document) != _ignored(document.document):
         # what counts as a difference is another thing now: every object is read again
         own = and_(RESOURCES.c.application_id == id, RESOURCES.c.in_inventory)
-        await tx.execute(update(RESOURCES).where(own).values(seen_version="refresh"))
+        await tx.execute(update(RESOURCES).where(own).values(seen_version=sightings.look_again()))
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
     extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
     await tx.execute(SOURCES.delete().where(extra))
@@ -251,6 +176,14 @@ async def replace_document(
         after=document.document,
     )
     return True
+
+
+async def note_missing(tx: Tx, name: str, missing: Sequence[str]) -> None:
+    """Have an application that no pass looks at say what it waits for."""
+    conditions = [{"type": "InvalidSpecError", "message": message} for message in missing]
+    await tx.execute(
+        update(APPLICATIONS).where(APPLICATIONS.c.name == name).values(conditions=conditions)
+    )
 
 
 def _ignored(document: Manifest) -> Any:
@@ -361,12 +294,30 @@ async def mark_deleting(
         "by": actor.name,
         "at": now.isoformat(),
     }
+    if tracks := (before.deleting or {}).get("tracks"):
+        wanted["tracks"] = tracks  # whose mark its objects carry; it waits for nobody any more
     await tx.execute(
         update(APPLICATIONS)
         .where(APPLICATIONS.c.id == id)
         .values(deleting=wanted, urgency=Urgency.PERSON, dirty_at=func.clock_timestamp())
     )
     await record_change(tx, actor, "delete", "Application", before.name, after=wanted)
+
+
+async def approve_deletion(tx: Tx, actor: Actor, id: ApplicationId, now: datetime) -> None:
+    """Note that somebody agreed to what the deletion that runs waits for."""
+    before = await _held(tx, id)
+    approval = {"approved": True, "approvedBy": actor.name, "approvedAt": now.isoformat()}
+    await tx.execute(
+        update(APPLICATIONS)
+        .where(APPLICATIONS.c.id == id)
+        .values(
+            deleting=APPLICATIONS.c.deleting.op("||")(approval),
+            urgency=Urgency.PERSON,
+            dirty_at=func.clock_timestamp(),
+        )
+    )
+    await record_change(tx, actor, "confirm-deletion", "Application", before.name, after=approval)
 
 
 async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datetime) -> None:

@@ -17,9 +17,9 @@ from fleet.registry.database import Tx
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     after_parts,
-    cut_page,
-    page_size,
+    page_of,
     parts_cursor,
+    sees,
 )
 from fleet.registry.tables import TABLES
 
@@ -61,23 +61,25 @@ async def list_certificates(
     after: str = "",
 ) -> tuple[tuple[KnownCertificate, ...], str]:
     """A page by host, and the cursor for the next. They are public keys of no project:
-    whoever sees any project sees them.
+    whoever sees any project without a policy that says more sees them.
 
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    if scope.projects is not None and not scope.projects:
-        return (), ""
-    size, c = page_size(limit), CERTIFICATES.c
+    c = CERTIFICATES.c
     columns = (c.host, c.kind, c.subtype, c.fingerprint)
-    query = select(CERTIFICATES).where(after_parts(columns, after)).order_by(*columns)
+    query = (
+        select(CERTIFICATES)
+        .where(after_parts(columns, after), sees(scope.seen("certificates"), None, c.host))
+        .order_by(*columns)
+    )
     if host:
         query = query.where(CERTIFICATES.c.host == host)
     if kind:
         query = query.where(CERTIFICATES.c.kind == kind)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    cursors = [parts_cursor(row.host, row.kind, row.subtype, row.fingerprint) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    page, cursor = await page_of(
+        tx, query, limit, lambda row: parts_cursor(row.host, row.kind, row.subtype, row.fingerprint)
+    )
     return tuple(_certificate_of(row) for row in page), cursor
 
 

@@ -12,7 +12,7 @@ from fleet.errors import UsageError
 from fleet.model.scope import Scope
 from fleet.registry.chain import LOG
 from fleet.registry.database import Tx
-from fleet.registry.selection import DEFAULT_LIMIT, cut_page, page_size
+from fleet.registry.selection import DEFAULT_LIMIT, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ async def list_changes(
     after: str = "",
 ) -> tuple[tuple[Change, ...], str]:
     """A page, and the cursor for the next. Entries belong to no project: only who sees
-    everything sees them.
+    all of them sees any.
 
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    if not scope.sees_everything:
+    if not scope.seen("audit").is_all:
         return (), ""
-    size = page_size(limit)
     query = _filtered(sa.select(LOG), wanted or ChangeFilter())
     if after:
         query = query.where(LOG.c.seq < _position(after))
-    rows = (await tx.execute(query.order_by(LOG.c.seq.desc()).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [str(row.seq) for row in rows])
+    page, cursor = await page_of(
+        tx, query.order_by(LOG.c.seq.desc()), limit, lambda row: str(row.seq)
+    )
     return tuple(_change_of(row) for row in page), cursor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
@@ -13,7 +13,7 @@ from fleet.model.clusters import Cluster, ConnectionStatus, ManagedAuth
 from fleet.model.ids import ClusterId
 from fleet.model.scope import Scope
 from fleet.registry.database import Tx, constraint_of
-from fleet.registry.selection import in_scope, shared_in_scope
+from fleet.registry.selection import in_scope, key_of, sees
 from fleet.registry.tables import TABLES
 
 CLUSTERS = TABLES["clusters"]
@@ -28,12 +28,20 @@ def visible(scope: Scope) -> Select[Any]:
     count = (
         select(func.count())
         .select_from(APPLICATIONS.join(PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id))
-        .where(APPLICATIONS.c.cluster_id == CLUSTERS.c.id, in_scope(scope, PROJECTS.c.name))
+        .where(
+            APPLICATIONS.c.cluster_id == CLUSTERS.c.id,
+            in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name),
+        )
         .scalar_subquery()
     )
-    return select(CLUSTERS, count.label("application_count")).where(
-        shared_in_scope(scope, CLUSTERS.c.project)
-    )
+    return select(CLUSTERS, count.label("application_count")).where(cluster_in_scope(scope))
+
+
+def cluster_in_scope(scope: Scope) -> ColumnElement[bool]:
+    """The cluster may be seen; a rule may mean it by its name or by its URL."""
+    c = CLUSTERS.c
+    keys = (key_of(c.project, c.name), key_of(c.project, c.server))
+    return sees(scope.seen("clusters"), c.project, *keys)
 
 
 def gone(id: ClusterId) -> NotFound:

@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, case, func, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import FleetError, Refused
 from fleet.model.clusters import (
+    IN_CLUSTER_NAME,
+    IN_CLUSTER_SERVER,
     Cluster,
     ClusterFacts,
     Connection,
@@ -24,9 +27,8 @@ from fleet.model.clusters import (
     ManagedAuth,
 )
 from fleet.model.ids import ClusterId
-from fleet.model.scope import EVERYTHING, Actor, Scope
+from fleet.model.scope import EVERYTHING, FLEET, Actor
 from fleet.model.secret import Secret
-from fleet.model.selectors import Selector
 from fleet.registry.audit import record_change
 from fleet.registry.cluster_rows import (
     APPLICATIONS,
@@ -36,7 +38,16 @@ from fleet.registry.cluster_rows import (
     shown,
     taken,
     targeted,
-    visible,
+)
+from fleet.registry.cluster_views import (
+    ClusterFilter,
+    find_by_name,
+    find_by_server,
+    find_by_uid,
+    get_cluster,
+    get_cluster_by_id,
+    list_clusters,
+    tokens_expiring,
 )
 from fleet.registry.connections import auth_of, joined, public_part, secret_part
 from fleet.registry.database import Tx
@@ -45,15 +56,33 @@ from fleet.registry.keyring import KeyRing
 from fleet.registry.routing import settle_one
 from fleet.registry.sealing import Place
 from fleet.registry.selection import (
-    DEFAULT_LIMIT,
     AnyRow,
-    cut_page,
-    missing,
-    named_like,
-    page_size,
-    selects,
-    shared_in_scope,
 )
+
+__all__ = [
+    "ClusterChanges",
+    "ClusterFilter",
+    "NewCluster",
+    "add_cluster",
+    "confirm_identity",
+    "connection_of",
+    "ensure_itself",
+    "find_by_name",
+    "find_by_server",
+    "find_by_uid",
+    "get_cluster",
+    "get_cluster_by_id",
+    "get_connected",
+    "list_clusters",
+    "pause",
+    "record_probe",
+    "remove_cluster",
+    "replace_token",
+    "resume",
+    "set_connection",
+    "tokens_expiring",
+    "update_cluster",
+]
 
 
 @dataclass(frozen=True)
@@ -82,14 +111,6 @@ class ClusterChanges(TypedDict, total=False):
     namespaces: list[str]
     cluster_resources: bool
     interval_seconds: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterFilter:
-    selector: Selector = Selector()
-    name: str = ""  # part of the name
-    project: str | None = None
-    status: ConnectionStatus | None = None
 
 
 async def add_cluster(tx: Tx, actor: Actor, ring: KeyRing, new: NewCluster) -> Cluster:
@@ -125,6 +146,21 @@ async def add_cluster(tx: Tx, actor: Actor, ring: KeyRing, new: NewCluster) -> C
     return cluster
 
 
+async def ensure_itself(tx: Tx) -> Cluster:
+    """The cluster that stands for Fleet itself: nothing is behind it until somebody registers
+    the one that Fleet runs in, under the same name."""
+    values = {"name": IN_CLUSTER_NAME, "server": IN_CLUSTER_SERVER}
+    made = await tx.execute(
+        insert(CLUSTERS).values(values).on_conflict_do_nothing().returning(CLUSTERS.c.id)
+    )
+    id = made.scalar_one_or_none()
+    if id is not None:
+        await settle_one(tx, ClusterId(id))
+        after = {"name": IN_CLUSTER_NAME, "server": IN_CLUSTER_SERVER}
+        await record_change(tx, FLEET, "create", "Cluster", IN_CLUSTER_NAME, after=after)
+    return await get_cluster(tx, EVERYTHING, IN_CLUSTER_NAME)
+
+
 def _connection_columns(
     ring: KeyRing, id: UUID, connection: Connection, managed: ManagedAuth | None
 ) -> dict[str, Any]:
@@ -158,73 +194,6 @@ def _fact_columns(facts: ClusterFacts | None) -> dict[str, Any]:
     }
 
 
-async def list_clusters(
-    tx: Tx,
-    scope: Scope,
-    wanted: ClusterFilter | None = None,
-    *,
-    limit: int = DEFAULT_LIMIT,
-    after: str = "",
-) -> tuple[tuple[Cluster, ...], str]:
-    """A page by name, and the cursor for the next ("" after the last)."""
-    wanted = wanted or ClusterFilter()
-    size = page_size(limit)
-    query = visible(scope).where(
-        CLUSTERS.c.name > after,
-        selects(wanted.selector, CLUSTERS.c.labels),
-        named_like(CLUSTERS.c.name, wanted.name),
-    )
-    if wanted.project is not None:
-        query = query.where(CLUSTERS.c.project == wanted.project)
-    if wanted.status is not None:
-        query = query.where(CLUSTERS.c.status == str(wanted.status))
-    rows = (await tx.execute(query.order_by(CLUSTERS.c.name).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.name for row in rows])
-    return tuple(cluster_of(row) for row in page), cursor
-
-
-async def get_cluster(tx: Tx, scope: Scope, name: str) -> Cluster:
-    """Raises NotFound with the nearest names, as if what may not be seen did not exist."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
-    if row is None:
-        names = select(CLUSTERS.c.name).where(shared_in_scope(scope, CLUSTERS.c.project))
-        raise await missing(tx, "Cluster", name, names)
-    return cluster_of(row)
-
-
-async def get_cluster_by_id(tx: Tx, scope: Scope, id: ClusterId) -> Cluster:
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.id == id))).one_or_none()
-    if row is None:
-        raise gone(id)
-    return cluster_of(row)
-
-
-async def find_by_name(tx: Tx, scope: Scope, name: str) -> Cluster | None:
-    """The cluster of exactly this name, if there is one to be seen."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.name == name))).one_or_none()
-    return None if row is None else cluster_of(row)
-
-
-async def find_by_server(tx: Tx, scope: Scope, server: str) -> Cluster | None:
-    """The cluster at this URL (without a trailing slash), if there is one to be seen."""
-    row = (await tx.execute(visible(scope).where(CLUSTERS.c.server == server))).one_or_none()
-    return None if row is None else cluster_of(row)
-
-
-async def find_by_uid(tx: Tx, scope: Scope, uid: str) -> Cluster | None:
-    """The cluster with this kube-system UID, if there is one to be seen."""
-    query = visible(scope).where(CLUSTERS.c.confirmed_uid == uid)
-    row = (await tx.execute(query)).one_or_none() if uid else None
-    return None if row is None else cluster_of(row)
-
-
-async def tokens_expiring(tx: Tx, scope: Scope, before: datetime) -> tuple[Cluster, ...]:
-    """Clusters whose managed token ends before ``before``, the soonest first."""
-    expires = CLUSTERS.c.token_expires_at
-    rows = await tx.execute(visible(scope).where(expires < before).order_by(expires))
-    return tuple(cluster_of(row) for row in rows)
-
-
 async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
     """Everything needed to talk to the cluster, opened.
 
@@ -241,11 +210,16 @@ async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
 
 async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, Connection]:
     """The cluster, its applications uncounted, and ``connection_of`` it; raises as that."""
-    query = select(CLUSTERS, literal(0).label("application_count")).where(CLUSTERS.c.id == id)
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_CONNECTED, {"wanted": id})).one_or_none()
     if row is None:
         raise gone(id)
     return cluster_of(row), _connection(ring, id, row)
+
+
+#: Made once: every pass begins with it.
+_CONNECTED = select(CLUSTERS, literal(0).label("application_count")).where(
+    CLUSTERS.c.id == bindparam("wanted")
+)
 
 
 def _connection(ring: KeyRing, id: ClusterId, row: AnyRow) -> Connection:

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.exc import IntegrityError
 
-from fleet.errors import AlreadyExists
+from fleet.errors import AlreadyExists, SealBroken
 from fleet.model.repositories import (
     RepoCredential,
     RepositoryAuth,
@@ -30,7 +30,7 @@ from fleet.registry.database import Tx
 from fleet.registry.envelopes import opened, sealed
 from fleet.registry.keyring import KeyRing
 from fleet.registry.sealing import Place
-from fleet.registry.selection import DEFAULT_LIMIT, cut_page, missing, page_size
+from fleet.registry.selection import DEFAULT_LIMIT, missing, page_of, sees
 from fleet.registry.tables import TABLES
 
 CREDENTIALS = TABLES["repo_credentials"]
@@ -229,12 +229,37 @@ def template_place(id: object, canonical_url: str) -> Place:
     return Place("repo_credentials", str(id), "sealed", canonical_url)
 
 
+async def same_credential(
+    tx: Tx,
+    ring: KeyRing,
+    *,
+    url: str,
+    canonical_url: str,
+    type: RepositoryType,
+    auth: RepositoryAuth,
+    options: RepositoryOptions,
+) -> RepoCredential | None:
+    """The template for a URL, if it is exactly this one."""
+    query = select(CREDENTIALS).where(CREDENTIALS.c.canonical_url == canonical_url)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None or (row.url, row.type) != (url, str(type)):
+        return None
+    try:
+        found = open_credentials(ring, template_place(row.id, canonical_url), row)
+    except SealBroken:
+        return None  # what cannot be opened is what has to be replaced
+    return _credential_of(row) if (found.auth, found.options) == (auth, options) else None
+
+
+def _seen(scope: Scope) -> ColumnElement[bool]:
+    return sees(scope.seen("repocreds"), None, CREDENTIALS.c.url)
+
+
 async def list_credentials(tx: Tx, scope: Scope) -> tuple[RepoCredential, ...]:
     """All templates, by URL. They belong to no project: whoever sees nothing but some
     projects sees none."""
-    if not scope.sees_everything:
-        return ()
-    rows = await tx.execute(select(CREDENTIALS).order_by(CREDENTIALS.c.url))
+    query = select(CREDENTIALS).where(_seen(scope)).order_by(CREDENTIALS.c.url)
+    rows = await tx.execute(query)
     return tuple(_credential_of(row) for row in rows)
 
 
@@ -242,12 +267,9 @@ async def credentials_page(
     tx: Tx, scope: Scope, *, limit: int = DEFAULT_LIMIT, after: str = ""
 ) -> tuple[tuple[RepoCredential, ...], str]:
     """A page by URL, and the cursor for the next; seen by whom ``list_credentials`` says."""
-    if not scope.sees_everything:
-        return (), ""
-    size = page_size(limit)
-    query = select(CREDENTIALS).where(CREDENTIALS.c.url > after).order_by(CREDENTIALS.c.url)
-    rows = (await tx.execute(query.limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.url for row in rows])
+    query = select(CREDENTIALS).where(CREDENTIALS.c.url > after, _seen(scope))
+    query = query.order_by(CREDENTIALS.c.url)
+    page, cursor = await page_of(tx, query, limit, lambda row: row.url)
     return tuple(_credential_of(row) for row in page), cursor
 
 

@@ -109,9 +109,7 @@ class Database:
         """Read-only, REPEATABLE READ: all queries of one answer see the same moment."""
         with _spoken():
             async with self._engine.connect() as plain:
-                tx = await plain.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                tx = await _set(plain, isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with tx.begin():
                     yield tx
 
@@ -121,9 +119,14 @@ class Database:
         one round trip instead of three."""
         with _spoken():
             async with self._engine.connect() as plain:
-                yield await plain.execution_options(
-                    isolation_level="AUTOCOMMIT", postgresql_readonly=True
-                )
+                yield await _set(plain, isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def stating(self) -> AsyncIterator[Tx]:
+        """For one statement alone that writes: ``asking``, for those that are not questions."""
+        with _spoken():
+            async with self._engine.connect() as plain:
+                yield await _set(plain, isolation_level="AUTOCOMMIT")
 
     async def run(self, work: Callable[[Tx], Awaitable[Result]]) -> Result:
         """Do ``work`` in a transaction, again if it deadlocked or could not be serialized.
@@ -145,6 +148,19 @@ class Database:
     def conninfo(self) -> Secret:
         """The URL for libpq, for a connection apart from the pool (LISTEN, the queue)."""
         return libpq_url(self._url)
+
+
+async def _set(plain: AsyncConnection, **options: Any) -> AsyncConnection:
+    """The connection with options that the pool takes back when it is returned.
+
+    The driver lets other tasks run while it sets them. Who is cancelled then would return a
+    connection that is read-only from now on: it is thrown away.
+    """
+    try:
+        return await plain.execution_options(**options)
+    except BaseException:
+        await plain.invalidate()
+        raise
 
 
 def parse_url(url: Secret | str) -> URL:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from fleet.model.applications import Urgency
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
+from fleet.registry import sightings
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
-from fleet.registry.sightings import REFRESH
 from fleet.registry.statements import text
 
 
@@ -52,6 +53,8 @@ class Pending:
     kube_version: str
     api_versions: tuple[str, ...]
     sources: tuple[FollowedSource, ...]
+    plugins: str  # stands for all that are registered; "" when there are none
+    signing_keys: str  # likewise
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -65,8 +68,9 @@ RETRY = timedelta(minutes=5)
 _LASTING = ["RenderError", "SpecInvalid"]
 
 _SELECT = """
-    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
-      a.document, a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
+    select a.id, a.name, p.name as project,
+      coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
+      a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
       a.revisions, a.render_error, a.cluster_id,
       coalesce(c.name, '') as cluster_name, coalesce(c.server, '') as cluster_server,
       coalesce(c.version, '') as version, coalesce(c.api_versions, '{}') as api_versions,
@@ -76,7 +80,11 @@ _SELECT = """
         from application_sources s left join repository_refs r
           on r.repository_id = s.repository_id and r.chart = s.chart
           and r.target_revision = s.target_revision
-        where s.application_id = a.id) as sources
+        where s.application_id = a.id) as sources,
+      (select coalesce(md5(string_agg(g.name || ' ' || g.document::text, ' ' order by g.name)), '')
+        from plugins g) as plugins,
+      (select coalesce(md5(string_agg(k.id, ' ' order by k.id)), '') from signing_keys k)
+        as signing_keys
     from applications a join projects p on p.id = a.project_id
       left join clusters c on c.id = a.cluster_id
 """
@@ -133,6 +141,8 @@ def _pending_of(row: Any) -> Pending:
         kube_version=row["version"],
         api_versions=tuple(row["api_versions"]),
         sources=tuple(_source_of(source) for source in row["sources"] or ()),
+        plugins=row["plugins"],
+        signing_keys=row["signing_keys"],
     )
 
 
@@ -259,7 +269,7 @@ async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset
             "update resources set seen_version = :refresh"
             " where application_id = any(:ids) and in_inventory"
         ),
-        {"ids": ids, "refresh": REFRESH},
+        {"ids": ids, "refresh": sightings.look_again()},
     )
     rows = await tx.execute(
         text(
@@ -290,6 +300,29 @@ async def check_facts(tx: Tx, cluster: ClusterId) -> tuple[RepositoryId, ...]:
             " where a.cluster_id = :id and a.refresh = 'facts'"
         ),
         {"id": cluster},
+    )
+    return tuple(RepositoryId(row[0]) for row in rows)
+
+
+async def check_all(tx: Tx, project: UUID | None = None) -> tuple[RepositoryId, ...]:
+    """Plugins, signing keys or what a project demands of signatures changed: have every
+    application (of the project) evaluated again.
+
+    Returns the repositories to poll. Only what the change concerns is rendered anew.
+    """
+    await tx.execute(
+        text(
+            "update applications set refresh = 'facts'"
+            " where refresh = '' and rendered_generation > 0"
+            " and (cast(:project as uuid) is null or project_id = :project)"
+        ),
+        {"project": project},
+    )
+    rows = await tx.execute(
+        text(
+            "select distinct s.repository_id from application_sources s"
+            " join applications a on a.id = s.application_id where a.refresh = 'facts'"
+        )
     )
     return tuple(RepositoryId(row[0]) for row in rows)
 

@@ -14,12 +14,12 @@ from fleet.errors import Refused
 from fleet.model.clusters import Cluster
 from fleet.model.ids import ApplicationId, RepositoryId
 from fleet.model.scope import Actor
-from fleet.registry.applications import ApplicationRef
+from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
+from fleet.registry.deployments import close_deployments
 from fleet.registry.drift import close_all
 from fleet.registry.statements import text
-from fleet.registry.syncs import close_deployments
 
 _DETACH = """
     update applications set cluster_id = null, sync_status = 'Unknown',

@@ -21,13 +21,13 @@ from fleet.registry.database import Tx
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
     in_scope,
-    page_size,
+    page_of,
     time_cursor,
 )
 from fleet.registry.statements import text
 from fleet.registry.tables import TABLES
+from fleet.registry.together import Writes
 
 DRIFT = TABLES["drift_events"]
 APPLICATIONS = TABLES["applications"]
@@ -82,7 +82,7 @@ _CLOSE = """
 """
 
 
-async def open_drift(tx: Tx, drifted: Sequence[Drifted], now: datetime) -> None:
+async def open_drift(tx: Writes, drifted: Sequence[Drifted], now: datetime) -> None:
     """Note what differs: opens an event, or brings the open one up to date if the fields or
     their writer changed. What is open and the same is not written."""
     rows = {
@@ -107,7 +107,7 @@ async def touch(tx: Tx, objects: Sequence[DriftKey], now: datetime) -> None:
         await tx.execute(text(_TOUCH), {**_arrays(objects), "now": now})
 
 
-async def close(tx: Tx, objects: Sequence[DriftKey], healed_by: str, now: datetime) -> None:
+async def close(tx: Writes, objects: Sequence[DriftKey], healed_by: str, now: datetime) -> None:
     """The difference is gone; objects without an open event are left alone."""
     if objects:
         values = {**_arrays(objects), "healed_by": healed_by, "now": now}
@@ -144,22 +144,19 @@ async def list_drift(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     query = select(DRIFT).where(DRIFT.c.application_id == application)
-    if not scope.sees_everything:
+    if not scope.seen("applications").is_all:
         visible = (
             select(APPLICATIONS.c.id)
             .join(PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id)
-            .where(in_scope(scope, PROJECTS.c.name))
+            .where(in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name))
         )
         query = query.where(DRIFT.c.application_id.in_(visible))
     if open_only:
         query = query.where(DRIFT.c.healed_at.is_(None))
     query = query.where(before_cursor(DRIFT.c.first_seen, DRIFT.c.id, after))
-    query = query.order_by(DRIFT.c.first_seen.desc(), DRIFT.c.id.desc()).limit(size + 1)
-    rows = (await tx.execute(query)).all()
-    cursors = [time_cursor(row.first_seen, row.id) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
+    query = query.order_by(DRIFT.c.first_seen.desc(), DRIFT.c.id.desc())
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.first_seen, row.id))
     return tuple(_record_of(row) for row in page), cursor
 
 

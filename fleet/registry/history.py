@@ -19,6 +19,7 @@ from fleet.model.applications import (
     Urgency,
     skips_reconciling,
 )
+from fleet.model.holds import holds_from_json
 from fleet.model.ids import ApplicationId, OperationId
 from fleet.model.operations import (
     HistoryEntry,
@@ -35,10 +36,9 @@ from fleet.registry.operation_json import options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
     in_scope,
     number_cursor,
-    page_size,
+    page_of,
     time_cursor,
 )
 from fleet.registry.syncs import operation_from_row, operations_by_id
@@ -78,16 +78,13 @@ async def list_operations(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
     columns = [column for column in OPERATIONS.c if column.name != "plan"]
     query = _filtered(select(*columns, null().label("plan")), wanted or OperationFilter())
-    query = query.where(in_scope(scope, OPERATIONS.c.project))
+    query = query.where(in_scope(scope, OPERATIONS.c.project, OPERATIONS.c.application))
     query = query.where(before_cursor(OPERATIONS.c.created_at, OPERATIONS.c.id, after))
     query = query.order_by(OPERATIONS.c.created_at.desc(), OPERATIONS.c.id.desc())
-    rows = (await tx.execute(query.limit(size + 1))).mappings().all()
-    cursors = [time_cursor(row["created_at"], row["id"]) for row in rows]
-    page, cursor = cut_page(rows, size, cursors)
-    return tuple(operation_from_row(row) for row in page), cursor
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.created_at, row.id))
+    return tuple(operation_from_row(row._asdict()) for row in page), cursor
 
 
 def _filtered(query: Select[Any], wanted: OperationFilter) -> Select[Any]:
@@ -114,7 +111,7 @@ def _filtered(query: Select[Any], wanted: OperationFilter) -> Select[Any]:
 async def get_operation(tx: Tx, scope: Scope, id: OperationId) -> Operation:
     """One operation with its outcomes so far."""
     query = select(OPERATIONS.c.created_at).where(
-        OPERATIONS.c.id == id, in_scope(scope, OPERATIONS.c.project)
+        OPERATIONS.c.id == id, in_scope(scope, OPERATIONS.c.project, OPERATIONS.c.application)
     )
     created = (await tx.execute(query)).scalar_one_or_none()
     if created is None:
@@ -129,7 +126,7 @@ async def history_of(
     query = (
         select(DEPLOYMENTS)
         .where(DEPLOYMENTS.c.application_id == application)
-        .where(in_scope(scope, DEPLOYMENTS.c.project))
+        .where(in_scope(scope, DEPLOYMENTS.c.project, DEPLOYMENTS.c.application))
         .order_by(DEPLOYMENTS.c.number.desc())
         .limit(limit)
     )
@@ -150,12 +147,15 @@ async def list_deployments(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size, c = page_size(limit), DEPLOYMENTS.c
-    query = select(DEPLOYMENTS).where(c.application_id == application, in_scope(scope, c.project))
+    c = DEPLOYMENTS.c
+    query = select(DEPLOYMENTS).where(
+        c.application_id == application, in_scope(scope, c.project, c.application)
+    )
     if after:
         query = query.where(c.number < number_cursor(after))
-    rows = (await tx.execute(query.order_by(c.number.desc()).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [str(row.number) for row in rows])
+    page, cursor = await page_of(
+        tx, query.order_by(c.number.desc()), limit, lambda row: str(row.number)
+    )
     return tuple(_entry_of(row) for row in page), cursor
 
 
@@ -164,7 +164,7 @@ async def deployment_by_number(
 ) -> HistoryEntry:
     """The deployment that users call by ``number``; NotFound names the newest there are."""
     c = DEPLOYMENTS.c
-    visible = (c.application_id == application, in_scope(scope, c.project))
+    visible = (c.application_id == application, in_scope(scope, c.project, c.application))
     row = (await tx.execute(select(DEPLOYMENTS).where(*visible, c.number == number))).one_or_none()
     if row is None:
         newest = select(c.number).where(*visible).order_by(c.number.desc()).limit(5)
@@ -214,13 +214,17 @@ async def create_operation(
 ) -> Operation:
     """Put a requested operation in front of everything else that its cluster has to do.
 
+    A rollback, a deletion, or a sync of newer manifests supersedes a sync that runs: that is
+    ended with its hooks first.
+
     Raises:
         NotFound: the application was deleted meanwhile.
         Refused: an operation runs already, the application is being deleted, or is to be left
             alone.
     """
     row = await _held(tx, request.application_id)
-    if row.operation_id is not None:
+    waits = row.operation_id is not None
+    if waits and not await _supersedes(tx, row, request, actor, now):
         raise await _busy(tx, row)
     if row.deleting is not None and request.kind is not OperationKind.DELETE:
         raise Refused(
@@ -236,12 +240,14 @@ async def create_operation(
     values = _requested(request, actor, row, now)
     made = await tx.execute(OPERATIONS.insert().values(values).returning(*OPERATIONS.c))
     operation = operation_from_row(made.mappings().one())
+    place = "next_operation" if waits else "operation"
     await tx.execute(
         update(APPLICATIONS)
         .where(APPLICATIONS.c.id == request.application_id)
         .values(
-            operation_id=operation.id,
-            operation_created_at=operation.created_at,
+            {f"{place}_id": operation.id, f"{place}_created_at": operation.created_at},
+        )
+        .values(
             urgency=Urgency.PERSON,
             dirty_at=func.clock_timestamp(),
         )
@@ -253,6 +259,36 @@ async def create_operation(
     }
     await record_change(tx, actor, str(request.kind), "Application", row.name, after=after)
     return operation
+
+
+async def _supersedes(
+    tx: Tx, row: Row[Any], request: OperationRequest, actor: Actor, now: datetime
+) -> bool:
+    """Whether what is asked for goes before the sync that runs, which is told to end then: a
+    rollback and a deletion do, and a sync of other manifests than those that it is at."""
+    if request.options.dry_run or row.next_operation_id is not None:
+        return False
+    c = OPERATIONS.c
+    may_end = [
+        c.id == row.operation_id,
+        c.created_at == row.operation_created_at,
+        c.kind != str(OperationKind.DELETE),
+        c.finished_at.is_(None),
+    ]
+    if request.kind is OperationKind.SYNC:
+        pin = holds_from_json(row.holds).at(now).pin
+        wanted = pin.manifests_sha256 if pin is not None else row.manifests_sha256
+        at_hand = ("", request.manifests_sha256 or wanted)
+        may_end += [c.kind == str(OperationKind.SYNC), c.manifests_sha256.not_in(at_hand)]
+    ended = await tx.execute(
+        update(OPERATIONS)
+        .where(*may_end)
+        .values(
+            phase=str(OperationPhase.TERMINATING),
+            message=f"superseded by a {request.kind} by {actor.name}",
+        )
+    )
+    return ended.rowcount == 1
 
 
 async def _held(tx: Tx, id: ApplicationId) -> Row[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NewType
 from uuid import UUID
 
+from fleet.model.applications import Urgency
+from fleet.registry import sightings
 from fleet.registry.database import Tx
 from fleet.registry.statements import text
 
@@ -14,6 +16,32 @@ InstanceId = NewType("InstanceId", UUID)
 async def instance_id(tx: Tx) -> InstanceId:
     """Marks every object that this Fleet applies."""
     return InstanceId((await tx.execute(text("select id from instance"))).scalar_one())
+
+
+async def put_resource_settings(tx: Tx, digest: str) -> bool:
+    """Note which settings about resources are in force. Where they are new, every application
+    is looked at again when its cluster is read next.
+
+    Returns: whether they are.
+    """
+    changed = await tx.execute(
+        text("update instance set resource_settings = :digest where resource_settings <> :digest"),
+        {"digest": digest},
+    )
+    if not changed.rowcount:
+        return False
+    await tx.execute(
+        text("update resources set seen_version = :refresh where in_inventory"),
+        {"refresh": sightings.look_again()},
+    )
+    await tx.execute(
+        text(
+            "update applications set urgency = least(urgency, :refresh),"
+            " dirty_at = clock_timestamp() where cluster_id is not null"
+        ),
+        {"refresh": Urgency.REFRESH},
+    )
+    return True
 
 
 async def put_default_interval(tx: Tx, seconds: int) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fleet.errors import LeaseLost
 from fleet.registry.database import Tx
 from fleet.registry.tables import Base
 
@@ -89,38 +87,6 @@ async def keep_many(
     return kept | await acquire_many(tx, wanted - kept.keys(), holder, ttl_seconds)
 
 
-async def renew(tx: Tx, name: str, holder: str, epoch: int, ttl_seconds: float) -> None:
-    """Hold on for another ``ttl_seconds``.
-
-    Raises:
-        LeaseLost: it expired, or another process has it.
-    """
-    now = sa.func.clock_timestamp()
-    until = now + sa.cast(sa.func.make_interval(0, 0, 0, 0, 0, 0, ttl_seconds), sa.Interval)
-    change = (
-        sa.update(LEASES)
-        .where(_is(name, holder, epoch), LEASES.c.expires_at > now)
-        .values(renewed_at=now, expires_at=until)
-    )
-    if (await tx.execute(change)).rowcount == 0:
-        raise _lost(name)
-
-
-async def require(tx: Tx, name: str, holder: str, epoch: int) -> None:
-    """Hold others off the lease until this transaction ends: what it writes is fenced.
-
-    Raises:
-        LeaseLost: it expired, or another process has it.
-    """
-    query = (
-        sa.select(LEASES.c.epoch)
-        .where(_is(name, holder, epoch), LEASES.c.expires_at > sa.func.clock_timestamp())
-        .with_for_update(read=True)
-    )
-    if (await tx.execute(query)).one_or_none() is None:
-        raise _lost(name)
-
-
 async def release(tx: Tx, name: str, holder: str) -> None:
     """Let go at once; nothing happens when ``holder`` has it no longer."""
     await release_many(tx, [name], holder)
@@ -166,13 +132,3 @@ async def holders(tx: Tx, prefix: str) -> dict[str, str]:
         LEASES.c.expires_at > sa.func.clock_timestamp(),
     )
     return {row.name: row.holder for row in await tx.execute(query)}
-
-
-def _is(name: str, holder: str, epoch: int) -> Any:
-    return sa.and_(LEASES.c.name == name, LEASES.c.holder == holder, LEASES.c.epoch == epoch)
-
-
-def _lost(name: str) -> LeaseLost:
-    return LeaseLost(
-        f"lease {name}: another process took over", hint="This process stops writing for it."
-    )

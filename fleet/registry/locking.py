@@ -13,9 +13,10 @@ from uuid import UUID
 from fleet.model.ids import ClusterId
 from fleet.registry.database import Tx
 from fleet.registry.statements import text
+from fleet.registry.together import Writes
 
 
-async def lock_applications(tx: Tx, ids: Iterable[UUID]) -> None:
+async def lock_applications(tx: Writes, ids: Iterable[UUID]) -> None:
     """Lock applications, in one order for everybody, before an UPDATE of several."""
     await tx.execute(
         text("select 1 from applications where id = any(:ids) order by id for no key update"),

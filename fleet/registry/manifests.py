@@ -156,7 +156,7 @@ async def record_renders(tx: Tx, renders: Sequence[StoredRender]) -> None:
 
 
 def reads_to_json(reads: Reads) -> dict[str, Any]:
-    flags = ("application", "namespace", "project", "revision", "cluster")
+    flags = ("application", "namespace", "project", "revision", "cluster", "plugins")
     return {
         "paths": list(reads.paths),
         "refPaths": [list(pair) for pair in reads.ref_paths],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import (
     Action,
@@ -25,14 +26,17 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     return {
         "refused": plan.refused,
         "pruneLast": plan.prune_last,
+        **({"approved": True} if plan.approved else {}),
         "tasks": [_task_to_json(task) for task in plan.tasks],
     }
 
 
 def _task_to_json(task: Task) -> list[Any]:
-    """The phase stands last and only where it says something: plans without hooks are read by
-    the version before, and its plans are read here."""
+    """What stands behind the first six only does where it says something: plans without it are
+    read by the version before, and its plans are read here."""
     stored = [task.ref.key, str(task.step), task.wave, task.reason, task.force, task.warning]
+    if task.last:
+        return [*stored, str(task.phase), task.last]
     return stored if task.phase is SyncPhase.SYNC else [*stored, str(task.phase)]
 
 
@@ -46,12 +50,14 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
                 reason,
                 force,
                 warning,
-                SyncPhase(*phase) if phase else SyncPhase.SYNC,
+                SyncPhase(rest[0]) if rest else SyncPhase.SYNC,
+                last=len(rest) > 1 and bool(rest[1]),
             )
-            for key, step, wave, reason, force, warning, *phase in stored["tasks"]
+            for key, step, wave, reason, force, warning, *rest in stored["tasks"]
         ),
         refused=stored["refused"],
         prune_last=bool(stored.get("pruneLast")),
+        approved=bool(stored.get("approved")),
     )
 
 
@@ -99,7 +105,22 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "retry": _retry_to_json(options.retry),
         "manifests": options.manifests_sha256,
         "breakGlass": options.break_glass,
+        **({"approved": True} if options.approved else {}),
+        **_takeover_to_json(options.takeover),
     }
+
+
+def _takeover_to_json(takeover: Takeover | None) -> dict[str, Any]:
+    if takeover is None:
+        return {}
+    told = {"applications": list(takeover.applications), "installation": takeover.installation}
+    return {"takeover": told}
+
+
+def _takeover_from_json(stored: Mapping[str, Any] | None) -> Takeover | None:
+    if stored is None:
+        return None
+    return Takeover(tuple(stored["applications"]), stored["installation"])
 
 
 def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
@@ -112,6 +133,8 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         retry=_retry_from_json(stored.get("retry")),
         manifests_sha256=str(stored.get("manifests", "")),
         break_glass=str(stored.get("breakGlass", "")),
+        approved=bool(stored.get("approved")),
+        takeover=_takeover_from_json(stored.get("takeover")),
     )
 
 
@@ -123,6 +146,7 @@ def _retry_to_json(retry: Retry | None) -> dict[str, Any] | None:
         "seconds": retry.duration.total_seconds(),
         "factor": retry.factor,
         "longestSeconds": retry.max_duration.total_seconds(),
+        "refresh": retry.refresh,
     }
 
 
@@ -134,4 +158,5 @@ def _retry_from_json(stored: Mapping[str, Any] | None) -> Retry | None:
         duration=timedelta(seconds=stored["seconds"]),
         factor=stored["factor"],
         max_duration=timedelta(seconds=stored["longestSeconds"]),
+        refresh=bool(stored.get("refresh")),
     )

@@ -21,9 +21,8 @@ from fleet.registry.operation_json import options_from_json, options_to_json
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     before_cursor,
-    cut_page,
-    in_scope,
-    page_size,
+    page_of,
+    project_in_scope,
     time_cursor,
 )
 from fleet.registry.tables import TABLES
@@ -60,12 +59,10 @@ async def list_planned(
     Raises:
         UsageError: ``after`` is not a cursor of this list.
     """
-    size = page_size(limit)
-    query = _all().where(PROJECTS.c.name == project, in_scope(scope, PROJECTS.c.name))
+    query = _all().where(PROJECTS.c.name == project, project_in_scope(scope, PROJECTS.c.name))
     query = query.where(before_cursor(PLANNED.c.at, PLANNED.c.id, after))
-    query = query.order_by(PLANNED.c.at.desc(), PLANNED.c.id.desc()).limit(size + 1)
-    rows = (await tx.execute(query)).all()
-    page, cursor = cut_page(rows, size, [time_cursor(row.at, row.id) for row in rows])
+    query = query.order_by(PLANNED.c.at.desc(), PLANNED.c.id.desc())
+    page, cursor = await page_of(tx, query, limit, lambda row: time_cursor(row.at, row.id))
     return tuple(_planned_of(row) for row in page), cursor
 
 
@@ -76,7 +73,7 @@ async def get_planned(tx: Tx, scope: Scope, project: str, id: PlannedSyncId) -> 
         NotFound: it has none of this id that may be seen.
     """
     query = _all().where(PLANNED.c.id == id, PROJECTS.c.name == project)
-    planned = await _of(tx, query.where(in_scope(scope, PROJECTS.c.name)))
+    planned = await _of(tx, query.where(project_in_scope(scope, PROJECTS.c.name)))
     if planned is None:
         raise NotFound(f"project {project} has no planned sync {id}", object=f"PlannedSync/{id}")
     return planned

@@ -7,12 +7,13 @@ client opens connections of its own; here a job commits with the rows that it an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Result
 
 from fleet.model.clusters import ANYONES_QUEUE
 from fleet.model.scope import Scope
@@ -71,16 +72,47 @@ async def _hold(tx: Tx, values: dict[str, Any], keys: list[str]) -> set[str]:
     return {row.key for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class TakenJob:
+    """A job in the hands of a worker. ``row`` is as procrastinate reads it."""
+
+    id: int
+    priority: int
+    row: dict[str, Any]
+
+
+async def take(tx: Tx, queues: Sequence[str], worker: int, most: int) -> tuple[TakenJob, ...]:
+    """Give a worker the jobs that are next, ``most`` at most, the first of them first. It has
+    to run and to ``finish`` them."""
+    rows = await tx.execute(_TAKE, {"queues": list(queues), "worker": worker, "most": most})
+    taken = [TakenJob(row["id"], row["priority"], dict(row)) for row in rows.mappings()]
+    return tuple(sorted(taken, key=lambda job: (-job.priority, job.id)))
+
+
+async def finish(tx: Tx, ids: Sequence[int]) -> None:
+    """Jobs that were taken have ended. One that counted as stalled meanwhile is gone already."""
+    await tx.execute(_FINISH, {"ids": list(ids)})
+
+
+async def give_back(tx: Tx, ids: Sequence[int]) -> None:
+    """Wake again what was taken and not begun: anew, as what stalled is."""
+    await _wake_anew(tx, await tx.execute(_GIVE_BACK, {"ids": list(ids)}))
+
+
+async def _wake_anew(tx: Tx, gone: Result[Any]) -> int:
+    rows = gone.all()
+    for row in rows:
+        await wake(tx, row.task_name, [row.key], priority=row.priority)
+    return len(rows)
+
+
 async def requeue_stalled(tx: Tx, stalled_seconds: float) -> int:
     """Wake again what dead workers had in hand; returns how many jobs that were.
 
     The jobs are made anew rather than retried: a new job has a higher number, which is
     the epoch that its writes check, so a worker that was only slow is fenced off.
     """
-    gone = (await tx.execute(_TAKE_STALLED, {"seconds": stalled_seconds})).all()
-    for row in gone:
-        await wake(tx, row.task_name, [row.key], priority=row.priority)
-    return len(gone)
+    return await _wake_anew(tx, await tx.execute(_TAKE_STALLED, {"seconds": stalled_seconds}))
 
 
 async def live_workers(tx: Tx, within_seconds: float = LIVE_SECONDS) -> int:
@@ -104,8 +136,8 @@ class WorkerRow:
 async def list_workers(
     tx: Tx, scope: Scope, within_seconds: float = LIVE_SECONDS
 ) -> tuple[WorkerRow, ...]:
-    """Every worker that the queue knows, the liveliest first, for who sees everything."""
-    about = {"seconds": within_seconds, "everything": scope.sees_everything}
+    """Every worker that the queue knows, the liveliest first, for who sees all jobs."""
+    about = {"seconds": within_seconds, "everything": scope.seen("jobs").is_all}
     rows = await tx.execute(_WORKERS, about)
     return tuple(WorkerRow(*row) for row in rows)
 
@@ -158,6 +190,34 @@ _TAKE_STALLED = sa.text("""
             where w.id = j.worker_id
               and w.last_heartbeat > now() - make_interval(secs => :seconds))
     returning j.task_name, j.args ->> 'key' as key, j.priority
+""")
+
+# Of one lock at most one job waits, as ``wake`` makes them, and one runs. Whether one runs is
+# asked as a value, which cannot become a join over the whole queue.
+_TAKE = sa.text("""
+    with next as materialized (
+        select id from procrastinate_jobs as j
+         where status = 'todo' and queue_name = any(cast(:queues as varchar[]))
+           and (scheduled_at is null or scheduled_at <= now())
+           and (select count(*) from procrastinate_jobs as r
+                 where r.lock = j.lock and r.status = 'doing') = 0
+         order by priority desc, id
+         limit :most
+           for update skip locked
+    )
+    update procrastinate_jobs set status = 'doing', worker_id = :worker
+     where id = any(array(select id from next))
+    returning id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
+              queue_name, attempts, worker_id
+""")
+
+_FINISH = sa.text("""
+    delete from procrastinate_jobs where id = any(cast(:ids as bigint[])) and status = 'doing'
+""")
+
+_GIVE_BACK = sa.text("""
+    delete from procrastinate_jobs where id = any(cast(:ids as bigint[])) and status = 'doing'
+    returning task_name, args ->> 'key' as key, priority
 """)
 
 _LIVE = sa.text("""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, and_, exists, func, or_, select, update
+from sqlalchemy import Row, Select, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -41,12 +41,12 @@ from fleet.registry.remotes import (
 )
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
-    cut_page,
     in_scope,
+    key_of,
     missing,
     named_like,
-    page_size,
-    shared_in_scope,
+    page_of,
+    sees,
 )
 from fleet.registry.tables import TABLES
 
@@ -186,17 +186,21 @@ def _visible(scope: Scope) -> Select[Any]:
 def _sees(scope: Scope) -> Any:
     """Registered ones follow their project; one that only an application's URL made is
     seen by those who see such an application."""
-    if scope.sees_everything:
-        return in_scope(scope, REPOSITORIES.c.project)
+    seen, c = scope.seen("repositories"), REPOSITORIES.c
+    if seen.is_all:
+        return true()
     joined = SOURCES.join(APPLICATIONS, APPLICATIONS.c.id == SOURCES.c.application_id).join(
         PROJECTS, PROJECTS.c.id == APPLICATIONS.c.project_id
     )
     named = exists(
         select(SOURCES.c.position)
         .select_from(joined)
-        .where(SOURCES.c.repository_id == REPOSITORIES.c.id, in_scope(scope, PROJECTS.c.name))
+        .where(
+            SOURCES.c.repository_id == REPOSITORIES.c.id,
+            in_scope(scope, PROJECTS.c.name, APPLICATIONS.c.name),
+        )
     )
-    registered = and_(~REPOSITORIES.c.implicit, shared_in_scope(scope, REPOSITORIES.c.project))
+    registered = and_(~c.implicit, sees(seen, c.project, key_of(c.project, c.url)))
     return or_(registered, and_(REPOSITORIES.c.implicit, named))
 
 
@@ -210,7 +214,6 @@ async def list_repositories(
 ) -> tuple[tuple[Repository, ...], str]:
     """A page by URL, and the cursor for the next ("" after the last)."""
     wanted = wanted or RepositoryFilter()
-    size = page_size(limit)
     query = _visible(scope).where(
         REPOSITORIES.c.url > after, named_like(REPOSITORIES.c.url, wanted.url)
     )
@@ -220,8 +223,7 @@ async def list_repositories(
         query = query.where(REPOSITORIES.c.type == str(wanted.type))
     if wanted.status is not None:
         query = query.where(REPOSITORIES.c.status == str(wanted.status))
-    rows = (await tx.execute(query.order_by(REPOSITORIES.c.url).limit(size + 1))).all()
-    page, cursor = cut_page(rows, size, [row.url for row in rows])
+    page, cursor = await page_of(tx, query.order_by(REPOSITORIES.c.url), limit, lambda row: row.url)
     return tuple(_repository_of(row) for row in page), cursor
 
 

@@ -58,6 +58,7 @@ SEALED = (
     SealedColumn("clusters", "id", "sealed"),
     SealedColumn("repositories", "id", "sealed"),
     SealedColumn("repo_credentials", "id", "sealed"),
+    SealedColumn("kept_documents", "id", "sealed"),
     SealedColumn("manifests", "sha256", "body", flag="sealed"),
     SealedColumn("instance", "id", "key_check"),
 )

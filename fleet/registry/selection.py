@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Numeric,
     Row,
     Select,
+    Text,
     and_,
+    any_,
     case,
     cast,
     false,
     func,
+    not_,
     or_,
     true,
     tuple_,
 )
 
 from fleet.errors import NotFound, UsageError
-from fleet.model.scope import Scope
+from fleet.model.scope import Scope, Seen
 from fleet.model.selectors import Operator, Requirement, Selector
 from fleet.registry.database import Tx
 
@@ -45,21 +49,60 @@ T = TypeVar("T")
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 
-def in_scope(scope: Scope, project: ColumnElement[str]) -> ColumnElement[bool]:
-    """The row belongs to a project that may be seen."""
-    if scope.projects is None:
-        return true()
-    return project.in_(sorted(scope.projects))
+def sees(
+    seen: Seen, owner: ColumnElement[str] | None, *keys: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """The row is of an object that may be seen; agrees with ``policy.is_seen``.
 
-
-def shared_in_scope(scope: Scope, project: ColumnElement[str]) -> ColumnElement[bool]:
-    """The same for what any project may use (``project`` is ""): whoever sees a project
-    sees it, and who sees none sees nothing."""
-    if scope.projects is None:
+    Args:
+        owner: the project that it is in, "" for none; None where its kind never is in any.
+        keys: its keys, one for each name by which a rule may mean it (``key_of``).
+    """
+    if seen.is_all:
         return true()
-    if not scope.projects:
+    if seen.is_nothing or (seen.within and owner is None):
         return false()
-    return project.in_(["", *sorted(scope.projects)])
+    parts = [_is_any(seen, owner, keys)]
+    if seen.unlike:
+        parts += [not_(_finds(key, seen.unlike)) for key in keys]
+    if seen.within and owner is not None:
+        parts.append(owner == seen.within)
+    return and_(*parts)
+
+
+def _is_any(
+    seen: Seen, owner: ColumnElement[str] | None, keys: Sequence[ColumnElement[str]]
+) -> ColumnElement[bool]:
+    if seen.everything:
+        return true()
+    inside = sorted(seen.projects | ({""} if seen.shared else frozenset()))
+    found: list[ColumnElement[bool]] = []
+    if owner is not None and inside:
+        found.append(owner.in_(inside))
+    if seen.like:
+        found += [_finds(key, seen.like) for key in keys]
+    return or_(false(), *found)
+
+
+def _finds(key: ColumnElement[str], regexes: Sequence[str]) -> ColumnElement[bool]:
+    return key.op("~", is_comparison=True)(any_(cast(list(regexes), ARRAY(Text))))
+
+
+def key_of(project: ColumnElement[str], name: ColumnElement[str]) -> ColumnElement[str]:
+    """``PROJECT/NAME``, or the name of what is in no project."""
+    return case((project == "", name), else_=project.concat("/").concat(name))
+
+
+def in_scope(
+    scope: Scope, project: ColumnElement[str], application: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """The row is an application's that may be seen."""
+    return sees(scope.seen("applications"), project, key_of(project, application))
+
+
+def project_in_scope(scope: Scope, name: ColumnElement[str]) -> ColumnElement[bool]:
+    """The row is a project's that may be seen."""
+    return sees(scope.seen("projects"), name, name)
 
 
 def selects(selector: Selector, labels: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -94,16 +137,18 @@ def named_like(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     return column.contains(part, autoescape=True) if part else true()
 
 
-def page_size(limit: int) -> int:
-    return max(1, min(limit, MAX_LIMIT))
+async def page_of(
+    tx: Tx, query: Select[Any], limit: int, cursor_of: Callable[[AnyRow], str]
+) -> tuple[Sequence[AnyRow], str]:
+    """A page of rows, in the order of the query, and the cursor of the next ("" at the end).
 
-
-def cut_page(rows: Sequence[T], limit: int, cursors: Sequence[str]) -> tuple[Sequence[T], str]:
-    """From one row more than was asked for: the page, and the cursor of the next ("" at
-    the end)."""
-    if len(rows) <= limit:
-        return rows, ""
-    return rows[:limit], cursors[limit - 1]
+    Args:
+        limit: asked for; the page is held to ``MAX_LIMIT``.
+        cursor_of: where a list continues that ends with this row.
+    """
+    size = max(1, min(limit, MAX_LIMIT))
+    rows = (await tx.execute(query.limit(size + 1))).all()
+    return rows[:size], cursor_of(rows[size - 1]) if len(rows) > size else ""
 
 
 def time_cursor(at: datetime, id: UUID) -> str:

@@ -6,6 +6,7 @@ marks the application, too. One that a watch makes while a pass is at work stays
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,24 @@ from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications, lock_cluster
 from fleet.registry.statements import text
+from fleet.registry.together import Writes
 
-#: What ``seen_version`` says of an object that a watch or a LIST found deleted.
+#: What ``seen_version`` says of an object that a LIST found deleted; see ``gone``.
 GONE = "gone"
-#: … of one whose kind could not be listed, and of one to look into whatever its version.
+#: … of one whose kind could not be listed.
 UNLISTED = "unlisted"
-REFRESH = "refresh"
+
+
+def gone(version: str) -> str:
+    """What ``seen_version`` says of an object that was deleted at that resourceVersion: a look
+    that began before must not pass for one at what was seen since."""
+    return f"{GONE} {version}"
+
+
+def look_again() -> str:
+    """What ``seen_version`` says of one to look into whatever its version. It is another one
+    each time, for the same reason."""
+    return f"refresh {secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ async def mark_seen(
     """Note that objects were seen at another version than the one recorded.
 
     Args:
-        seen: the object and its resourceVersion, or ``GONE``.
+        seen: the object and its resourceVersion, or what else ``seen_version`` may say.
 
     Returns:
         The applications that now have something to look at; they are marked as drifted.
@@ -126,7 +139,7 @@ async def mark_unlisted(tx: Tx, cluster: ClusterId, kind: GroupKind, why: str) -
     await _mark_drifted(tx, frozenset(ApplicationId(row[0]) for row in marked))
 
 
-async def clear_seen(tx: Tx, looked: Sequence[tuple[ApplicationId, ObjectRef, str]]) -> None:
+async def clear_seen(tx: Writes, looked: Sequence[tuple[ApplicationId, ObjectRef, str]]) -> None:
     """Objects were looked into because of what was seen; what was seen later stays.
 
     Args:
@@ -152,3 +165,35 @@ async def clear_seen(tx: Tx, looked: Sequence[tuple[ApplicationId, ObjectRef, st
             "seen": [seen for _, _, seen in looked],
         },
     )
+
+
+async def kinds_seen(tx: Tx) -> tuple[GroupKind, ...]:
+    """Every kind that has an object in some inventory."""
+    rows = await tx.execute(text("select distinct unnest(managed_kinds) from clusters"))
+    found = {GroupKind(*entry.split("/")[:2]) for (entry,) in rows}
+    return tuple(sorted(found))
+
+
+async def mark_kinds(tx: Tx, kinds: Sequence[GroupKind]) -> frozenset[ClusterId]:
+    """Have every object of some kinds looked into; returns the clusters to wake."""
+    if not kinds:
+        return frozenset()
+    await tx.execute(text("select 1 from clusters order by id for no key update"))
+    marked = await tx.execute(
+        text(
+            "with kinds as (select * from unnest(cast(:groups as text[]), cast(:kinds as text[]))"
+            "   as k(api_group, kind)),"
+            " marked as (update resources r set seen_version = :refresh from kinds k"
+            "   where r.api_group = k.api_group and r.kind = k.kind and r.in_inventory"
+            "   returning r.application_id, r.cluster_id)"
+            " select distinct application_id, cluster_id from marked"
+        ),
+        {
+            "groups": [kind.group for kind in kinds],
+            "kinds": [kind.kind for kind in kinds],
+            "refresh": look_again(),
+        },
+    )
+    found = marked.all()
+    await _mark_drifted(tx, frozenset(ApplicationId(row[0]) for row in found))
+    return frozenset(ClusterId(row[1]) for row in found)

@@ -17,6 +17,7 @@ from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.registry.database import Tx
 from fleet.registry.locking import lock_applications
 from fleet.registry.statements import text
+from fleet.registry.together import Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Standing:
 
     ``taken_dirty_at`` is the mark the pass started from: a newer mark is left alone, and so
     is an operation that somebody requested meanwhile (``taken_operation_id``).
-    ``changed`` False writes only the mark. ``more`` keeps the application dirty.
+    ``changed`` False writes only the mark. ``more`` keeps the application dirty, or due.
     """
 
     id: ApplicationId
@@ -47,58 +48,80 @@ class Standing:
     heals: int
     healed_at: datetime | None
     synced_revision: str
+    judged_key: str
 
 
-_RECORD_MARK = """
-    update applications a set due_at = s.due_at,
+# What stands in every row is looked up by ``:ids``: a join with the rows alone would read all
+# applications as long as there are few thousands.
+_MARK = """due_at = case when a.next_operation_id is not null then now()
+        when s.more then least(s.due_at, a.due_at) else s.due_at end,
       urgency = case when s.more then a.urgency
-        when a.dirty_at is not distinct from s.taken then 100 else a.urgency end
-    from jsonb_to_recordset(cast(:rows as jsonb))
-      as s(id uuid, taken timestamptz, more boolean, due_at timestamptz)
-    where a.id = s.id
-"""
+        when a.dirty_at is not distinct from s.taken then 100 else a.urgency end"""
+_MARK_TYPES = "id uuid, taken timestamptz, more boolean, due_at timestamptz"
 
-_RECORD_STANDING = """
-    update applications a set sync_status = s.sync, health_message = s.health_message,
+_RECORD_MARK = f"""
+    update applications a set {_MARK}
+    from jsonb_to_recordset(cast(:rows as jsonb)) as s({_MARK_TYPES})
+    where a.id = s.id and a.id = any(:ids)
+"""  # noqa: S608
+
+_RECORD_STANDING = f"""
+    update applications a set {_MARK},
+      sync_status = s.sync, health_message = s.health_message,
       health_since = case when a.health_status <> s.health then :now else a.health_since end,
       health_status = s.health, conditions = s.conditions,
       images = array(select jsonb_array_elements_text(s.images)),
       operation_id = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_id else a.operation_id end,
+        then coalesce(s.operation_id, a.next_operation_id) else a.operation_id end,
       operation_created_at = case when a.operation_id is not distinct from s.taken_operation_id
-        then s.operation_created_at else a.operation_created_at end,
+        then coalesce(s.operation_created_at, a.next_operation_created_at)
+        else a.operation_created_at end,
+      next_operation_id = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_id end,
+      next_operation_created_at = case when s.operation_id is null
+          and a.operation_id is not distinct from s.taken_operation_id
+        then null else a.next_operation_created_at end,
       attempted_key = s.attempted_key, attempts = s.attempts,
       attempt_phase = s.attempt_phase, attempted_at = s.attempted_at, heals = s.heals,
-      healed_at = s.healed_at, synced_revision = s.synced_revision, compared_at = :now
-    from jsonb_to_recordset(cast(:rows as jsonb)) as s(id uuid, sync text, health text,
+      healed_at = s.healed_at, synced_revision = s.synced_revision, judged_key = s.judged_key,
+      compared_at = :now
+    from jsonb_to_recordset(cast(:rows as jsonb)) as s({_MARK_TYPES}, sync text, health text,
       health_message text, conditions jsonb, images jsonb, operation_id uuid,
       taken_operation_id uuid, operation_created_at timestamptz, attempted_key text,
       attempts integer, attempt_phase text, attempted_at timestamptz,
-      heals integer, healed_at timestamptz, synced_revision text)
-    where a.id = s.id
-"""
+      heals integer, healed_at timestamptz, synced_revision text, judged_key text)
+    where a.id = s.id and a.id = any(:ids)
+"""  # noqa: S608
 
 
-async def record_standings(tx: Tx, standings: Sequence[Standing], now: datetime) -> None:
-    """Write where applications stand, only for those where it changed; clear their marks."""
+async def record_standings(tx: Writes, standings: Sequence[Standing], now: datetime) -> None:
+    """Clear the marks of applications, and write where those stand for which that changed."""
     if not standings:
         return
     await lock_applications(tx, [s.id for s in standings])
-    marks = [
-        {"id": s.id, "taken": s.taken_dirty_at, "more": s.more, "due_at": s.due_at}
-        for s in standings
-    ]
-    await tx.execute(text(_RECORD_MARK), {"rows": orjson.dumps(marks).decode()})
-    changed = [_standing_row(s) for s in standings if s.changed]
+    same = [s for s in standings if not s.changed]
+    if same:
+        rows = orjson.dumps([_mark_row(s) for s in same]).decode()
+        await tx.execute(text(_RECORD_MARK), {"rows": rows, "ids": [s.id for s in same]})
+    changed = [s for s in standings if s.changed]
     if changed:
-        await tx.execute(
-            text(_RECORD_STANDING), {"rows": orjson.dumps(changed).decode(), "now": now}
-        )
+        rows = orjson.dumps([_mark_row(s) | _standing_row(s) for s in changed]).decode()
+        values = {"rows": rows, "ids": [s.id for s in changed], "now": now}
+        await tx.execute(text(_RECORD_STANDING), values)
+
+
+def _mark_row(standing: Standing) -> dict[str, Any]:
+    return {
+        "id": standing.id,
+        "taken": standing.taken_dirty_at,
+        "more": standing.more,
+        "due_at": standing.due_at,
+    }
 
 
 def _standing_row(standing: Standing) -> dict[str, Any]:
     return {
-        "id": standing.id,
         "sync": str(standing.sync),
         "health": str(standing.health.status),
         "health_message": standing.health.message,
@@ -114,6 +137,7 @@ def _standing_row(standing: Standing) -> dict[str, Any]:
         "heals": standing.heals,
         "healed_at": standing.healed_at,
         "synced_revision": standing.synced_revision,
+        "judged_key": standing.judged_key,
     }
 
 

@@ -7,14 +7,13 @@ there. Results are upserted by object, so that a step done twice is one row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping
 
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import ObjectRef
@@ -37,9 +36,10 @@ from fleet.registry.operation_json import (
     plan_to_json,
 )
 from fleet.registry.statements import text
+from fleet.registry.together import Answer, Together, Writes
 
 
-def operation_from_row(row: RowMapping, outcomes: Sequence[Outcome] = ()) -> Operation:
+def operation_from_row(row: Mapping[Any, Any], outcomes: Sequence[Outcome] = ()) -> Operation:
     """A row of ``operations`` as the value that everyone else knows."""
     return Operation(
         id=OperationId(row["id"]),
@@ -163,13 +163,13 @@ class Begin:
 
 
 async def begin_operations(
-    tx: Tx, cluster: ClusterId, operations: Sequence[Begin]
-) -> frozenset[OperationId]:
+    said: Together, cluster: ClusterId, operations: Sequence[Begin]
+) -> Answer:
     """Insert operations, each only if none runs for its application and none ran since it
-    was decided; returns those that were begun."""
+    was decided; answers with the ids of those that were begun."""
     if not operations:
-        return frozenset()
-    rows = await tx.execute(
+        return Answer()
+    return await said.execute(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
@@ -178,7 +178,7 @@ async def begin_operations(
             " operation_created_at = w.created_at, attempted_key = w.key,"
             " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
             " from wanted w"
-            " where a.id = w.application_id and a.operation_id is null"
+            " where a.id = w.application_id and a.id = any(:ids) and a.operation_id is null"
             "   and a.attempted_at is not distinct from w.after returning w.id)"
             " insert into operations (id, created_at, application_id, cluster_id, application,"
             " project, cluster, namespace, kind, trigger, initiated_by, revision,"
@@ -197,12 +197,12 @@ async def begin_operations(
                 ]
             ).decode(),
             "cluster": cluster,
+            "ids": [one.operation.application_id for one in operations],
         },
     )
-    return frozenset(OperationId(row[0]) for row in rows)
 
 
-async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
+async def put_operations(tx: Writes, operations: Sequence[Operation]) -> None:
     """Write what a pass changed of operations: plan, phase, counts, times."""
     if not operations:
         return
@@ -215,19 +215,27 @@ async def put_operations(tx: Tx, operations: Sequence[Operation]) -> None:
             "   and r.finished_at is null then o.phase else r.phase end,"
             " message = case when o.phase = 'Terminating' and r.finished_at is null"
             "   then o.message else r.message end,"
-            " plan = r.plan, hooks = r.hooks, attempt = r.attempt,"
+            " plan = r.plan, hooks = r.hooks, attempt = r.attempt, options = r.options,"
             " next_attempt_at = r.next_attempt_at,"
             " started_at = r.started_at, finished_at = r.finished_at, created = r.created,"
             " configured = r.configured, unchanged = r.unchanged, pruned = r.pruned,"
             " failed = r.failed from jsonb_to_recordset(cast(:rows as jsonb)) as r("
             + _OPERATION_RECORD
             + ") where o.id = r.id and o.created_at = r.created_at and o.finished_at is null"
+            # said twice, so that they are looked up, in their months alone
+            " and o.id = any(:ids) and o.created_at = any(:dates)"
         ),
-        {"rows": orjson.dumps([_operation_row(op) for op in operations]).decode()},
+        {
+            "rows": orjson.dumps([_operation_row(op) for op in operations]).decode(),
+            "ids": [operation.id for operation in operations],
+            "dates": [operation.created_at for operation in operations],
+        },
     )
 
 
-async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Outcome]]]) -> None:
+async def put_results(
+    tx: Writes, operations: Sequence[tuple[Operation, Sequence[Outcome]]]
+) -> None:
     """Record outcomes, one row an object and operation; a later one replaces an earlier. Those
     of hooks are kept with the operation.
 
@@ -271,7 +279,7 @@ async def put_results(tx: Tx, operations: Sequence[tuple[Operation, Sequence[Out
     )
 
 
-async def forget_results(tx: Tx, operation: Operation) -> None:
+async def forget_results(tx: Writes, operation: Operation) -> None:
     """Drop what became of the tasks of the plan in an earlier try: they are open again."""
     if operation.plan is None:
         return
@@ -293,96 +301,28 @@ async def forget_results(tx: Tx, operation: Operation) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A sync that succeeded: what runs from now on."""
-
-    operation: Operation
-    started_at: datetime
-    deployed_at: datetime
-    healthy: bool
-
-
-async def record_deployments(tx: Tx, deployed: Sequence[Deployed]) -> None:
-    """Close what ran until now and open what runs from now on.
-
-    A sync that changed neither manifests nor revision opens nothing new.
-    """
-    if not deployed:
-        return
-    rows = [
-        {
-            "application_id": entry.operation.application_id,
-            "operation_id": entry.operation.id,
-            "application": entry.operation.application,
-            "project": entry.operation.project,
-            "cluster": entry.operation.cluster,
-            "namespace": entry.operation.namespace,
-            "revision": entry.operation.revision,
-            "sources": list(entry.operation.sources),
-            "manifests_sha256": entry.operation.manifests_sha256,
-            "initiated_by": entry.operation.initiated_by,
-            "started_at": entry.started_at,
-            "deployed_from": entry.deployed_at,
-            "healthy_at": entry.deployed_at if entry.healthy else None,
-        }
-        for entry in deployed
-    ]
+async def end_operations(tx: Tx, application: ApplicationId, why: str, now: datetime) -> None:
+    """What is at work on an application ends where it stands, as failed."""
     await tx.execute(
         text(
-            "with new as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("
-            " application_id uuid, operation_id uuid, application text, project text,"
-            " cluster text, namespace text, revision text, sources jsonb, manifests_sha256 text,"
-            " initiated_by text, started_at timestamptz, deployed_from timestamptz,"
-            " healthy_at timestamptz)),"
-            " fresh as (select n.* from new n where not exists (select from deployments d"
-            "   where d.application_id = n.application_id and d.deployed_until is null"
-            "   and d.manifests_sha256 = n.manifests_sha256 and d.revision = n.revision"
-            "   and d.cluster = n.cluster and d.namespace = n.namespace)),"
-            " closed as (update deployments d set deployed_until = f.deployed_from from fresh f"
-            "   where d.application_id = f.application_id and d.deployed_until is null)"
-            " insert into deployments (application_id, number, operation_id, application,"
-            "  project, cluster, namespace, revision, sources, manifests_sha256, initiated_by,"
-            "  started_at, deployed_from, healthy_at)"
-            " select f.application_id, coalesce((select max(number) + 1 from deployments d"
-            "   where d.application_id = f.application_id), 0), f.operation_id, f.application,"
-            "  f.project, f.cluster, f.namespace, f.revision, f.sources, f.manifests_sha256,"
-            "  f.initiated_by, f.started_at, f.deployed_from, f.healthy_at from fresh f"
-            " on conflict (operation_id) do nothing"
+            "update operations o set phase = 'Failed', message = :why, finished_at = :now"
+            " from applications a where a.id = :id and o.finished_at is null"
+            " and (o.id, o.created_at) in ((a.operation_id, a.operation_created_at),"
+            "  (a.next_operation_id, a.next_operation_created_at))"
         ),
-        {"rows": orjson.dumps(rows).decode()},
+        {"id": application, "why": why, "now": now},
     )
 
 
-async def record_healthy(tx: Tx, applications: Sequence[ApplicationId], now: datetime) -> None:
-    """Note the first moment at which the running deployment of each was Healthy."""
-    if applications:
-        await tx.execute(
-            text(
-                "update deployments set healthy_at = :now where application_id = any(:ids)"
-                " and deployed_until is null and healthy_at is null"
-            ),
-            {"ids": list(applications), "now": now},
-        )
-
-
-async def close_deployments(tx: Tx, application: ApplicationId, now: datetime) -> None:
-    """The application is gone: nothing of it runs any more."""
-    await tx.execute(
-        text(
-            "update deployments set deployed_until = :now"
-            " where application_id = :id and deployed_until is null"
-        ),
-        {"id": application, "now": now},
-    )
-
-
-async def release_operations(tx: Tx, operations: Sequence[OperationId]) -> None:
-    """Applications whose running operation was ended by Fleet may begin another."""
+async def release_operations(tx: Writes, operations: Sequence[OperationId]) -> None:
+    """Applications whose running operation was ended by Fleet may begin another; what somebody
+    asked for meanwhile goes first."""
     if operations:
         await tx.execute(
             text(
-                "update applications set operation_id = null, operation_created_at = null"
+                "update applications set operation_id = next_operation_id,"
+                " operation_created_at = next_operation_created_at,"
+                " next_operation_id = null, next_operation_created_at = null"
                 " where operation_id = any(:ids)"
             ),
             {"ids": list(operations)},

@@ -49,6 +49,8 @@ class Instance(Base):
     key_check: Mapped[str] = empty_text()
     # of clusters without an own interval; written at each start, read by the audit views
     default_interval_seconds: Mapped[int] = mapped_column(server_default=text("120"))
+    # hash of the settings about resources that objects were looked at with
+    resource_settings: Mapped[str] = empty_text()
 
 
 class Cluster(Base):
@@ -109,8 +111,31 @@ class Project(Base):
     id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     document: Mapped[dict[str, Any]]
+    # with what it inherits of global projects; null: nothing
+    effective: Mapped[dict[str, Any] | None]
     generation: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
+
+    __table_args__ = (
+        # who asks has which roles of which projects, on every request
+        Index(
+            "ix_projects_document",
+            "document",
+            postgresql_using="gin",
+            postgresql_ops={"document": "jsonb_path_ops"},
+        ),
+    )
+
+
+class ConfigMap(Base):
+    """One of Argo CD's ConfigMaps that Fleet reads, as it was applied."""
+
+    __tablename__ = "config_maps"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    generation: Mapped[int] = mapped_column(server_default=text("1"))
     changed_at: Mapped[datetime] = now()
 
 
@@ -215,6 +240,31 @@ class KnownCertificate(Base):
     created_at: Mapped[datetime] = now()
 
 
+class Plugin(Base):
+    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
+
+    __tablename__ = "plugins"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = now()
+    changed_at: Mapped[datetime] = now()
+
+
+class SigningKey(Base):
+    """A public key that people vouched for: signatures of commits are verified with it."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
+    kind: Mapped[str]  # gpg | ssh
+    subtype: Mapped[str] = empty_text()
+    fingerprint: Mapped[str] = empty_text()
+    owner: Mapped[str] = empty_text()
+    data: Mapped[str]
+    created_at: Mapped[datetime] = now()
+
+
 class Application(Base):
     """What is wanted (``document``), what it renders to (``manifests_sha256``), where it
     stands, and what a pass has to do about it (``urgency`` and what follows)."""
@@ -251,6 +301,8 @@ class Application(Base):
     conditions: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
     compared_at: Mapped[datetime | None]
+    # objects in its namespace that belong to nobody, where its project wants to know
+    orphans: Mapped[list[Any]] = empty_list()
 
     # what a pass has to do; 100 is nothing (model.applications.Urgency)
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=text("100"))
@@ -261,6 +313,9 @@ class Application(Base):
     # the operation that runs, and the memory of automated ones
     operation_id: Mapped[UUID | None]
     operation_created_at: Mapped[datetime | None]
+    # begins when that has ended, which it supersedes
+    next_operation_id: Mapped[UUID | None]
+    next_operation_created_at: Mapped[datetime | None]
     attempted_key: Mapped[str] = empty_text()
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     attempt_phase: Mapped[str] = empty_text()
@@ -268,7 +323,9 @@ class Application(Base):
     heals: Mapped[int] = mapped_column(server_default=text("0"))
     healed_at: Mapped[datetime | None]
     synced_revision: Mapped[str] = empty_text()  # of the last successful sync
+    judged_key: Mapped[str] = empty_text()  # names what the standing is about
     deleting: Mapped[dict[str, Any] | None]  # {"cascade", "propagation", "by", "at"}
+    holds: Mapped[dict[str, Any] | None]  # model.holds; null: nothing is held back
 
     __table_args__ = (
         Index(
@@ -280,6 +337,51 @@ class Application(Base):
         Index("ix_applications_due", "due_at", postgresql_where=text("due_at is not null")),
         Index("ix_applications_project_id", "project_id"),
     )
+
+
+class KeptDocument(Base):
+    """A document of Argo CD that nothing here acts on yet, as it was written; what is secret
+    in it is ``sealed``."""
+
+    __tablename__ = "kept_documents"
+    __table_args__ = (UniqueConstraint("kind", "namespace", "name"),)
+
+    id: Mapped[UUID] = uuid_key()
+    kind: Mapped[str]
+    namespace: Mapped[str] = empty_text()
+    name: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    sealed: Mapped[str] = empty_text()
+    generation: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = now()
+
+
+class Child(Base):
+    """An object that Fleet itself holds and that an application has in Git: whose it is, and
+    what that one applied last."""
+
+    __tablename__ = "children"
+    __table_args__ = (
+        CheckConstraint(
+            "num_nonnulls(application_id, project_id, document_id) = 1", name="one_object"
+        ),
+    )
+
+    id: Mapped[UUID] = uuid_key()
+    parent_id: Mapped[UUID] = mapped_column(
+        ForeignKey("applications.id", ondelete="CASCADE"), index=True
+    )
+    application_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("applications.id", ondelete="CASCADE"), unique=True
+    )
+    project_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), unique=True
+    )
+    document_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("kept_documents.id", ondelete="CASCADE"), unique=True
+    )
+    namespace: Mapped[str] = empty_text()
+    applied: Mapped[dict[str, Any]]
 
 
 class ApplicationSource(Base):
@@ -337,6 +439,10 @@ class Resource(Base):
     message: Mapped[str] = empty_text()
     drift: Mapped[list[Any]] = empty_list()
     images: Mapped[list[str]] = empty_array()
+    # Prune, Delete and PruneLast of its own, for when it has left Git
+    sync_options: Mapped[str] = empty_text()
+    # once it has left Git, it makes no difference
+    ignore_extraneous: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         # one owner: two applications cannot both have an object in their inventory
@@ -388,25 +494,34 @@ class Account(Base):
     id: Mapped[UUID] = uuid_key()
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(server_default="readonly")
+    groups: Mapped[list[str]] = empty_array()
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = now()
 
 
 class Token(Base):
-    """An API token: only the SHA-256 of its secret part is here."""
+    """An API token, of an account or of a role of a project: only the SHA-256 of its secret
+    part is here."""
 
     __tablename__ = "tokens"
 
     id: Mapped[UUID] = uuid_key()
-    account_id: Mapped[UUID] = mapped_column(
+    account_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), index=True
     )
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    role: Mapped[str] = empty_text()  # of the project
     name: Mapped[str] = empty_text()
     secret_sha256: Mapped[bytes]
     created_at: Mapped[datetime] = now()
     expires_at: Mapped[datetime]
     used_on: Mapped[datetime | None]  # coarse: written at most once an hour
     revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("(account_id is null) <> (project_id is null)", name="owner"),
+        Index("ix_tokens_project_id", "project_id", "role"),
+    )
 
 
 class Lease(Base):

@@ -124,12 +124,12 @@ class ShownJob:
 
 
 async def shown(tx: Tx, scope: Scope) -> tuple[ShownJob, ...]:
-    """What the leader holds, as it last wrote it down, for who sees everything."""
+    """What the leader holds, as it last wrote it down, for who sees all jobs."""
     rows = await tx.execute(
         text(
             "select key, name, interval_seconds, next_run_at, last_run_at, paused"
             " from scheduled_jobs where :everything order by name"
         ),
-        {"everything": scope.sees_everything},
+        {"everything": scope.seen("jobs").is_all},
     )
     return tuple(ShownJob(*row) for row in rows)

@@ -7,7 +7,7 @@ marks while the pass is at work stays marked: ``dirty_at`` tells the two apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,13 @@ import orjson
 from fleet.errors import LeaseLost
 from fleet.model.applications import LiveResource
 from fleet.model.health import Health, HealthStatus, SyncStatus
+from fleet.model.holds import Holds, holds_from_json
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
 from fleet.registry.sightings import UNLISTED
 from fleet.registry.statements import text
+from fleet.registry.together import Together, Writes, together
 
 
 async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
@@ -30,12 +32,17 @@ async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
     Raises:
         LeaseLost: a pass with a higher epoch has written since.
     """
-    done = await tx.execute(
+    async with together(tx) as said:
+        fence_all(said, cluster, epoch)
+
+
+def fence_all(said: Together, cluster: ClusterId, epoch: int) -> None:
+    """``fence`` for what is said together, as the first of it."""
+    said.demand(
         text("update clusters set pass_epoch = :epoch where id = :id and pass_epoch <= :epoch"),
         {"epoch": epoch, "id": cluster},
+        LeaseLost("a newer pass over this cluster has begun; this one stops"),
     )
-    if done.rowcount == 0:
-        raise LeaseLost("a newer pass over this cluster has begun; this one stops")
 
 
 async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
@@ -47,12 +54,20 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def managed_kinds(tx: Tx, cluster: ClusterId) -> tuple[tuple[GroupKind, str], ...]:
-    """Kinds that have objects in an inventory on the cluster, each with a version."""
+async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; and
+    whether somebody wants to know of orphans, or did."""
     rows = await tx.execute(
-        text("select managed_kinds from clusters where id = :id"), {"id": cluster}
+        text(
+            "select managed_kinds, exists(select from applications a"
+            "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            " from clusters c where id = :id"
+        ),
+        {"id": cluster},
     )
-    return kinds_of(rows.scalar_one_or_none() or [])
+    row = rows.one_or_none()
+    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
@@ -64,7 +79,7 @@ def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
     return tuple(found)
 
 
-async def note_kinds(tx: Tx, cluster: ClusterId) -> None:
+async def note_kinds(tx: Writes, cluster: ClusterId) -> None:
     """Write down which kinds are managed, if that changed; inventories say which."""
     await tx.execute(
         text(
@@ -113,28 +128,64 @@ class DirtyApplication:
     due_at: datetime | None
     synced_revision: str
     deleting: dict[str, Any] | None
+    holds: Holds
+    judged_key: str  # what its standing is about
+    is_child: bool  # another application has it in Git
+    orphans: tuple[str, ...] = ()
+    #: generation of ``argocd-cm``; 0: there is none
+    customized: int = 0
 
 
 _DIRTY = """
-    select a.id, a.name, p.name as project, p.document as project_document, a.namespace,
-      a.document, a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
+    select a.id, a.name, p.name as project,
+      coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
+      a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
       a.render_error, a.render_warnings, a.sync_status, a.health_status, a.health_message,
       a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
       a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
       a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting
+      a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
+      a.holds,
+      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized,
+      (select pass_epoch <= :epoch from clusters where id = :cluster) as is_newest,
+      case when a.operation_id is null then
+        (select json_agg(r order by r.api_group, r.kind, r.namespace, r.name)
+         from resources r where r.application_id = a.id) end as resources
     from applications a join projects p on p.id = a.project_id
+      left join children c on c.application_id = a.id
     where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
     order by a.urgency, a.dirty_at nulls first, a.name limit :limit
 """
 
 
-async def take_dirty(
-    tx: Tx, cluster: ClusterId, *, limit: int, now: datetime
-) -> tuple[DirtyApplication, ...]:
-    """The most urgent applications of the cluster, most urgent first."""
-    rows = await tx.execute(text(_DIRTY), {"cluster": cluster, "limit": limit, "now": now})
-    return tuple(_dirty_of(row) for row in rows.mappings())
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a pass has to look at, most urgent first, as of one moment.
+
+    Attributes:
+        resources: of those that nothing runs of. What an operation did is read with it, so
+            that its outcomes and its objects are of one moment, too.
+        is_newest: no pass with a higher epoch has written since.
+    """
+
+    apps: tuple[DirtyApplication, ...]
+    resources: Mapping[ApplicationId, tuple[ResourceRow, ...]]
+    is_newest: bool
+
+
+async def take_dirty(tx: Tx, cluster: ClusterId, *, epoch: int, limit: int, now: datetime) -> Taken:
+    """The most urgent applications of the cluster, for the pass of this epoch."""
+    values = {"cluster": cluster, "epoch": epoch, "limit": limit, "now": now}
+    rows = (await tx.execute(text(_DIRTY), values)).mappings().all()
+    return Taken(
+        tuple(_dirty_of(row) for row in rows),
+        {
+            ApplicationId(row["id"]): tuple(_resource_of(entry) for entry in row["resources"] or ())
+            for row in rows
+            if row["operation_id"] is None
+        },
+        all(row["is_newest"] for row in rows),
+    )
 
 
 def _dirty_of(row: Any) -> DirtyApplication:
@@ -169,6 +220,11 @@ def _dirty_of(row: Any) -> DirtyApplication:
         due_at=row["due_at"],
         synced_revision=row["synced_revision"],
         deleting=row["deleting"],
+        customized=row["customized"],
+        holds=holds_from_json(row["holds"]),
+        judged_key=row["judged_key"],
+        is_child=row["is_child"],
+        orphans=tuple(row["orphans"]),
     )
 
 
@@ -220,6 +276,8 @@ def _resource_of(row: Any) -> ResourceRow:
         message=row["message"],
         drift=tuple(row["drift"]),
         images=tuple(row["images"]),
+        sync_options=row["sync_options"],
+        ignore_extraneous=row["ignore_extraneous"],
     )
     return ResourceRow(live, row["seen_version"])
 
@@ -269,6 +327,8 @@ _RESOURCE_COLUMNS = (
     ("requires_pruning", "boolean"),
     ("message", "text"),
     ("drift", "jsonb"),
+    ("sync_options", "text"),
+    ("ignore_extraneous", "boolean"),
 )
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
 
@@ -292,7 +352,7 @@ _UPSERT_RESOURCES = _resource_upsert()
 
 
 async def put_resources(
-    tx: Tx, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
+    tx: Writes, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
 ) -> None:
     """Insert or replace rows; what a watch has seen meanwhile (``seen_version``) stays."""
     if not entries:
@@ -327,11 +387,13 @@ def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, 
         "requires_pruning": entry.requires_pruning,
         "message": entry.message,
         "drift": list(entry.drift),
+        "sync_options": entry.sync_options,
         "images": list(entry.images),
+        "ignore_extraneous": entry.ignore_extraneous,
     }
 
 
-async def remove_resources(tx: Tx, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
+async def remove_resources(tx: Writes, entries: Sequence[tuple[ApplicationId, ObjectRef]]) -> None:
     """Forget objects: pruned, or no longer wanted and never there."""
     if not entries:
         return

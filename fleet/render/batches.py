@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from fleet.errors import FleetError, RenderError, RenderTimeout
+from fleet.errors import FleetError, RenderError, RenderTimeout, ToolMissing
 from fleet.model.renders import RenderRequest
 from fleet.render.child import MAX_FRAME_BYTES, SetUp, frame_of
+from fleet.render.crowd import overcrowded
 from fleet.render.sandbox import Child, Mounts, SandboxStatus, started
 from fleet.render.wire import error_from_json, to_json
 
@@ -34,6 +35,14 @@ class Limits:
     memory_bytes: int = 2 << 30  # of address space; Go programs need at least 1 GiB
     file_bytes: int = 64 << 20
     open_files: int = 256
+    processes: int = 256  # of a plugin, at a time
+
+
+class _Alone:
+    """The answer of a child that others use, to a request that has to have its own."""
+
+
+_ALONE = _Alone()
 
 
 async def run_batch(
@@ -41,14 +50,45 @@ async def run_batch(
     mounts: Mounts,
     limits: Limits,
     status: SandboxStatus,
+    plugin_paths: tuple[str, ...] = (),
 ) -> list[Answer]:
     """One answer a request, in their order: a render's result as JSON, or an error.
 
-    All requests have the same mounts. When a child dies, the job in hand is tried once more in
-    a child of its own, because the ones before it may have used up the memory; if that dies
-    too, the error is the job's.
+    All requests have the same mounts. What runs a plugin gets a child of its own, which sees
+    ``plugin_paths``, too.
     """
-    answers: list[Answer] = []
+    answers = await _side_by_side(requests, mounts, limits, status)
+    for index, answer in enumerate(answers):
+        if isinstance(answer, _Alone):
+            answers[index] = await _alone(requests[index], mounts, limits, status, plugin_paths)
+    return answers
+
+
+async def _alone(
+    request: RenderRequest,
+    mounts: Mounts,
+    limits: Limits,
+    status: SandboxStatus,
+    plugin_paths: tuple[str, ...],
+) -> Answer:
+    if not status.is_safe:
+        return ToolMissing(
+            "config management plugins run in the sandbox only, and there is none here",
+            hint=status.message,
+        )
+    mounts = mounts.with_plugins(plugin_paths)
+    answers, failure = await _one_child([request], mounts, limits, status, alone=True)
+    return failure or answers[0]
+
+
+async def _side_by_side(
+    requests: Sequence[RenderRequest], mounts: Mounts, limits: Limits, status: SandboxStatus
+) -> list[Answer | _Alone]:
+    """All through one child, if that holds. When it dies, the job in hand is tried once more in a
+    child of its own, because the ones before it may have used up the memory; if that dies too,
+    the error is the job's.
+    """
+    answers: list[Answer | _Alone] = []
     while len(answers) < len(requests):
         rest = requests[len(answers) :]
         done, failure = await _one_child(rest, mounts, limits, status)
@@ -69,12 +109,15 @@ async def _one_child(
     mounts: Mounts,
     limits: Limits,
     status: SandboxStatus,
-) -> tuple[list[Answer], FleetError | None]:
+    *,
+    alone: bool = False,
+) -> tuple[list[Answer | _Alone], FleetError | None]:
     """The answers until the child ended, and why it did when one is missing."""
-    answers: list[Answer] = []
+    answers: list[Answer | _Alone] = []
     async with started(mounts, status) as child:
-        writing = asyncio.create_task(_write(child, requests, limits))
+        writing = asyncio.create_task(_write(child, requests, limits, alone=alone))
         listening = asyncio.create_task(_listen(child))
+        crowd = asyncio.create_task(overcrowded(child, limits.processes)) if alone else None
         try:
             while len(answers) < len(requests):
                 async with asyncio.timeout(limits.wall_seconds):
@@ -86,19 +129,26 @@ async def _one_child(
             )
         except asyncio.IncompleteReadError:
             code = await child.process.wait()
+            if crowd and crowd.done():
+                return answers, RenderError(
+                    f"the plugin ran more than {limits.processes} processes at a time"
+                )
             _log.warning("a render process ended with %d: %s", code, await listening)
             return answers, _reason(code, limits)
         except RenderError as exc:
             return answers, exc
         finally:
-            writing.cancel()
-            listening.cancel()
+            tasks = [task for task in (writing, listening, crowd) if task]
+            for task in tasks:
+                task.cancel()
             child.kill()
-            await asyncio.gather(writing, listening, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
     return answers, None
 
 
-async def _write(child: Child, requests: Sequence[RenderRequest], limits: Limits) -> None:
+async def _write(
+    child: Child, requests: Sequence[RenderRequest], limits: Limits, *, alone: bool
+) -> None:
     stdin = child.process.stdin
     assert stdin is not None
     set_up = SetUp(
@@ -109,6 +159,7 @@ async def _write(child: Child, requests: Sequence[RenderRequest], limits: Limits
         memory_bytes=limits.memory_bytes,
         file_bytes=limits.file_bytes,
         open_files=limits.open_files,
+        alone=alone,
     )
     stdin.write(frame_of(orjson.dumps(to_json(set_up))))
     for number, request in enumerate(requests):
@@ -119,7 +170,7 @@ async def _write(child: Child, requests: Sequence[RenderRequest], limits: Limits
     stdin.close()
 
 
-async def _read(child: Child) -> Answer:
+async def _read(child: Child) -> Answer | _Alone:
     """The next answer.
 
     Raises:
@@ -137,6 +188,8 @@ async def _read(child: Child) -> Answer:
             raise TypeError("no mapping")
     except (ValueError, TypeError, asyncio.LimitOverrunError):
         raise RenderError("the render process gave an answer that is none") from None
+    if "alone" in answer:
+        return _ALONE
     return error_from_json(answer["error"]) if "error" in answer else answer.get("ok")
 
 

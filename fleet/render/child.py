@@ -20,10 +20,12 @@ from typing import Any, BinaryIO
 
 from fleet.errors import FleetError, RenderError, ToolMissing
 from fleet.model.renders import Reads, RenderRequest
-from fleet.render import directory, helm, kustomize
+from fleet.render import directory, helm, kustomize, plugins
 from fleet.render.boundary import TreeFiles
 from fleet.render.detection import detect
-from fleet.render.job import Job, Programs
+from fleet.render.job import Job, NotAlone, Programs
+from fleet.render.overrides import apply_overrides
+from fleet.render.post_render import post_render
 from fleet.render.variables import Variables
 from fleet.render.wire import error_to_json, from_json, to_json
 
@@ -35,6 +37,7 @@ class SetUp:
     """What holds for every job of a child; sizes in bytes, times in seconds.
 
     Attributes:
+        alone: whether the child serves one job only.
         shown: path in the child → what messages call it ("" for the tree itself).
     """
 
@@ -45,6 +48,7 @@ class SetUp:
     memory_bytes: int
     file_bytes: int
     open_files: int
+    alone: bool = False
 
 
 def main() -> None:
@@ -105,6 +109,8 @@ def _answer(message: dict[str, Any], set_up: SetUp) -> bytes:
             )
     except FleetError as exc:
         return _error(exc)
+    except NotAlone:
+        return json.dumps({"alone": True}).encode()
     except MemoryError:
         return _error(RenderError("the render needs more memory than it may have"))
     except (RecursionError, UnicodeError, OSError) as exc:
@@ -134,22 +140,32 @@ def _job(shape: dict[str, Any], scratch: Path, set_up: SetUp) -> Job:
         refs={name.removeprefix("$"): TreeFiles(tree.root) for name, tree in request.refs},
         variables=Variables(request),
         shown=shown,
+        alone=set_up.alone,
     )
 
 
 def _render(job: Job) -> dict[str, Any]:
+    job.tree.real(job.request.source.path)  # outside is told before absent
+    apply_overrides(job)
     source = job.request.source
-    job.tree.real(source.path)  # outside is told before absent
 
     def exists(name: str) -> bool:
         path = f"{source.path}/{name}" if source.path else name
         job.tree.note(path)
         return job.tree.is_file(path)
 
-    tool = detect(source, exists)
-    if tool == "Helm":
+    plugin = plugins.chosen(job)
+    tool = "Plugin" if plugin else detect(source, exists)
+    if job.request.announces:
+        job.manifests.extend(plugins.announced(job, plugin))
+    elif plugin:
+        plugins.render(job, plugin)
+    elif tool == "Helm":
         _require(job.programs.helm, "helm")
         helm.render(job)
+        if source.kustomize is not None:
+            _require(job.programs.kubectl, "kubectl")
+            post_render(job, source.kustomize)
     elif tool == "Kustomize":
         _require(job.programs.kubectl, "kubectl")
         kustomize.render(job)

@@ -1,11 +1,10 @@
-"""Which tool renders a source: Argo CD's order."""
+"""Which tool renders a source that no plugin renders: Argo CD's order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from fleet.errors import RenderError
 from fleet.model.applications import Source
 
 Tool: TypeAlias = Literal["Directory", "Kustomize", "Helm"]
@@ -18,15 +17,7 @@ def detect(source: Source, exists: Callable[[str], bool]) -> Tool:
 
     Args:
         exists: whether a file of that name is in the source's directory.
-
-    Raises:
-        RenderError: the source asks for a config management plugin.
     """
-    if source.plugin:
-        raise RenderError(
-            "config management plugins are not supported",
-            hint="Use Helm, kustomize, jsonnet or plain manifests.",
-        )
     if source.helm is not None or source.chart:
         return "Helm"
     if source.kustomize is not None:

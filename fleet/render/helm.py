@@ -16,6 +16,7 @@ from pathlib import Path
 from fleet.errors import InputsMissing, Place, RenderError, SpecInvalid
 from fleet.model.applications import HelmSource
 from fleet.model.objects import Manifest
+from fleet.model.renders import FetchedBase
 from fleet.render.boundary import TreeFiles
 from fleet.render.charts import Dependency, missing_dependencies
 from fleet.render.globs import fixed_folder, is_glob, matches
@@ -29,6 +30,7 @@ _MAX_COPIED_BYTES = 64 << 20
 _MAX_SCANNED_BYTES = 4 << 20
 _CLUSTER_FACTS = re.compile(rb"\.Capabilities|\bkubeVersion\b")
 _REF = re.compile(r"\$([A-Za-z0-9_-]+)(?:/(.*))?", re.DOTALL)
+_BUILD = ("ARGOCD_", "KUBE_")  # variables, not refs of sources
 _SOURCE = b"# Source: "
 _UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 
@@ -41,6 +43,7 @@ def render(job: Job) -> None:
     """
     source = job.request.source
     options = source.helm or HelmSource()
+    _require_files(job, options)
     missing = missing_dependencies(job.tree, source.path)
     _check_links(job)
     # as the defaults of what the release is called and where it goes
@@ -211,15 +214,16 @@ def _resolved(job: Job, entry: str) -> list[str]:
     """The files that an entry means, as paths on this file system.
 
     Raises:
-        RenderError: it leads out of its tree, is a URL, or names an unknown ref.
+        RenderError: it leads out of its tree, or names an unknown ref.
     """
+    url = _url(job, entry)
+    if url:
+        return [_checked(str(Path(base.root, base.path)), url) for base in _fetched(job, url)]
     tree, relative = _placed(job, entry)
     if not is_glob(relative):
         real = tree.note(relative)
-        path = Path(tree.path(real))
-        if path.is_file() and path.stat().st_size > _MAX_VALUES_BYTES:
-            raise RenderError(f"{entry}: more than {_MAX_VALUES_BYTES >> 20} MiB of values")
-        return [str(path)] if path.is_file() else []
+        path = tree.path(real)
+        return [_checked(path, entry)] if Path(path).is_file() else []
     fixed = fixed_folder(relative)
     real = tree.note_folder(fixed)
     if not tree.is_folder(real):
@@ -228,21 +232,60 @@ def _resolved(job: Job, entry: str) -> list[str]:
     return [tree.path(tree.real(file)) for file in found]
 
 
+def _checked(path: str, entry: str) -> str:
+    if Path(path).stat().st_size > _MAX_VALUES_BYTES:
+        raise RenderError(f"{entry}: more than {_MAX_VALUES_BYTES >> 20} MiB of values")
+    return path
+
+
+def _url(job: Job, entry: str) -> str:
+    """The URL that an entry is; "" for a path.
+
+    Raises:
+        RenderError: one that no file is fetched from.
+    """
+    ref = _REF.fullmatch(entry)
+    if ref and not ref[1].startswith(_BUILD):
+        return ""
+    expanded = job.variables.expand(entry)
+    scheme, cut, _ = expanded.partition("://")
+    if not cut:
+        return ""
+    if scheme.lower() not in ("https", "http"):
+        raise RenderError(
+            f"{expanded[:200]}: a file is fetched over https or http only",
+            hint="Put the file into a repository and refer to it with `$ref/path`.",
+        )
+    return expanded
+
+
+def _fetched(job: Job, url: str) -> list[FetchedBase]:
+    return [base for base in job.request.bases if base.entry == url]
+
+
+def _require_files(job: Job, options: HelmSource) -> None:
+    """Raises:
+    InputsMissing: URLs among the value files that nobody fetched.
+    """
+    entries = [*options.value_files, *(path for _, path in options.file_parameters)]
+    urls = dict.fromkeys(filter(None, (_url(job, entry) for entry in entries)))
+    absent = tuple(url for url in urls if not _fetched(job, url))
+    if absent:
+        raise InputsMissing(
+            f"{absent[0][:200]} was not fetched", files=absent, object=absent[0][:200]
+        )
+
+
 def _placed(job: Job, entry: str) -> tuple[TreeFiles, str]:
     """The tree that an entry is in, and its path there."""
     ref = _REF.fullmatch(entry)
     if ref and ref[1] in job.refs:
         return job.refs[ref[1]], posixpath.normpath(job.variables.expand(ref[2] or ""))
-    if ref and ref[2] is not None and not ref[1].startswith(("ARGOCD_", "KUBE_")):
+    if ref and ref[2] is not None and not ref[1].startswith(_BUILD):
         raise RenderError(
             f"{entry}: the application has no source with ref {ref[1]!r}", object=entry
         )
     expanded = job.variables.expand(entry)
-    if "://" in expanded:
-        raise RenderError(
-            f"{expanded[:200]}: value files are read from repositories, not from URLs",
-            hint="Put the file into a repository and refer to it with `$ref/path`.",
-        )
     if expanded.startswith("/"):
         return job.tree, posixpath.normpath(expanded.lstrip("/"))
     return job.tree, posixpath.normpath(job.in_app(expanded).lstrip("/"))

@@ -17,10 +17,18 @@ MAX_INPUT_BYTES = 10 << 20  # of all manifests of a directory together, as Argo 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Paths of the programs as the child sees them; empty when one is missing."""
+    """Paths of the programs as the child sees them; empty when one is missing.
+
+    ``plugin_paths`` are the folders that plugins' programs may come from.
+    """
 
     helm: str = ""
     kubectl: str = ""
+    plugin_paths: tuple[str, ...] = ()
+
+
+class NotAlone(Exception):
+    """The render needs a child that serves nobody else, because others' commands run in it."""
 
 
 @dataclass(slots=True)
@@ -30,6 +38,7 @@ class Job:
     Attributes:
         scratch: a directory of this job alone, writable, empty at the start.
         shown: path on this file system → what to call it in messages.
+        alone: whether the child serves this job only.
     """
 
     request: RenderRequest
@@ -38,6 +47,7 @@ class Job:
     tree: TreeFiles
     refs: Mapping[str, TreeFiles]
     variables: Variables
+    alone: bool = False
     shown: Mapping[str, str] = field(default_factory=dict)
     facts: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from fleet.model.renders import Reads, RenderRequest
 from fleet.render.tools import Tools
 
 #: Raise it when Fleet itself renders something differently than before.
-RENDERER = 1
+RENDERER = 2
 
 #: Fields of a source that say where it is, not what it renders.
 _PLACES = ("repo_url", "target_revision", "tag_prefix", "ref", "name")
@@ -54,6 +54,11 @@ def _facts(request: RenderRequest, reads: Reads) -> dict[str, object]:
         "project": request.project,
         "revision": [request.tree.revision, source.repo_url, source.target_revision],
         "cluster": [request.kube_version, list(request.api_versions)],
+        # a plugin is told where the source is, whatever it makes of it
+        "plugins": [
+            *(dataclasses.asdict(plugin) for plugin in request.plugins),
+            *([source.repo_url, source.target_revision] if request.plugins else []),
+        ],
     }
     return {fact: value for fact, value in known.items() if getattr(reads, fact)}
 

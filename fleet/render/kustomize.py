@@ -53,7 +53,7 @@ def render(job: Job) -> None:
     options = job.request.source.kustomize or KustomizeSource()
     _require_bases(job, _walk_all(job, app))
     if options.components:
-        _walk_components(job, options)
+        walk_components(job, options)
     for path in _patch_files(options):
         job.tree.note(job.in_app(path))
     real = job.tree.real(app)
@@ -68,7 +68,7 @@ def render(job: Job) -> None:
         job.warn("kustomize.kubeVersion and apiVersions have no effect without Helm charts")
     if options.version:
         job.warn("kustomize.version has no effect: the kustomize of kubectl renders")
-    job.manifests.extend(_build(job, folder))
+    job.manifests.extend(build(job, folder))
 
 
 def _require_bases(job: Job, remote: Iterator[tuple[Reference, Place]]) -> None:
@@ -107,7 +107,8 @@ def _walk_all(job: Job, folder: str) -> Iterator[tuple[Reference, Place]]:
                 waiting.append((tree, base.path))
 
 
-def _build(job: Job, folder: Path) -> list[dict[str, Any]]:
+def build(job: Job, folder: Path) -> list[dict[str, Any]]:
+    """What the kustomization in ``folder`` of this file system builds."""
     home = job.scratch / "home"
     home.mkdir(exist_ok=True)
     ran = run(
@@ -181,7 +182,8 @@ def _remote(reference: Reference, place: Place) -> RenderError:
     )
 
 
-def _walk_components(job: Job, options: KustomizeSource) -> None:
+def walk_components(job: Job, options: KustomizeSource) -> None:
+    """Note all that the components read; raises as ``render``."""
     for entry in options.components:
         path = job.in_app(entry)
         if Reference("components", entry).looks_remote:

@@ -37,12 +37,14 @@ class Renderer:
         *,
         concurrency: int = 2,
         status: SandboxStatus | None = None,
+        plugin_paths: tuple[str, ...] = (),
     ) -> None:
         self._tools = tools
         self._limits = limits or Limits()
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._status = status
+        self._plugin_paths = plugin_paths
         self._running: dict[str, asyncio.Future[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -142,7 +144,7 @@ class Renderer:
         if status is None:
             status = await asyncio.to_thread(sandbox_status)
         mounts = Mounts.of(requests[0], self._programs())
-        return await run_batch(requests, mounts, self._limits, status)
+        return await run_batch(requests, mounts, self._limits, status, self._plugin_paths)
 
     def _programs(self) -> Programs:
         tools = (self._tools.helm, self._tools.kubectl)

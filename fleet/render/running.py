@@ -1,4 +1,4 @@
-"""Running helm or kubectl from the child, which is already limited: output capped, errors told.
+"""Running programs from the child, which is already limited: output capped, errors told.
 
 Limits of memory, processor time and files are inherited from the child; wall time is watched
 from outside the sandbox, where it cannot be influenced.
@@ -6,6 +6,8 @@ from outside the sandbox, where it cannot be influenced.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import selectors
 import signal
 import subprocess
@@ -31,10 +33,16 @@ class Ran:
     stderr: str
 
 
-def run(argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> Ran:
+def run(
+    argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], whole: bool = False
+) -> Ran:
     """Run a program to its end.
 
+    Args:
+        whole: it may start others; what is left of them ends with it.
+
     Raises:
+        OSError: it cannot be started.
         RenderError: it printed more than ``MAX_OUTPUT_BYTES``; it was killed by then.
         RenderTimeout: it used up its processor time.
     """
@@ -46,12 +54,19 @@ def run(argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> Ra
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=whole,
     ) as process:
         try:
             stdout, stderr = _collect(process, name)
         except RenderError:
             process.kill()
             raise
+        finally:
+            if whole:
+                # not reaped yet, so that its number is nobody else's
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     if process.returncode == -signal.SIGXCPU:
         raise RenderTimeout(
             f"{name} used more processor time than a render may",

@@ -60,6 +60,10 @@ class Mounts:
     bases: tuple[FetchedBase, ...]
     programs: Programs
 
+    def with_plugins(self, folders: tuple[str, ...]) -> Mounts:
+        """The same, and the folders that plugins' programs may come from."""
+        return replace(self, programs=replace(self.programs, plugin_paths=folders))
+
     @classmethod
     def of(cls, request: RenderRequest, programs: Programs) -> Mounts:
         return cls(request.tree, request.refs, request.dependencies, request.bases, programs)
@@ -251,6 +255,8 @@ def _moved(mounts: Mounts) -> Mounts:
         programs=Programs(
             helm="/programs/helm" if programs.helm else "",
             kubectl="/programs/kubectl" if programs.kubectl else "",
+            # where they are outside, because commands may name them by their path
+            plugin_paths=programs.plugin_paths,
         ),
     )
 
@@ -269,4 +275,16 @@ def _binds(outside: Mounts, inside: Mounts) -> list[str]:
     for source, target in pairs:
         if source:
             argv += ["--ro-bind", str(Path(source).resolve()), target]
-    return [*argv, "--remount-ro", "/"]
+    return [*argv, *_plugin_binds(outside.programs.plugin_paths), "--remount-ro", "/"]
+
+
+def _plugin_binds(folders: tuple[str, ...]) -> Iterator[str]:
+    """Folders of programs; and what makes ``#!/bin/sh`` and a distribution's links lead there."""
+    if not folders:
+        return
+    for name in ("/bin", "/sbin"):
+        if name not in folders and Path(name).is_symlink():
+            yield from ("--symlink", str(Path(name).readlink()), name)
+    for folder in (*folders, "/etc/alternatives"):
+        if Path(folder).is_dir():
+            yield from ("--ro-bind", folder, folder)

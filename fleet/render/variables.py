@@ -49,6 +49,10 @@ class Variables:
             "KUBE_API_VERSIONS": ",".join(request.api_versions),
         }
 
+    def environment(self) -> dict[str, str]:
+        """All of them, for a program; which of them it uses is not known."""
+        return dict(self._values)
+
     def expand(self, text: str) -> str:
         return _REFERENCE.sub(self._replace, text) if "$" in text else text
 

@@ -36,6 +36,7 @@ class _Needs:
 
     charts: tuple[tuple[str, str, str], ...]
     bases: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 def to_json(value: Any) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def error_to_json(error: FleetError) -> dict[str, Any]:
         shape["message"] = error.bare_message
         return {**shape, "file": place.file, "line": place.line, "field": place.field}
     if isinstance(error, InputsMissing):
-        return {**shape, "charts": error.charts, "bases": error.bases}
+        return {**shape, "charts": error.charts, "bases": error.bases, "files": error.files}
     return shape
 
 
@@ -110,9 +111,15 @@ def error_from_json(shape: Mapping[str, Any]) -> FleetError:
         )
         return SpecInvalid(message, place=place, hint=hint, object=concerned)
     if shape.get("type") == "InputsMissing":
-        needs = from_json(_Needs, {key: shape.get(key, ()) for key in ("charts", "bases")})
+        kinds = ("charts", "bases", "files")
+        needs = from_json(_Needs, {key: shape.get(key, ()) for key in kinds})
         return InputsMissing(
-            message, charts=needs.charts, bases=needs.bases, hint=hint, object=concerned
+            message,
+            charts=needs.charts,
+            bases=needs.bases,
+            files=needs.files,
+            hint=hint,
+            object=concerned,
         )
     kind = _ERRORS.get(str(shape.get("type")), RenderError)
     return kind(message, hint=hint, object=concerned)

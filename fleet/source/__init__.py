@@ -16,19 +16,18 @@ from fleet.source.bases import BaseReference, Bases, parse_base
 from fleet.source.certificates import parse_certificates
 from fleet.source.charts import Charts, is_oci
 from fleet.source.credentials import Credentials, TokenEndpoints
+from fleet.source.integrity import integrity_fault
 from fleet.source.known_hosts import parse_known_hosts
 from fleet.source.listing import Limits
-from fleet.source.mirrors import CommitInfo, MirrorLimits, Mirrors
+from fleet.source.mirrors import MirrorLimits, Mirrors
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha, range_tag, resolve
+from fleet.source.signatures import Signers, parse_signing_keys
 from fleet.source.trees import TreeStore
 from fleet.source.unpack import CHART_FOLDER, ArchiveLimits
 from fleet.source.urls import (
     RepositoryUrl,
-    credential_matches,
     join_url,
-    longest_match,
     parse_url,
-    same_repository,
 )
 
 __all__ = [
@@ -38,27 +37,26 @@ __all__ = [
     "BaseReference",
     "Bases",
     "Charts",
-    "CommitInfo",
     "Credentials",
     "Limits",
     "MirrorLimits",
     "Mirrors",
     "RemoteRefs",
     "RepositoryUrl",
+    "Signers",
     "TokenEndpoints",
     "TreeStore",
     "check",
-    "credential_matches",
+    "integrity_fault",
     "is_oci",
     "is_sha",
     "is_short_sha",
     "join_url",
-    "longest_match",
     "parse_base",
     "parse_certificates",
     "parse_known_hosts",
+    "parse_signing_keys",
     "parse_url",
     "range_tag",
     "resolve",
-    "same_repository",
 ]

@@ -17,14 +17,15 @@ from typing import Any
 from fleet.errors import FleetError, SourceError
 from fleet.model.renders import SourceTree
 from fleet.model.repositories import Remote, RepositoryAuth, RepositoryType
+from fleet.source import semver
 from fleet.source.addresses import AddressRules
 from fleet.source.credentials import Credentials
 from fleet.source.helm_index import ChartEntry, HelmIndex, read_index, resolve_version
 from fleet.source.http import HttpClient, Reply, Request, refuse_status
-from fleet.source.oci import Registry
+from fleet.source.oci import CHART_LAYER, Registry
 from fleet.source.transport import route_of
 from fleet.source.trees import TreeStore
-from fleet.source.unpack import ArchiveLimits, unpack_chart
+from fleet.source.unpack import CHART_FOLDER, ArchiveLimits, unpack_artifact, unpack_chart
 from fleet.source.urls import RepositoryUrl, join_url, parse_url
 
 INDEX_BYTES = 100 * 1024 * 1024
@@ -126,6 +127,46 @@ class Charts:
 
         digest = hashlib.sha256(archive).hexdigest()
         return await self._unpacked(remote, version, digest, downloaded)
+
+    async def resolve(self, remote: Remote, chart: str, wanted: str) -> str:
+        """What a source of this repository follows is now: a chart's version, or the digest of
+        an artifact, which has no chart and whose ``wanted`` may be any tag (``""``: latest).
+
+        Raises:
+            RevisionNotFound: no such chart or tag, or nothing in the range.
+            SourceUnreachable, SourceAuthFailed, AddressForbidden, SourceError.
+        """
+        if chart or not is_oci(remote):
+            return await self.resolve_chart(remote, chart, wanted)
+        registry = await self._registry(remote, "")
+        if wanted and semver.parse_range(wanted) is not None:
+            wanted = resolve_version("", await registry.versions(), wanted)
+        return await registry.digest_of(wanted or "latest")
+
+    async def fetch(
+        self, remote: Remote, chart: str, revision: str, *, pass_credentials: bool = False
+    ) -> SourceTree:
+        """What ``resolve`` named: a chart as ``fetch_chart`` gives it, or the files of an
+        artifact. Raises as ``fetch_chart``."""
+        if chart or not is_oci(remote):
+            return await self.fetch_chart(
+                remote, chart, revision, pass_credentials=pass_credentials
+            )
+        registry = await self._registry(remote, "")
+        layer = await registry.content_layer(revision)
+        is_chart = layer.media_type == CHART_LAYER
+
+        async def build(folder: Path) -> int:
+            archive = await registry.download(layer, self._limits.packed_bytes)
+            if not is_chart:
+                return await asyncio.to_thread(unpack_artifact, archive, folder, self._limits)
+            return await asyncio.to_thread(unpack_chart, archive, folder, self._limits)
+
+        kind = "chart" if is_chart else "artifact"
+        root = await self._trees.obtain(f"{kind}\0{remote.cache_key}\0{layer.digest}", build)
+        # a chart's own directory is the root, as in Argo CD
+        top = root / CHART_FOLDER if is_chart else root
+        return SourceTree(str(top), revision, remote.url)
 
     async def _unpacked(
         self, remote: Remote, version: str, digest: str, archive: Callable[[], Awaitable[bytes]]

@@ -242,7 +242,7 @@ class Clones:
             "--quiet",
             *((f"--depth={depth}",) if depth else ()),
         )
-        exact = tuple(f"+{want}:{_local_ref(want)}" for want in missing)
+        exact = tuple(f"+{want}:{local_ref(want)}" for want in missing)
         first = not await asyncio.to_thread(upkeep.packs, mirror)
         async with self._opened(remote, CLONE_PATIENCE if first else 1) as ask:
             try:
@@ -263,7 +263,7 @@ class Clones:
 
     async def _keep(self, mirror: Path, commits: Sequence[str]) -> None:
         """Give each commit a ref of its own: its branch may be rewritten, and then pruned."""
-        stdin = "".join(f"update {_local_ref(sha)} {sha}\n" for sha in commits)
+        stdin = "".join(f"update {local_ref(sha)} {sha}\n" for sha in commits)
         update = ("update-ref", "--stdin")
         await run(Invocation(update, git_dir=str(mirror), stdin=stdin.encode()))
 
@@ -289,7 +289,7 @@ class Clones:
             )
 
 
-def _local_ref(want: str) -> str:
+def local_ref(want: str) -> str:
     """Where a commit or a remote's ref is kept. Names are hashed: a branch ``a`` and a later
     branch ``a/b`` could not be beside each other."""
     name = want if is_sha(want) else f"named/{hashlib.sha256(want.encode()).hexdigest()[:40]}"

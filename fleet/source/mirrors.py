@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from fleet.errors import RevisionNotFound, SourceError
@@ -18,10 +17,10 @@ from fleet.model.repositories import Remote
 from fleet.source import upkeep
 from fleet.source.addresses import AddressRules
 from fleet.source.checkout import TreeBuilder
-from fleet.source.clones import Clones
+from fleet.source.clones import Clones, local_ref
 from fleet.source.credentials import Credentials
 from fleet.source.listing import Limits, covers, normalise_path
-from fleet.source.objects import parse_batch_check, parse_blob, parse_tree_ids
+from fleet.source.objects import parse_batch_check, parse_objects, parse_tree_ids
 from fleet.source.process import Invocation, run
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha
 from fleet.source.submodules import gitlinks
@@ -29,17 +28,6 @@ from fleet.source.trees import TreeStore
 
 MIRROR_IDLE_SECONDS = 30 * 86_400.0
 PATHS_FOR_LISTING = 200  # from here on one listing is cheaper than that many questions
-_COMMIT_FORMAT = "%an <%ae>%x00%aI%x00%s%x00%b"
-
-
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
-    """``author`` is ``Name <email>``; ``subject`` the first paragraph in one line."""
-
-    author: str
-    date: datetime
-    subject: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,39 +173,53 @@ class Mirrors:
                     found[path] = link.sha
         return found
 
-    async def read_file(self, remote: Remote, sha: str, path: str, limit: int) -> bytes | None:
-        """The content of one file at the commit; None when there is no such file.
+    async def raw_commits(self, remote: Remote, shas: Sequence[str]) -> list[bytes]:
+        """Commit objects as git keeps them, in the order asked for.
 
         Raises:
-            SourceError: it is longer than ``limit`` bytes, or no regular file.
+            RevisionNotFound: neither the mirror nor the remote has one of them.
         """
-        stdin = f"{sha}:{normalise_path(path)}\n".encode()
-        check = ("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)")
-        follow = "--follow-symlinks"
-        outcome = await self._clones.read(remote, sha, Invocation((*check, follow), stdin=stdin))
-        kind = outcome.stdout.decode(errors="replace").split()
-        if len(kind) != 3 or not is_sha(kind[0]):
+        if not shas:
+            return []
+        stdin = "".join(f"{sha}\n" for sha in shas).encode()
+        outcome = await self._clones.read(
+            remote, shas[0], Invocation(("cat-file", "--batch"), stdin=stdin)
+        )
+        found = parse_objects(outcome.stdout, "commit")
+        if len(found) != len(shas):
+            raise RevisionNotFound(f"{remote.url}: no commit {shas[0][:12]}")
+        return found
+
+    async def tag_object(self, remote: Remote, ref: str, sha: str) -> bytes | None:
+        """The tag object that ``ref`` is; None for a tag that is only a name.
+
+        Raises:
+            SourceError: it is not a tag of the commit ``sha`` (any more).
+        """
+        await self._clones.fetch(remote, [ref])
+        stdin = f"{local_ref(ref)}\n{local_ref(ref)}^{{commit}}\n".encode()
+        check = Invocation(("cat-file", "--batch-check=%(objectname)"), stdin=stdin)
+        ids = parse_batch_check((await self._clones.read(remote, sha, check)).stdout)
+        if len(ids) != 2 or ids[0] is None or ids[1] != sha:
+            raise SourceError(f"{remote.url}: {ref} moved while it was looked at")
+        if ids[0] == sha:
             return None
-        if kind[1] != "blob":
-            raise SourceError(f"{path}: not a file at {sha[:12]}")
-        if int(kind[2]) > limit:
-            raise SourceError(f"{path}: {kind[2]} bytes are more than the limit of {limit}")
-        content = Invocation(("cat-file", "--batch"), stdin=kind[0].encode() + b"\n")
-        return parse_blob((await self._clones.read(remote, sha, content)).stdout)
-
-    async def commit_info(self, remote: Remote, sha: str) -> CommitInfo:
-        """Who wrote the commit, when and what for.
-
-        Raises:
-            RevisionNotFound: neither the mirror nor the remote has it.
-        """
-        arguments = ("log", "-1", "--no-mailmap", "--no-show-signature", "--encoding=UTF-8")
-        show = Invocation((*arguments, f"--format={_COMMIT_FORMAT}", sha))
+        show = Invocation(("cat-file", "--batch"), stdin=f"{ids[0]}\n".encode())
         outcome = await self._clones.read(remote, sha, show)
-        if outcome.code:
-            raise SourceError(f"{remote.url}: {sha[:12]} cannot be read")
-        author, date, subject, body = outcome.stdout.decode(errors="replace").split("\0", 3)
-        return CommitInfo(author, datetime.fromisoformat(date), subject, body.strip())
+        found = parse_objects(outcome.stdout, "tag")
+        if len(found) != 1 or not found[0].startswith(f"object {sha}\n".encode()):
+            raise SourceError(f"{remote.url}: {ref} is no tag of a commit")
+        return found[0]
+
+    async def ancestry(self, remote: Remote, sha: str) -> list[tuple[str, tuple[str, ...]]] | None:
+        """The commit and all before it with their parents, children first; None when the
+        mirror has not all of them."""
+        listing = Invocation(("rev-list", "--topo-order", "--parents", sha))
+        outcome = await self._clones.read(remote, sha, listing)
+        if outcome.code or (self._clones.mirror(remote) / "shallow").exists():
+            return None
+        lines = (line.split() for line in outcome.stdout.decode().splitlines())
+        return [(commit, tuple(parents)) for commit, *parents in lines]
 
     async def checkout(
         self, remote: Remote, sha: str, *, paths: tuple[str, ...] | None = None

@@ -45,10 +45,17 @@ def parse_tree_ids(output: bytes, paths: Set[str]) -> tuple[dict[str, str], bool
     return found, has_links
 
 
-def parse_blob(output: bytes) -> bytes | None:
-    """The content out of the answer of ``cat-file --batch`` to one question."""
-    header, _, rest = output.partition(b"\n")
-    fields = header.split()
-    if len(fields) != 3 or fields[1] != b"blob":
-        return None
-    return rest[: int(fields[2])]
+def parse_objects(output: bytes, kind: str) -> list[bytes]:
+    """The contents out of the answer of ``cat-file --batch`` to several questions, as far as
+    they are objects of that kind."""
+    found = []
+    at = 0
+    while at < len(output):
+        header, _, _ = output[at : at + 200].partition(b"\n")
+        fields = header.split()
+        if len(fields) != 3 or fields[1] != kind.encode():
+            break
+        begin = at + len(header) + 1
+        at = begin + int(fields[2]) + 1
+        found.append(output[begin : at - 1])
+    return found

@@ -1,4 +1,4 @@
-"""OCI registries, as far as charts need them: the distribution API, read only.
+"""OCI registries, as far as charts and artifacts need them: the distribution API, read only.
 
 A registry answers the first question with a challenge that names where tokens are given
 out. That address comes from the registry, so on another host it counts as named by content:
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,13 @@ from fleet.source.http import HttpClient, Reply, Request, refuse_status
 from fleet.source.urls import RepositoryUrl, parse_url
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+#: What a layer of manifests may be; of a chart, its own directory is the root.
+CONTENT_LAYERS = (
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.cncf.flux.content.v1.tar+gzip",
+    CHART_LAYER,
+)
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _MANIFEST_BYTES = 1024 * 1024
 _TAG_PAGES = 100
@@ -38,6 +45,7 @@ class Layer:
 
     digest: str
     size: int
+    media_type: str = CHART_LAYER
 
 
 class Registry:
@@ -93,6 +101,34 @@ class Registry:
             RevisionNotFound: no such tag or digest.
             SourceError: no chart, or the manifest is not what its digest says.
         """
+        reply = await self._manifest(version)
+        found = [layer for layer in self._layers(reply) if layer.media_type == CHART_LAYER]
+        if not found:
+            raise SourceError(f"{self._where}:{version}: no Helm chart in it")
+        return found[0]
+
+    async def digest_of(self, version: str) -> str:
+        """The digest of the manifest that a tag names now."""
+        return _digest((await self._manifest(version)).body)
+
+    async def content_layer(self, digest: str) -> Layer:
+        """The one layer of an artifact.
+
+        Raises:
+            RevisionNotFound: no such digest.
+            SourceError: it has several layers, or one of a kind that holds no files.
+        """
+        layers = list(self._layers(await self._manifest(digest)))
+        if len(layers) != 1 or layers[0].media_type not in CONTENT_LAYERS:
+            kinds = ", ".join(layer.media_type[:100] for layer in layers[:5]) or "none"
+            raise SourceError(
+                f"{self._where}@{digest}: an artifact of manifests has one layer of files,"
+                f" this one has: {kinds}",
+                hint=f"The layer has to be one of {', '.join(CONTENT_LAYERS)}.",
+            )
+        return layers[0]
+
+    async def _manifest(self, version: str) -> Reply:
         reference = version.replace("+", "_")
         if not _TAG.fullmatch(reference) and not _DIGEST.fullmatch(reference):
             raise RevisionNotFound(f"{self._where}: {version[:80]!r} is no tag and no digest")
@@ -101,20 +137,20 @@ class Registry:
         self._refuse_missing(reply, version)
         if _DIGEST.fullmatch(reference) and _digest(reply.body) != reference:
             raise SourceError(f"{self._where}: the manifest is not the one of its digest")
+        return reply
+
+    def _layers(self, reply: Reply) -> Iterator[Layer]:
         layers = _object(reply, self._where).get("layers")
         for layer in layers if isinstance(layers, list) else []:
-            if isinstance(layer, dict) and layer.get("mediaType") == CHART_LAYER:
+            if isinstance(layer, dict):
                 digest, size = layer.get("digest"), layer.get("size")
                 if isinstance(digest, str) and _DIGEST.fullmatch(digest) and isinstance(size, int):
-                    return Layer(digest, size)
-        raise SourceError(f"{self._where}:{version}: no Helm chart in it")
+                    yield Layer(digest, size, str(layer.get("mediaType")))
 
     async def download(self, layer: Layer, limit_bytes: int) -> bytes:
         """The archive, its digest checked."""
         if layer.size > limit_bytes:
-            raise SourceError(
-                f"{self._where}: the chart archive is larger than {limit_bytes} bytes"
-            )
+            raise SourceError(f"{self._where}: the archive is larger than {limit_bytes} bytes")
         reply = await self._get(f"/v2/{self._name}/blobs/{layer.digest}", {}, limit_bytes)
         refuse_status(reply, self._where)
         if _digest(reply.body) != layer.digest:

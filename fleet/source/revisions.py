@@ -84,6 +84,21 @@ def resolve(refs: RemoteRefs, target_revision: str, tag_prefix: str = "") -> str
     return next((refs.refs[name] for name in candidates if name in refs.refs), None)
 
 
+def tag_of(refs: RemoteRefs, target_revision: str, tag_prefix: str = "") -> str:
+    """The tag that ``resolve`` takes for ``target_revision``; "" when it is none."""
+    if target_revision in {"", "HEAD"}:
+        return ""
+    found = range_tag(refs.tags, target_revision, tag_prefix)
+    if found is not None:
+        return found
+    if target_revision.startswith("refs/"):
+        name = target_revision.removeprefix("refs/tags/")
+        return name if name != target_revision and target_revision in refs.refs else ""
+    if f"refs/heads/{target_revision}" in refs.refs:
+        return ""
+    return target_revision if f"refs/tags/{target_revision}" in refs.refs else ""
+
+
 def range_tag(tags: Iterable[str], target_revision: str, tag_prefix: str = "") -> str | None:
     """The full name of the newest tag in the range ``target_revision``; None when no tag
     matches, or when it is a plain version: that is the name of a tag, not a range."""

@@ -1,4 +1,4 @@
-"""Chart archives → directories, without trusting a byte of them.
+"""Chart archives, and layers of artifacts → directories, without trusting a byte of them.
 
 The archive is inflated first, into a file of bounded size, because a tar reader believes the
 lengths that headers claim. Modes, owners and times in the archive are ignored.
@@ -19,6 +19,7 @@ from fleet.source.listing import judge_links
 
 _CHUNK = 256 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 #: What an unpacked chart is called, whatever its name.
@@ -56,6 +57,27 @@ def unpack_chart(archive: bytes, folder: Path, limits: ArchiveLimits) -> int:
     return size
 
 
+def unpack_artifact(archive: bytes, folder: Path, limits: ArchiveLimits) -> int:
+    """Write what is in a layer, packed by gzip or not, into ``folder``; returns the bytes.
+
+    Raises:
+        SourceError: as for a chart.
+    """
+    if len(archive) > limits.packed_bytes:
+        raise SourceError(f"the layer is larger than {limits.packed_bytes} bytes")
+    with tempfile.TemporaryFile() as inflated:
+        if archive.startswith(_GZIP_MAGIC):
+            _inflate(archive, inflated, limits)
+        else:
+            inflated.write(archive)
+            inflated.seek(0)
+        try:
+            with tarfile.open(fileobj=inflated, mode="r:") as tar:
+                return _write(tar, folder, limits, below=0)
+        except (tarfile.TarError, ValueError, EOFError) as error:
+            raise SourceError("the layer is no tar archive, or a damaged one") from error
+
+
 def _inflate(archive: bytes, into: IO[bytes], limits: ArchiveLimits) -> None:
     # Headers and padding come on top of what the files weigh.
     room = limits.unpacked_bytes + 2048 * limits.files
@@ -84,21 +106,24 @@ def _too_large(limits: ArchiveLimits) -> SourceError:
     return SourceError(f"the chart unpacks to more than {limits.unpacked_bytes} bytes")
 
 
-def _write(tar: tarfile.TarFile, root: Path, limits: ArchiveLimits) -> int:
+def _write(tar: tarfile.TarFile, root: Path, limits: ArchiveLimits, *, below: int = 1) -> int:
+    """Args:
+    below: how many top directories are left away: 1 for a chart, which has one.
+    """
     links: dict[str, str] = {}
     top = ""
     size = 0
     for member, parts in _members(tar, limits):
         top = top or parts[0]
-        if parts[0] != top:
+        if below and parts[0] != top:
             raise SourceError("the chart archive has more than one top directory")
-        path = root.joinpath(*parts[1:])
+        path = root.joinpath(*parts[below:])
         if member.isdir():
             path.mkdir(parents=True, exist_ok=True)
-        elif len(parts) == 1:
+        elif len(parts) == below:
             raise SourceError(f"{parts[0][:200]!r}: a file beside the chart's directory")
         elif member.issym():
-            links["/".join(parts[1:])] = member.linkname
+            links["/".join(parts[below:])] = member.linkname
         else:
             size += _copy(tar, member, path)
             if size > limits.unpacked_bytes:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urljoin
 
@@ -113,35 +112,6 @@ def parse_url(text: str, *, link: bool = False) -> RepositoryUrl:
     raise _invalid(text, "not a repository URL")
 
 
-def same_repository(a: str, b: str) -> bool:
-    """True when both name one repository, whatever the spelling.
-
-    Raises:
-        SpecInvalid: one of them is no repository URL.
-    """
-    return parse_url(a).canonical == parse_url(b).canonical
-
-
-def credential_matches(prefix: str, url: str) -> bool:
-    """True when a credential template for ``prefix`` may be used for ``url``: same scheme,
-    host and port, and the path continues at a ``/``. A user in an ssh prefix must be the
-    URL's too; http users are ignored."""
-    template, target = parse_url(prefix), parse_url(url)
-    if template.origin != target.origin:
-        return False
-    if template.scheme == "ssh" and template.user and template.user != target.user:
-        return False
-    head, path = template.path.removesuffix(".git"), target.path.removesuffix(".git")
-    return path == head or path.startswith(head + "/")
-
-
-def longest_match(prefixes: Iterable[str], url: str) -> str | None:
-    """The template that wins for ``url``: the longest path, then the one that names a user,
-    then the alphabet, so that ties are the same on every day."""
-    matching = [prefix for prefix in prefixes if credential_matches(prefix, url)]
-    return min(matching, key=_specificity, default=None)
-
-
 def join_url(base: str, reference: str) -> str:
     """``reference``, as found in an index or ``.gitmodules``, seen from the directory ``base``.
 
@@ -158,11 +128,6 @@ def join_url(base: str, reference: str) -> str:
     path = joined.removeprefix("http://x")
     target = replace(origin, path=path)
     return str(parse_url(str(target), link=True))
-
-
-def _specificity(prefix: str) -> tuple[int, bool, str]:
-    template = parse_url(prefix)
-    return (-len(template.path.removesuffix(".git")), not template.user, prefix)
 
 
 def _with_scheme(text: str, scheme: str, rest: str, link: bool) -> RepositoryUrl:

@@ -163,15 +163,13 @@ def test_from_an_empty_machine_to_a_rollback(
 
     history = ok("app", "history", "web", "-o", "json").json()
     assert [entry["revision"] for entry in history] == [first, second]
-    refused = running.fleet("app", "rollback", "web", str(history[0]["id"]), "-y")
-    assert (refused.code, "auto-sync" in refused.err) == (3, True)
-    assert ok("app", "set", "web", "--sync-policy", "none").out == "application/web configured\n"
     back = ok("app", "rollback", "web", str(history[0]["id"]), "-y", "--timeout", "60")
     assert f"ConfigMap/{namespace}/b  created" in back.out
     assert live_value(cluster, namespace, "a") == "1"
-    again = ok("app", "sync", "web", "--prune", "--timeout", "60")
-    assert f"ConfigMap/{namespace}/b  pruned" in again.out
-    assert f"ConfigMap/{namespace}/a  configured" in again.out
+    assert ok("app", "resume", "web").out == "application/web resumed\n"
+    ok("app", "wait", "web", "--sync", "--timeout", "60")
+    assert live_value(cluster, namespace, "a") == "2"
+    assert ok("app", "set", "web", "--sync-policy", "none").out == "application/web configured\n"
 
     file = tmp_path / "applications.yaml"
     ok("app", "get", "web", "-o", "yaml")

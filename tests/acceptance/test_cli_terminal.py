@@ -110,10 +110,9 @@ def test_syncs_at_a_terminal_and_in_a_script(
     looked = ok("app", "refresh", "web", "api", "-o", "json").json()
     assert [it["metadata"]["name"] for it in looked] == ["web", "api"]
 
-    refused = running.fleet("app", "sync", "web", "--replace", "-o", "json")
-    error = error_of(refused, 2)
-    assert "Replace=true: not acted on yet" in error["message"]
-    assert "kubectl delete" in error["hint"]
+    unknown = ("--sync-option", "Replce=true")
+    error = error_of(running.fleet("app", "sync", "web", *unknown, "-o", "json"), 2)
+    assert "Replce=true" in error["message"]
 
     repository.commit({"web/a.yaml": config_map("a", "2"), "web/b.yaml": config_map("b", "2")})
     ok("app", "diff", "web", "--refresh", "--exit-code", "false")

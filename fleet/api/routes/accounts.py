@@ -15,6 +15,7 @@ from fleet.api.requests import PAGE, After, Body, Limit, Nothing
 from fleet.api.shapes import page, time_text
 from fleet.model.accounts import Account, ApiToken
 from fleet.operations import accounts as operations
+from fleet.policy import NONE
 from fleet.registry import accounts
 
 router = guarded_router("accounts")
@@ -24,11 +25,23 @@ DEFAULT_LIFE_SECONDS = 90 * 86_400
 MOST_SECONDS = 10 * 366 * 86_400
 
 
+Group = Annotated[str, Field(min_length=1, max_length=500)]
+Groups = Annotated[tuple[Group, ...], Field(max_length=1000)]
+
+
 class AccountBody(Body):
-    """``role``: admin, readonly or project:<name>."""
+    """``role``: admin, readonly, project:<name>, or none: then policies alone decide."""
 
     name: str
     role: str
+    groups: Groups = ()
+
+
+class AccountChange(Body):
+    """What is left out stays."""
+
+    role: str | None = None
+    groups: Groups | None = None
 
 
 class TokenBody(Body):
@@ -41,6 +54,7 @@ def account_shape(account: Account) -> dict[str, Any]:
         "id": str(account.id),
         "name": account.name,
         "role": account.role,
+        "groups": list(account.groups),
         "enabled": account.enabled,
         "createdAt": time_text(account.created_at),
     }
@@ -62,7 +76,7 @@ def token_shape(caller: Caller, token: ApiToken) -> dict[str, Any]:
 
 @router.get("/accounts", summary="Accounts, by name")
 async def list_accounts(caller: Calling, limit: Limit = PAGE, after: After = "") -> dict[str, Any]:
-    await caller.require("get", "accounts")
+    await caller.require_some("accounts")
     async with caller.runtime.db.reading() as tx:
         found, cursor = await accounts.accounts_page(tx, caller.scope, limit=limit, after=after)
     return page(map(account_shape, found), cursor)
@@ -71,8 +85,21 @@ async def list_accounts(caller: Calling, limit: Limit = PAGE, after: After = "")
 @router.post("/accounts", summary="Create an account")
 async def post_account(caller: Calling, body: AccountBody) -> Response:
     await caller.require("create", "accounts", body.name)
-    account = await operations.create_account(caller.runtime, caller.actor, body.name, body.role)
+    if body.role != NONE or body.groups:
+        await caller.require_administrator("create", "accounts", body.name)
+    account = await operations.create_account(
+        caller.runtime, caller.actor, body.name, body.role, body.groups
+    )
     return created(account_shape(account))
+
+
+@router.patch("/accounts/{name}", summary="Give an account another role or other groups")
+async def patch_account(caller: Calling, name: str, body: AccountChange) -> dict[str, Any]:
+    await caller.require_administrator("update", "accounts", name)
+    account = await operations.change_account(
+        caller.runtime, caller.actor, name, role=body.role, groups=body.groups
+    )
+    return account_shape(account)
 
 
 @router.post("/accounts/{name}/enable", summary="Let an account in again")

@@ -11,7 +11,7 @@ from pydantic import Field
 from fleet.api.answers import accepted
 from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
-from fleet.api.requests import Body, Document, Nothing
+from fleet.api.requests import Body, Document, Moment, Nothing
 from fleet.api.routes.applications import found, shown
 from fleet.api.shapes import operation_shape
 from fleet.errors import Place, SpecInvalid
@@ -20,8 +20,10 @@ from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
 from fleet.model.retries import Retry
 from fleet.operations import applications as operations
-from fleet.operations import renaming
+from fleet.operations import confirming, renaming
+from fleet.operations.deviating import Deviation, sync_to
 from fleet.operations.diffing import ApplicationDiff, Failure, Shown, diff_application
+from fleet.operations.holding import Terms
 from fleet.policy import BREAK_GLASS
 
 router = guarded_router("applications")
@@ -31,12 +33,14 @@ MANY = 10_000
 
 
 class RetryBody(Body):
-    """Tried again ``limit`` times, after ``seconds`` and pauses that grow by ``factor``."""
+    """Tried again ``limit`` times, after ``seconds`` and pauses that grow by ``factor``; with
+    ``refresh`` what Git wants by then, else the same manifests."""
 
     limit: Annotated[int, Field(ge=0, le=1000)]
     seconds: Annotated[float, Field(ge=0, le=86_400)] = 5
     factor: Annotated[int, Field(ge=1, le=1000)] = 2
     longest_seconds: Annotated[float, Field(ge=0, le=86_400)] = 180
+    refresh: bool = False
 
     def value(self) -> Retry:
         return Retry(
@@ -44,6 +48,7 @@ class RetryBody(Body):
             duration=timedelta(seconds=self.seconds),
             factor=self.factor,
             max_duration=timedelta(seconds=self.longest_seconds),
+            refresh=self.refresh,
         )
 
 
@@ -51,7 +56,49 @@ class RetryBody(Body):
 BreakGlassReason = Annotated[str, Field(max_length=1000)]
 
 
-class SyncBody(Body):
+class HoldingBody(Body):
+    """Where auto-sync would undo it, what was asked for stays until ``until``, or until somebody
+    resumes; for this ``reason``."""
+
+    reason: Annotated[str, Field(max_length=1000)] = ""
+    until: Moment | None = None
+
+    def terms(self) -> Terms:
+        return Terms(self.reason, self.until)
+
+
+Revision = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class ElsewhereBody(Body):
+    """Something else than the application follows: ``revision`` of the first source,
+    ``revisions`` of those at ``source_positions``, counted from 1; or ``manifests`` that were
+    rendered elsewhere."""
+
+    revision: Annotated[str, Field(max_length=1024)] = ""
+    revisions: Annotated[tuple[Revision, ...], Field(max_length=100)] = ()
+    source_positions: Annotated[tuple[int, ...], Field(max_length=100)] = ()
+    manifests: Annotated[list[Document], Field(max_length=MANY)] | None = None
+
+    def by_position(self) -> dict[int, str]:
+        """Revisions by the source's position, from 0.
+
+        Raises:
+            SpecInvalid: revisions and positions do not pair up.
+        """
+        count = len(self.source_positions)
+        if len(self.revisions) != count or len(set(self.source_positions)) != count:
+            raise SpecInvalid(
+                "each revision needs a source position of its own", place=Place(field="revisions")
+            )
+        positions = [position - 1 for position in self.source_positions]
+        found = dict(zip(positions, self.revisions, strict=True))
+        if self.revision:
+            found.setdefault(0, self.revision)
+        return found
+
+
+class SyncBody(HoldingBody, ElsewhereBody):
     """``retry`` None: as the application says.
 
     ``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all."""
@@ -65,11 +112,12 @@ class SyncBody(Body):
     break_glass_reason: BreakGlassReason = ""
 
 
-class RollbackBody(Body):
+class RollbackBody(HoldingBody):
     """``id``: of the deployment, as the history shows it."""
 
     id: Annotated[int, Field(ge=0, lt=1 << 31)]
     prune: bool = False
+    dry_run: bool = False
     break_glass_reason: BreakGlassReason = ""
 
 
@@ -81,14 +129,11 @@ class RefreshBody(Body):
 
 class RenameBody(Body):
     name: str
+    dry_run: bool = False
 
 
-class DiffBody(Body):
-    """Compare with a revision, or with manifests that were rendered elsewhere; with neither,
-    with what is wanted now."""
-
-    revision: Annotated[str, Field(max_length=1024)] = ""
-    manifests: Annotated[list[Document], Field(max_length=MANY)] | None = None
+class DiffBody(ElsewhereBody):
+    """Compare with that; with nothing, with what is wanted now."""
 
 
 def object_ref(text: str) -> ObjectRef:
@@ -122,9 +167,16 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
         retry=None if body.retry is None else body.retry.value(),
         break_glass=reason,
     )
-    operation = await operations.sync_application(
-        caller.runtime, caller.actor, caller.scope, name, options
-    )
+    deviation = Deviation(body.by_position(), body.manifests)
+    if deviation:
+        await found(caller, "rollback", name)
+        operation = await sync_to(
+            caller.runtime, caller.actor, caller.scope, name, options, deviation, body.terms()
+        )
+    else:
+        operation = await operations.sync_application(
+            caller.runtime, caller.actor, caller.scope, name, options
+        )
     return accepted(operation_shape(operation))
 
 
@@ -157,7 +209,9 @@ async def post_rollback(caller: Calling, name: str, body: RollbackBody) -> Respo
         name,
         body.id,
         prune=body.prune,
+        dry_run=body.dry_run,
         break_glass=reason,
+        terms=body.terms(),
     )
     return accepted(operation_shape(operation))
 
@@ -177,10 +231,21 @@ async def post_terminate(caller: Calling, name: str, _: Nothing | None = None) -
     return {"name": name}
 
 
+@router.post("/applications/{name}/confirm-deletion", summary="Agree to deletions that wait for it")
+async def post_confirm_deletion(caller: Calling, name: str, _: Nothing | None = None) -> Response:
+    await found(caller, "update", name)
+    operation = await confirming.confirm_deletion(caller.runtime, caller.actor, caller.scope, name)
+    return accepted({"name": name} if operation is None else operation_shape(operation))
+
+
 @router.post("/applications/{name}/rename", summary="Call an application something else")
 async def post_rename(caller: Calling, name: str, body: RenameBody) -> dict[str, Any]:
     await found(caller, "update", name)
-    await renaming.rename_application(caller.runtime, caller.actor, caller.scope, name, body.name)
+    steps = await renaming.rename_application(
+        caller.runtime, caller.actor, caller.scope, name, body.name, dry_run=body.dry_run
+    )
+    if body.dry_run:
+        return {"name": body.name, "dryRun": True, "steps": list(steps)}
     return await shown(caller, body.name)
 
 
@@ -199,7 +264,7 @@ async def post_diff(caller: Calling, name: str, body: DiffBody) -> dict[str, Any
 async def _diff(caller: Caller, name: str, body: DiffBody) -> dict[str, Any]:
     await found(caller, "get", name)
     answer = await diff_application(
-        caller.runtime, caller.scope, name, revision=body.revision, given=body.manifests
+        caller.runtime, caller.scope, name, revisions=body.by_position(), given=body.manifests
     )
     return _diff_shape(answer)
 
@@ -208,14 +273,14 @@ def _diff_shape(answer: ApplicationDiff) -> dict[str, Any]:
     return {
         "different": bool(answer.shown),
         "revisions": list(answer.revisions),
-        "items": [_shown_shape(shown) for shown in answer.shown],
+        "items": [shown_shape(shown) for shown in answer.shown],
         "warnings": list(answer.warnings),
-        "errors": [_failure_shape(failure) for failure in answer.failures],
+        "errors": [failure_shape(failure) for failure in answer.failures],
         "next": "",
     }
 
 
-def _shown_shape(shown: Shown) -> dict[str, Any]:
+def shown_shape(shown: Shown) -> dict[str, Any]:
     ref = shown.diff.ref
     return {
         "group": ref.group,
@@ -240,5 +305,5 @@ def _change_shape(change: FieldChange) -> dict[str, Any]:
     }
 
 
-def _failure_shape(failure: Failure) -> dict[str, Any]:
+def failure_shape(failure: Failure) -> dict[str, Any]:
     return {**failure.error.as_dict(), "object": str(failure.ref)}

@@ -16,6 +16,7 @@ from fleet.api.shapes import (
     history_shape,
     operation_shape,
     page,
+    ref_shape,
     resource_shape,
     summary_shape,
     time_text,
@@ -29,25 +30,35 @@ from fleet.model.selectors import parse_selector
 from fleet.operations import applications as operations
 from fleet.operations import putting
 from fleet.operations.diffing import live_manifests, wanted_manifests
+from fleet.operations.moving import Fate
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.windowing import standing_of
 from fleet.registry import applications, drift, history, projects
-from fleet.registry.applications import ApplicationFilter, ApplicationRef, Freshness
+from fleet.registry.application_refs import ApplicationRef
+from fleet.registry.applications import ApplicationFilter, Freshness
 from fleet.registry.database import Tx
 
 router = guarded_router("applications")
+ORPHANED = Query(description="Objects in its namespace that belong to no application, instead.")
 
 
 class CreateBody(Body):
+    """``validate`` false: what it names, a project and a cluster, may come later."""
+
     document: Document
     upsert: bool = False
+    checked: Annotated[bool, Field(alias="validate")] = True
 
 
 class ReplaceBody(Body):
-    """``generation``: the one that the change was made from; another by now is refused."""
+    """``generation``: the one that the change was made from; another by now is refused.
+    ``move``: what becomes of its objects in a cluster that it leaves; nothing: as its finalizer
+    says."""
 
     document: Document
+    move: Fate | None = None
+    dry_run: bool = False
     generation: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -80,8 +91,8 @@ async def shown(caller: Caller, name: str) -> dict[str, Any]:
     """The application as people see it, and whether its sync windows let it sync now."""
     async with caller.runtime.db.reading() as tx:
         app = await whole(tx, caller, name)
-        project = await projects.get_project(tx, caller.scope, app.summary.project)
-    return application_document(app, standing_of(app.summary, project.spec, caller.runtime.now()))
+        project = await projects.rules_of(tx, app.summary.project)
+    return application_document(app, standing_of(app.summary, project, caller.runtime.now()))
 
 
 @router.get("/applications", summary="Applications, by name, each in one line")
@@ -98,7 +109,7 @@ async def list_applications(
     limit: Limit = PAGE,
     after: After = "",
 ) -> dict[str, Any]:
-    await caller.require("get", "applications", project=caller.home)
+    await caller.require_some("applications")
     wanted = ApplicationFilter(
         selector=parse_selector(selector),
         name=name,
@@ -130,7 +141,12 @@ async def post_application(
     for action in ("create", "update") if may_exist else ("create",):
         await caller.require(action, "applications", document.name, document.spec.project)
     put = await putting.put_application(
-        caller.runtime, caller.actor, caller.scope, document, upsert=may_exist
+        caller.runtime,
+        caller.actor,
+        caller.scope,
+        document,
+        upsert=may_exist,
+        early=not body.checked,
     )
     return await _put(caller, put)
 
@@ -153,6 +169,8 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
             object=f"Application/{name}",
         )
     await caller.require("update", "applications", name, document.spec.project)
+    if body.move is Fate.PRUNE:
+        await found(caller, "delete", name)
     put = await putting.put_application(
         caller.runtime,
         caller.actor,
@@ -160,6 +178,8 @@ async def put_application(caller: Calling, name: str, body: ReplaceBody) -> Resp
         document,
         upsert=True,
         generation=body.generation,
+        fate=body.move,
+        dry_run=body.dry_run,
     )
     return await _put(caller, put)
 
@@ -177,10 +197,18 @@ async def _put(caller: Caller, put: Put) -> Response:
 async def delete_application(
     caller: Calling,
     name: str,
-    cascade: bool = True,
-    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "foreground",
+    cascade: Annotated[
+        bool | None, Query(description="Delete its objects, too; by default as finalizers say.")
+    ] = None,
+    propagation_policy: Annotated[str, Query(alias="propagationPolicy")] = "",
+    force_forget: Annotated[
+        bool, Query(alias="forceForget", description="Leave its objects, whatever is at work.")
+    ] = False,
 ) -> Response:
     await found(caller, "delete", name)
+    if force_forget:
+        left = await operations.forget_application(caller.runtime, caller.actor, caller.scope, name)
+        return JSON({"name": name, "operation": None, "left": left})
     operation = await operations.delete_application(
         caller.runtime,
         caller.actor,
@@ -195,11 +223,15 @@ async def delete_application(
 
 
 @router.get("/applications/{name}/resources", summary="Its objects, with sync and health")
-async def get_resources(caller: Calling, name: str) -> dict[str, Any]:
+async def get_resources(
+    caller: Calling, name: str, orphaned: Annotated[bool, ORPHANED] = False
+) -> dict[str, Any]:
     """One page: the objects of one application are compared, and answered, together."""
     await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
         app = await whole(tx, caller, name)
+    if orphaned:
+        return page(map(ref_shape, app.orphans), "")
     return page(map(resource_shape, app.resources), "")
 
 

@@ -56,7 +56,7 @@ async def list_certificates(
     limit: Limit = PAGE,
     after: After = "",
 ) -> dict[str, Any]:
-    await caller.require("get", "certificates")
+    await caller.require_some("certificates")
     async with caller.runtime.db.reading() as tx:
         found, cursor = await certificates.list_certificates(
             tx, caller.scope, host=host, kind=kind, limit=limit, after=after

@@ -23,7 +23,8 @@ from fleet.operations.onboarding import (
     test_cluster,
 )
 from fleet.registry import clusters, routing
-from fleet.registry.clusters import ClusterChanges, ClusterFilter, NewCluster
+from fleet.registry.cluster_views import ClusterFilter
+from fleet.registry.clusters import ClusterChanges, NewCluster
 
 router = guarded_router("clusters")
 
@@ -206,7 +207,7 @@ async def list_clusters(
     limit: Limit = PAGE,
     after: After = "",
 ) -> dict[str, Any]:
-    await caller.require("get", "clusters", project=caller.home)
+    await caller.require_some("clusters")
     wanted = ClusterFilter(parse_selector(selector), name, project, status)
     async with caller.runtime.db.reading() as tx:
         found, cursor = await clusters.list_clusters(
@@ -217,7 +218,7 @@ async def list_clusters(
 
 @router.post("/clusters", summary="Register a cluster, after asking it who it is")
 async def post_cluster(caller: Calling, body: AddBody) -> Response:
-    await caller.require("create", "clusters", body.name, body.project)
+    await caller.require("create", "clusters", body.name, body.project, body.connection.server)
     added = await add_cluster(
         caller.runtime,
         caller.actor,
@@ -250,7 +251,7 @@ async def _found(caller: Caller, action: str, name: str) -> Cluster:
     """The cluster, if the caller may see it and do that to it."""
     async with caller.runtime.db.reading() as tx:
         cluster = await clusters.get_cluster(tx, caller.scope, name)
-    await caller.require(action, "clusters", name, cluster.project)
+    await caller.require(action, "clusters", name, cluster.project, cluster.server)
     return cluster
 
 

@@ -10,6 +10,7 @@ from fleet.api.caller import Calling
 from fleet.api.guarded import guarded_router
 from fleet.api.requests import Body
 from fleet.operations.documents import Given, Result, apply_documents
+from fleet.operations.exporting import export_documents
 
 router = guarded_router("documents")
 
@@ -50,6 +51,15 @@ async def post_apply(caller: Calling, body: ApplyBody) -> dict[str, Any]:
         if result.error is not None:
             await caller.refused(result.error, "apply", result.kind, result.name)
     return {"results": [_result_shape(result) for result in results]}
+
+
+@router.get("/export", summary="Everything, as Argo CD's own documents")
+async def get_export(caller: Calling, secrets: bool = False) -> dict[str, Any]:
+    await caller.require("get", "settings")
+    if secrets:
+        await caller.require("get", "secrets")
+    found = await export_documents(caller.runtime, caller.actor, secrets=secrets)
+    return {"documents": found}
 
 
 def _result_shape(result: Result) -> dict[str, Any]:

@@ -32,7 +32,7 @@ async def list_operations(
     limit: Limit = PAGE,
     after: After = "",
 ) -> dict[str, Any]:
-    await caller.require("get", "applications", project=caller.home)
+    await caller.require_some("applications")
     wanted = OperationFilter(
         application=application,
         project=project,

@@ -10,7 +10,7 @@ from fastapi import Response
 from pydantic import Field
 
 from fleet.api.answers import accepted, created
-from fleet.api.caller import Calling
+from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
 from fleet.api.requests import PAGE, After, Body, Document, Limit, Moment, Nothing
 from fleet.api.routes.actions import check_pairs
@@ -20,10 +20,11 @@ from fleet.model.ids import PlannedSyncId
 from fleet.model.operations import SyncOptions
 from fleet.model.parsing import parse_project
 from fleet.model.planned import PlannedSync
-from fleet.model.projects import DEFAULT_PROJECT
+from fleet.model.projects import DEFAULT_PROJECT, Project
 from fleet.model.windows import SyncWindow
 from fleet.operations import planned as plans
 from fleet.operations import projects as operations
+from fleet.operations.inheriting import inherited_by
 from fleet.policy import is_open, next_flip
 from fleet.registry import planned, projects
 
@@ -48,16 +49,29 @@ class PlanBody(Body):
     sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
 
 
+async def found(caller: Caller, action: str, name: str) -> Project:
+    """The project, if the caller may see it and do that to it.
+
+    Raises:
+        NotFound: there is none that they may see.
+        Forbidden: they may not do that.
+    """
+    async with caller.runtime.db.reading() as tx:
+        project = await projects.get_project(tx, caller.scope, name)
+    await caller.require(action, "projects", name, name)
+    return project
+
+
 @router.get("/projects", summary="Projects, by name")
 async def list_projects(
     caller: Calling, name: str = "", limit: Limit = PAGE, after: After = ""
 ) -> dict[str, Any]:
-    await caller.require("get", "projects", project=caller.home)
+    await caller.require_some("projects")
     async with caller.runtime.db.reading() as tx:
-        found, cursor = await projects.list_projects(
+        listed, cursor = await projects.list_projects(
             tx, caller.scope, name, limit=limit, after=after
         )
-    return page((project.document for project in found), cursor)
+    return page((project.document for project in listed), cursor)
 
 
 @router.post("/projects", summary="Create a project")
@@ -81,9 +95,7 @@ async def post_close(caller: Calling, _: Nothing | None = None) -> dict[str, Any
 
 @router.get("/projects/{name}", summary="One project")
 async def get_project(caller: Calling, name: str) -> dict[str, Any]:
-    await caller.require("get", "projects", name, caller.home or name)
-    async with caller.runtime.db.reading() as tx:
-        project = await projects.get_project(tx, caller.scope, name)
+    project = await found(caller, "get", name)
     return project.document
 
 
@@ -103,35 +115,48 @@ async def put_project(caller: Calling, name: str, body: ReplaceBody) -> dict[str
     return {"action": put.action, "project": project.document, "warnings": list(put.warnings)}
 
 
-@router.get("/projects/{name}/syncwindows", summary="Its sync windows, and which are open")
+@router.get(
+    "/projects/{name}/syncwindows",
+    summary="Its sync windows, own and inherited, and which are open",
+)
 async def get_windows(caller: Calling, name: str) -> dict[str, Any]:
     """One page: they stand in one document."""
-    await caller.require("get", "projects", name, caller.home or name)
+    project = await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
-        project = await projects.get_project(tx, caller.scope, name)
-    if project.spec.windows_fault:
-        raise Refused(project.spec.windows_fault, object=f"AppProject/{name}")
-    now = caller.runtime.now()
-    return page((_window_shape(window, now) for window in project.spec.windows), "")
+        rules = await projects.rules_of(tx, name)
+    if rules.windows_fault:
+        raise Refused(rules.windows_fault, object=f"AppProject/{name}")
+    now, own = caller.runtime.now(), len(project.spec.windows)
+    shapes = (_window_shape(window, now, inherited=window.id >= own) for window in rules.windows)
+    return page(shapes, "")
 
 
-def _window_shape(window: SyncWindow, now: datetime) -> dict[str, Any]:
+def _window_shape(window: SyncWindow, now: datetime, *, inherited: bool) -> dict[str, Any]:
     return {
         **window_shape(window),
+        **({"inherited": True} if inherited else {}),
         "open": is_open(window, now),
         "changesAt": time_text(next_flip(window, now)),
     }
+
+
+@router.get("/projects/{name}/globalprojects", summary="The global projects it inherits from")
+async def get_globals(caller: Calling, name: str) -> dict[str, Any]:
+    """One page: there are few."""
+    project = await found(caller, "get", name)
+    async with caller.runtime.db.reading() as tx:
+        givers = await inherited_by(tx, project.document)
+    return page(({"name": giver} for giver in givers), "")
 
 
 @router.get("/projects/{name}/syncs", summary="Planned syncs of all its applications, latest first")
 async def get_syncs(
     caller: Calling, name: str, limit: Limit = PAGE, after: After = ""
 ) -> dict[str, Any]:
-    await caller.require("get", "projects", name, caller.home or name)
+    await found(caller, "get", name)
     async with caller.runtime.db.reading() as tx:
-        await projects.get_project(tx, caller.scope, name)
-        found, cursor = await planned.list_planned(tx, caller.scope, name, limit=limit, after=after)
-    return page(map(_planned_shape, found), cursor)
+        syncs, cursor = await planned.list_planned(tx, caller.scope, name, limit=limit, after=after)
+    return page(map(_planned_shape, syncs), cursor)
 
 
 @router.post("/projects/{name}/syncs", summary="Sync all its applications, at a moment or now")

@@ -183,7 +183,7 @@ async def list_repositories(
     limit: Limit = PAGE,
     after: After = "",
 ) -> dict[str, Any]:
-    await caller.require("get", "repositories", project=caller.home)
+    await caller.require_some("repositories")
     wanted = RepositoryFilter(url, project, type, status)
     async with caller.runtime.db.reading() as tx:
         found, cursor = await repositories.list_repositories(
@@ -259,7 +259,7 @@ async def post_test(caller: Calling, url: Url) -> dict[str, Any]:
 
 @router.get("/repocreds", summary="Credential templates, by URL")
 async def list_repocreds(caller: Calling, limit: Limit = PAGE, after: After = "") -> dict[str, Any]:
-    await caller.require("get", "repocreds")
+    await caller.require_some("repocreds")
     async with caller.runtime.db.reading() as tx:
         found, cursor = await credentials.credentials_page(
             tx, caller.scope, limit=limit, after=after

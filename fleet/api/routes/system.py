@@ -101,10 +101,11 @@ async def session(
     if login:
         async with caller.runtime.db.transaction() as tx:
             await record_change(tx, caller.actor, "sign-in", "Account", caller.actor.name)
-    projects = caller.scope.projects
+    seen = caller.scope.seen("applications")
+    is_everywhere = seen.everything and not seen.within
     return {
         "account": caller.actor.name,
         "role": caller.actor.role,
-        "projects": None if projects is None else sorted(projects),
+        "projects": None if is_everywhere else sorted(seen.projects | {seen.within} - {""}),
         "local": caller.actor.is_local,
     }

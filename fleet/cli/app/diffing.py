@@ -70,7 +70,7 @@ def diff(
     with spinner(f"Comparing {name}"):
         answer = _ask(invocation, name, revision, local, local_repo_root)
     tell_warnings(answer.get("warnings"))
-    _show(answer, output, side_by_side=side_by_side)
+    show_diff(answer, output, side_by_side=side_by_side)
     if answer.get("errors"):
         _tell(answer["errors"], output)
         ctx.exit(FleetError.exit_code)
@@ -100,7 +100,7 @@ def _ask(
     return invocation.api.post("applications", name, "diff", body={"manifests": manifests})
 
 
-def _show(answer: Mapping[str, Any], output: str, *, side_by_side: bool) -> None:
+def show_diff(answer: Mapping[str, Any], output: str, *, side_by_side: bool) -> None:
     if output in ("json", "yaml"):
         click.echo(to_json(answer) if output == "json" else to_yaml(answer))
         return

@@ -35,6 +35,11 @@ def rendered(invocation: Invocation, name: str, folder: Path, root: Path | None)
     spec = parse_application(desired_part(document)).spec
     source = _only_source(spec, document)
     top, path = place_of(folder, root)
+    if source.plugin is not None:
+        raise UsageError(
+            f"{name} is rendered by a plugin, which runs on Fleet's own machines only",
+            hint="Commit to a branch and look with `fleet app diff --revision BRANCH`.",
+        )
     facts = _facts(invocation, spec)
     return asyncio.run(_render(invocation, name, replace(source, path=path), spec, top, facts))
 

@@ -41,6 +41,15 @@ RESOURCES = Table(
 )
 
 
+ORPHANS = Table(
+    "resource",
+    RESOURCES.columns[:4],
+    object_name,
+    "No orphaned resources are known. A project has them looked for by spec.orphanedResources.",
+    key=lambda it: f"{it.get('group', '')}/{object_name(it)}",
+)
+
+
 def page(document: Item) -> str:
     """The page, then the table of resources, then what differs, field by field."""
     resources = _status(document).get("resources") or []

@@ -63,6 +63,7 @@ _OPTIONS = (
     click.option(
         "--sync-retry-backoff-factor", type=int, default=None, help="Each pause is longer by it."
     ),
+    _flag("--sync-retry-refresh", "A retry takes what Git wants by then."),
     click.option(
         "--revision-history-limit",
         type=click.IntRange(0),
@@ -71,6 +72,7 @@ _OPTIONS = (
     ),
     _pairs("-l", "--label", "labels", help="Label"),
     _pairs("--annotation", "--annotations", "annotations", help="Annotation"),
+    _flag("--shadow", "Only compare it, and never write to a cluster for it."),
     click.option(
         "--set-finalizer/--no-set-finalizer", default=None, help="Deleting it deletes its objects."
     ),

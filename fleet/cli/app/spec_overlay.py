@@ -9,7 +9,7 @@ from typing import Any
 from fleet.cli.app.spec_flags import AUTOMATED
 from fleet.cli.reading import text_of
 from fleet.errors import UsageError
-from fleet.model.applications import RESOURCES_FINALIZER
+from fleet.model.applications import RESOURCES_FINALIZER, SHADOW_ANNOTATION
 
 Document = dict[str, Any]
 
@@ -136,23 +136,23 @@ def _source_at(spec: Document, position: int, flags: Mapping[str, Any]) -> Docum
 def _source(source: Document, flags: Mapping[str, Any]) -> None:
     for flag, path in _PLAIN.items():
         if flags[flag] is not None:
-            _put(source, path, flags[flag])
+            put_at(source, path, flags[flag])
     for flag, path in _LISTS.items():
         if flags[flag]:
-            _put(source, path, list(flags[flag]))
+            put_at(source, path, list(flags[flag]))
     for flag, path in _MAPPINGS.items():
         if flags[flag]:
-            _put(source, path, {**(_get(source, path) or {}), **dict(flags[flag])})
+            put_at(source, path, {**(get_at(source, path) or {}), **dict(flags[flag])})
     for flag, (path, entry) in _NAMED.items():
         for name, value in flags[flag]:
-            kept = [it for it in _get(source, path) or [] if it.get("name") != name]
-            _put(source, path, [*kept, entry(name, value)])
+            kept = [it for it in get_at(source, path) or [] if it.get("name") != name]
+            put_at(source, path, [*kept, entry(name, value)])
     if flags["values_literal_file"]:
-        _put(source, ("helm", "values"), text_of(flags["values_literal_file"]))
+        put_at(source, ("helm", "values"), text_of(flags["values_literal_file"]))
     for image in flags["kustomize_images"]:
         path = ("kustomize", "images")
-        kept = [it for it in _get(source, path) or [] if image_name(it) != image_name(image)]
-        _put(source, path, [*kept, image])
+        kept = [it for it in get_at(source, path) or [] if image_name(it) != image_name(image)]
+        put_at(source, path, [*kept, image])
 
 
 def image_name(image: str) -> str:
@@ -168,6 +168,11 @@ def _metadata(metadata: Document, flags: Mapping[str, Any]) -> None:
     for key in ("labels", "annotations"):
         if flags[key]:
             metadata[key] = {**(metadata.get(key) or {}), **dict(flags[key])}
+    if flags["shadow"] is not None:
+        marks = {**(metadata.get("annotations") or {}), SHADOW_ANNOTATION: "true"}
+        if not flags["shadow"]:
+            del marks[SHADOW_ANNOTATION]
+        metadata["annotations"] = marks
     if flags["set_finalizer"] is not None:
         kept = [it for it in metadata.get("finalizers") or () if it != RESOURCES_FINALIZER]
         finalizers = [*kept, RESOURCES_FINALIZER] if flags["set_finalizer"] else kept
@@ -226,12 +231,13 @@ def _retry(policy: Document, flags: Mapping[str, Any]) -> None:
         ("sync_retry_backoff_duration", ("retry", "backoff", "duration")),
         ("sync_retry_backoff_max_duration", ("retry", "backoff", "maxDuration")),
         ("sync_retry_backoff_factor", ("retry", "backoff", "factor")),
+        ("sync_retry_refresh", ("retry", "refresh")),
     ):
         if flags[flag] is not None:
-            _put(policy, path, flags[flag])
+            put_at(policy, path, flags[flag])
 
 
-def _put(document: Document, path: tuple[str, ...], value: Any) -> None:
+def put_at(document: Document, path: tuple[str, ...], value: Any) -> None:
     """Set a value at a path; an empty text or False takes what is there away."""
     for key in path[:-1]:
         if not isinstance(document.get(key), dict):
@@ -243,7 +249,7 @@ def _put(document: Document, path: tuple[str, ...], value: Any) -> None:
         document[path[-1]] = value
 
 
-def _get(document: Document, path: tuple[str, ...]) -> Any:
+def get_at(document: Document, path: tuple[str, ...]) -> Any:
     found: Any = document
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None

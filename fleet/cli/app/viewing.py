@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fleet.cli.app.group import app
-from fleet.cli.app.page import RESOURCES, object_name, page, short
+from fleet.cli.app.page import ORPHANS, RESOURCES, object_name, page, short
 from fleet.cli.app.waiting import refreshed
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, selector_option, watch_option
@@ -106,17 +106,30 @@ def get(invocation: Invocation, name: str, refresh: bool, hard_refresh: bool, ou
     show_item(document, DOCUMENT, output, page)
 
 
-@app.command(examples=("fleet app resources web", "fleet app resources web -o wide"))
+@app.command(
+    examples=(
+        "fleet app resources web",
+        "fleet app resources web -o wide",
+        "fleet app resources web --orphaned",
+    )
+)
 @click.argument("name")
+@click.option(
+    "--orphaned",
+    is_flag=True,
+    help="What lives in its namespace and belongs to no application, if its project asks.",
+)
 @watch_option()
 @output_option()
 @click.pass_obj
-def resources(invocation: Invocation, name: str, watch: bool, output: str) -> None:
+def resources(invocation: Invocation, name: str, orphaned: bool, watch: bool, output: str) -> None:
     """List the objects of an application."""
     show_list(
         invocation,
-        lambda: invocation.api.items("applications", name, "resources"),
-        RESOURCES,
+        lambda: invocation.api.items(
+            "applications", name, "resources", query={"orphaned": orphaned or None}
+        ),
+        ORPHANS if orphaned else RESOURCES,
         output,
         watch=watch,
     )

@@ -88,6 +88,9 @@ def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
                 return
             state = (document.get("status") or {}).get("operationState") or {}
             message = str(state.get("message", ""))
+            for condition in (document.get("status") or {}).get("conditions") or ():
+                if condition["type"] == "DeletionError":
+                    message = condition["message"]
             if operation_kind(state) == "delete" and state.get("phase") in ("Failed", "Error"):
                 raise FleetError(f"Application/{name}: could not be deleted: {message}")
             if patience.over:

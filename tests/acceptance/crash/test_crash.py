@@ -1,9 +1,9 @@
 """Killed anywhere, Fleet goes on where it stopped: every labelled point, with the same checks.
 
 The world is prepared so that one run of the driver passes every label: a commit that changes,
-adds and removes objects of one application with hooks around them, another application that is
-deleted, with hooks around that, a third that is new and has no namespace yet, and a second
-cluster in which Fleet makes an account for itself.
+adds, makes anew and removes objects of one application with hooks around them, another
+application that is deleted, with hooks around that, a third that is new and has no namespace
+yet, and a second cluster in which Fleet makes an account for itself.
 """
 
 from __future__ import annotations
@@ -11,11 +11,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import os
 import secrets
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -27,13 +24,13 @@ from psycopg import sql
 from fleet.model.new_application import new_application
 from fleet.operations.crashpoints import LABELS
 from fleet.registry import chain, clusters, manifests
+from tests.acceptance.crash.driven import drive
 from tests.acceptance.crash.driver import LATE, OLD, OTHER, Job, ask, work
 from tests.cluster.kube import TestCluster, request
 from tests.integration.operations.harness import Object, World, config_map, settings_for, world
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
-ROOT = Path(__file__).parents[3]
 #: One of each sort; the sweep takes the rest, and later visits to the same places.
 FEW = (
     "account:after",
@@ -43,6 +40,7 @@ FEW = (
     "plan:after-commit",
     "apply:after",
     "delete:after",
+    "remake:after",
     "hook:after",
     "hook-delete:after",
     "hooks:after-commit",
@@ -78,6 +76,12 @@ SECRET = {
     "stringData": {"password": CANARY},
 }
 HOOK = "argocd.argoproj.io/hook"
+
+
+def _fixed(x: str) -> Object:
+    """What cannot be changed: it is deleted and made anew, as it says itself."""
+    force = {"argocd.argoproj.io/sync-options": "Force=true"}
+    return {**config_map("remade", force, x=x), "immutable": True}
 
 
 def _hook(name: str, phase: str, policy: str = "BeforeHookCreation") -> Object:
@@ -121,7 +125,13 @@ async def _prepare(world: World) -> list[str]:
     for name in ("web", OLD):
         await world.add_app(name, sync_options=(*NAMESPACE, "PrunePropagationPolicy=background"))
     first = await world.deliver(
-        web=(config_map("changes", x="1"), config_map("leaves"), config_map("stays"), *HOOKS),
+        web=(
+            config_map("changes", x="1"),
+            config_map("leaves"),
+            config_map("stays"),
+            _fixed("1"),
+            *HOOKS,
+        ),
         old=(config_map("gone"), config_map("gone-too"), *FAREWELLS),
     )
     second = world.commit(
@@ -129,6 +139,7 @@ async def _prepare(world: World) -> list[str]:
             config_map("changes", x="2"),
             config_map("comes"),
             config_map("stays"),
+            _fixed("2"),
             SECRET,
             *HOOKS,
         ),
@@ -163,26 +174,14 @@ def _job(world: World, database: TestDatabase, folder: Path, other: TestCluster)
     )
 
 
-def _drive(job: Job, crash_at: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.crash.driver"],
-        input=job.as_json(),
-        env={**os.environ, "FLEET_CRASH_AT": crash_at},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,  # a slow machine is no failure
-        check=False,
-    )
-
-
 async def _check_live(world: World) -> None:
     """I1, I3, I10: what Git wants is what runs, and nothing else of ours; the rest is untouched."""
-    data = {name: world.read(name) for name in ("changes", "comes", "stays")}
+    data = {name: world.read(name) for name in ("changes", "comes", "stays", "remade")}
     assert {name: live and live["data"] for name, live in data.items()} == {
         "changes": {"x": "2"},
         "comes": {"colour": "blue"},
         "stays": {"colour": "blue"},
+        "remade": {"x": "2"},
     }
     for name in ("leaves", "gone", "gone-too"):
         assert world.read(name) is None, name
@@ -248,11 +247,13 @@ async def _check_rows(world: World, commits: list[str]) -> None:
         "ConfigMap/changes",
         "ConfigMap/comes",
         "ConfigMap/leaves",
+        "ConfigMap/remade",
         "Secret/keeps",
     }
     assert results["ConfigMap/leaves"] == ("pruned", "")
     # what was applied and killed before it was written down is found there, not made again
-    assert results["ConfigMap/comes"][0] in {"created", "configured"}
+    for name in ("comes", "remade"):
+        assert results[f"ConfigMap/{name}"][0] in {"created", "configured"}
     assert {error for _, error in results.values()} == {""}
     resources = await world.resources("web")
     hooks = {name for name, row in resources.items() if row["hook"]}
@@ -261,11 +262,12 @@ async def _check_rows(world: World, commits: list[str]) -> None:
         "ConfigMap/changes",
         "ConfigMap/comes",
         "ConfigMap/stays",
+        "ConfigMap/remade",
         "Secret/keeps",
     }
     assert all(row["in_inventory"] for row in resources.values())
     assert set(await world.resources(LATE)) == {"ConfigMap/late"}
-    assert len(await world.rows("select 1 from resources")) == 9
+    assert len(await world.rows("select 1 from resources")) == 10
     deployments = await world.rows(
         "select * from deployments where application = 'web' order by deployed_from"
     )
@@ -339,7 +341,7 @@ async def test_killed_there_the_next_one_finishes(
     async with world(settings, database, git_repo, bare_clusters[0]) as prepared:
         commits = await _prepare(prepared)
         job = _job(prepared, database, tmp_path, bare_clusters[1])
-        died = await asyncio.to_thread(_drive, job, place)
+        died = await asyncio.to_thread(drive, "driver", job.as_json(), place)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
         await ask(job)
         await work(job)

@@ -39,7 +39,8 @@ class Api:
     ) -> httpx.Response:
         url = path if path.startswith("/") else f"/api/v1/{path}"
         given = {} if body is None else {"json": body}
-        return await self.http.request(method, url, params=query, headers=headers, **given)
+        # no parameters at all, rather than none: those would take the place of the path's own
+        return await self.http.request(method, url, params=query or None, headers=headers, **given)
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, code: int = 200, **query: Any

@@ -14,7 +14,13 @@ from tests.integration.api.callers import ED25519, Api, account
 
 OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 #: Routes that any account may call: they tell it nothing but what it knows.
-ANYONE = {("GET", "/api/v1/version"), ("GET", "/api/v1/session"), ("POST", "/api/v1/apply")}
+ANYONE = {
+    ("GET", "/api/v1/version"),
+    ("GET", "/api/v1/session"),
+    ("GET", "/api/v1/session/can"),
+    ("POST", "/api/v1/apply"),
+    ("POST", "/api/v1/policy/validate"),
+}
 DOCUMENT = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "x"}}
 APPLICATION = {
     "apiVersion": "argoproj.io/v1alpha1",
@@ -33,15 +39,23 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/repocreds"): {"url": "https://git.example/"},
     ("POST", "/api/v1/certificates/ssh"): {"knownHosts": ""},
     ("POST", "/api/v1/certificates/tls"): {"host": "x", "pem": ""},
+    ("POST", "/api/v1/gpgkeys"): {"keys": ""},
     ("POST", "/api/v1/projects"): {"document": DOCUMENT},
     ("PUT", "/api/v1/projects/{name}"): {"document": DOCUMENT},
     ("POST", "/api/v1/applications"): {"document": APPLICATION},
     ("PUT", "/api/v1/applications/{name}"): {"document": APPLICATION},
+    ("POST", "/api/v1/applications/{name}/actions"): {"action": "x"},
     ("POST", "/api/v1/applications/{name}/rollback"): {"id": 1},
     ("POST", "/api/v1/applications/{name}/rename"): {"name": "y"},
+    ("POST", "/api/v1/applications/{name}/pause"): {"reason": "x"},
+    ("POST", "/api/v1/applications/{name}/resources/delete"): {"kind": "Pod"},
+    ("POST", "/api/v1/applications/{name}/resources/patch"): {"kind": "Pod", "patch": {}},
     ("POST", "/api/v1/apply"): {"documents": []},
     ("POST", "/api/v1/accounts"): {"name": "x", "role": "admin"},
     ("POST", "/api/v1/accounts/{name}/tokens"): {"name": "x"},
+    ("POST", "/api/v1/projects/{name}/roles/{role}/tokens"): {"name": "x"},
+    ("POST", "/api/v1/policy/can"): {"subject": "x", "action": "get", "resource": "jobs"},
+    ("POST", "/api/v1/policy/validate"): {"document": {}},
 }
 
 
@@ -53,11 +67,12 @@ def routes(api: Api) -> list[tuple[str, str, dict[str, Any]]]:
 
 def filled(path: str) -> str:
     """The path of something that does not exist."""
-    return path.replace("{id}", str(uuid4())).replace("{name}", "x").replace("{which}", "x")
+    path = path.replace("{id}", str(uuid4())).replace("{role}", "x")
+    return path.replace("{name}", "x").replace("{which}", "x").replace("{key}", "x")
 
 
 async def call(api: Api, method: str, path: str) -> Any:
-    query = {"url": "https://git.example/x", "host": "x"}
+    query = {"url": "https://git.example/x", "host": "x", "action": "get", "resource": "jobs"}
     body = BODIES.get((method, path), {} if method in ("POST", "PUT", "PATCH") else None)
     return await api.send(method, filled(path), body, **query)
 

@@ -383,7 +383,7 @@ class TestActions:
             {"resources": ["ConfigMap"]},
             {"resources": ["!:ConfigMap:a"]},
             {"syncOptions": ["Prune"]},
-            {"syncOptions": ["Replace=true"]},
+            {"syncOptions": ["Replace=maybe"]},
             {"syncOptions": ["Replce=true"]},
             {"retry": {"limit": -1}},
             {"retryLimit": 1},
@@ -429,12 +429,58 @@ class TestActions:
             "POST", "applications/web/rollback", {"id": 99}, code=404, type="NotFound"
         )
 
-    async def test_auto_sync_would_undo_a_rollback(self, deployed: World, operator: Api) -> None:
+    async def test_a_rollback_stays_until_somebody_resumes(
+        self, deployed: World, operator: Api
+    ) -> None:
         await deployed.pretend_worker()
-        error = await operator.refused(
-            "POST", "applications/web/rollback", {"id": 1}, code=409, type="Refused"
+        body = {"id": 0, "reason": "the new one is slow"}
+        await operator.post("applications/web/rollback", body, code=202)
+        await deployed.pass_()
+        status = (await operator.get("applications/web"))["status"]
+        pin = status["holds"]["pin"]
+        assert (pin["what"], pin["reason"]) == ("deployment 0", "the new one is slow")
+        assert [it["type"] for it in status["conditions"]] == ["Pinned"]
+        resumed = await operator.post("applications/web/resume")
+        assert "holds" not in resumed["status"]
+        await operator.refused("POST", "applications/web/resume", {}, code=409, type="Refused")
+
+    async def test_what_is_done_by_itself_is_paused(self, deployed: World, operator: Api) -> None:
+        body = {"reason": "a fair", "until": "2100-01-01T00:00:00Z", "only": ["prune"]}
+        paused = await operator.post("applications/web/pause", body)
+        ((switch, stay),) = paused["status"]["holds"]["paused"].items()
+        assert (switch, stay["reason"], stay["until"]) == (
+            "prune",
+            "a fair",
+            "2100-01-01T00:00:00Z",
         )
-        assert "auto-sync" in error["message"]
+        for wrong in ({}, {"reason": ""}, {"reason": "x", "only": ["lunch"]}):
+            await operator.refused(
+                "POST", "applications/web/pause", wrong, code=422, type="SpecInvalid"
+            )
+
+    async def test_a_sync_to_another_revision(self, bare: World, operator: Api) -> None:
+        await bare.add_app("web", auto=False)
+        old = await bare.deliver(web=(config_map("a", colour="blue"),))
+        await bare.deliver(web=(config_map("a", colour="red"),))
+        await bare.pretend_worker()
+        for wrong, code in (
+            ({"revision": "nope"}, 404),
+            ({"revisions": ["main"]}, 422),
+            ({"revisions": ["main"], "sourcePositions": [2]}, 422),
+            ({"revisions": ["main", "main"], "sourcePositions": [1, 1]}, 422),
+            ({"revisions": ["main"], "sourcePositions": [1, 1]}, 422),
+            ({"manifests": [{"kind": 1}]}, 422),
+            ({"revision": "main", "manifests": []}, 422),
+        ):
+            answer = await operator.send("POST", "applications/web/sync", wrong)
+            assert answer.status_code == code, answer.text
+        body = {"revisions": [old], "sourcePositions": [1]}
+        asked = await operator.post("applications/web/sync", body, code=202)
+        assert asked["operation"]["sync"]["revision"] == old
+        await bare.pass_()
+        live = bare.read("a")
+        assert live is not None
+        assert live["data"] == {"colour": "blue"}
 
     async def test_a_refresh_and_a_termination(self, bare: World, operator: Api) -> None:
         await bare.add_app("web", auto=False)
@@ -453,13 +499,15 @@ class TestActions:
     async def test_a_deletion_takes_its_objects_along_or_not(
         self, deployed: World, operator: Api
     ) -> None:
-        await operator.refused("DELETE", "applications/web", code=503, type="NoWorker")
+        await operator.refused(
+            "DELETE", "applications/web", code=503, type="NoWorker", cascade=True
+        )
         await deployed.pretend_worker()
         await operator.refused(
             "DELETE", "applications/web", code=422, type="SpecInvalid", propagationPolicy="none"
         )
         asked = await operator.ask(
-            "DELETE", "applications/web", code=202, propagationPolicy="background"
+            "DELETE", "applications/web", code=202, cascade=True, propagationPolicy="background"
         )
         assert asked["operation"]["kind"] == "delete"
         await deployed.pass_()

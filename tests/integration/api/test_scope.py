@@ -92,6 +92,10 @@ async def test_an_operation_of_another_project_does_not_exist(stage: Stage) -> N
         ("POST", "applications/vault/terminate", {}),
         ("POST", "applications/vault/rename", {"name": "mine"}),
         ("POST", "applications/vault/diff", {}),
+        ("POST", "applications/vault/pause", {"reason": "x"}),
+        ("POST", "applications/vault/resume", {}),
+        ("POST", "applications/vault/resources/delete", {"kind": "ConfigMap", "all": True}),
+        ("POST", "applications/vault/resources/patch", {"kind": "ConfigMap", "patch": {}}),
         ("DELETE", "applications/vault", None),
     ],
 )
@@ -151,6 +155,9 @@ async def test_a_reader_sees_everything_and_changes_nothing(stage: Stage) -> Non
     assert names(await reader.get("applications")) == ["vault", "web"]
     await reader.get("applications/vault/diff")
     await reader.get("clusters/bank-1")
+    await reader.refused(
+        "POST", "applications/web/pause", {"reason": "x"}, code=403, type="Forbidden"
+    )
     for action, body in (("sync", {}), ("refresh", {}), ("rename", {"name": "x"})):
         await reader.refused("POST", f"applications/web/{action}", body, code=403, type="Forbidden")
     await reader.refused("DELETE", "applications/web", code=403, type="Forbidden")

@@ -11,8 +11,17 @@ import pytest
 
 from fleet.model.scope import Actor
 from tests.cluster.kube import TestCluster
-from tests.integration.api.callers import Api, connection_to
+from tests.integration.api.callers import ED25519, Api, connection_to
 from tests.integration.operations.harness import World
+
+PLUGIN = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "ConfigManagementPlugin",
+    "metadata": {"name": "web"},
+    "spec": {"generate": {"command": ["true"]}},
+}
+#: What the application of these tests has not: the refusal is searched like an answer.
+REFUSED = {"/applications/{name}/plugin-parameters": "RenderError"}
 
 
 class Canaries:
@@ -67,6 +76,13 @@ async def planted(bare: World, operator: Api, bare_clusters: list[TestCluster]) 
     canary.planted["cluster-token"] = bare_clusters[1].admin_token
     body = {"name": "eu-1", "connection": connection_to(bare_clusters[1])}
     await operator.post("clusters", body, code=201)
+    await operator.post("gpgkeys", {"keys": f"ssh-ed25519 {ED25519} ci"}, code=201)
+    await operator.post("apply", {"documents": [{"document": PLUGIN}]})
+    project = await operator.get("projects/default")
+    project["spec"]["roles"] = [{"name": "ci"}]
+    await operator.ask("PUT", "projects/default", {"document": project})
+    made = await operator.post("projects/default/roles/ci/tokens", {"name": "ci"}, code=201)
+    canary.planted["role-token"] = made["token"]
     await bare.add_app("web", auto=False)
     await bare.deliver(web=(secret_manifest("s", canary("old-secret")),))
     await bare.sync("web")
@@ -83,13 +99,17 @@ async def everything(api: Api) -> list[tuple[str, str]]:
     """Every GET of the API, filled in with what there is; path and answer."""
     operations = (await api.get("operations"))["items"]
     repository = (await api.get("repositories"))["items"][0]
+    keys = (await api.get("gpgkeys"))["items"]
     values = {
         "/clusters/{name}": ["main", "eu-1"],
         "/projects/{name}": ["default"],
         "/projects/{name}/syncwindows": ["default"],
         "/projects/{name}/syncs": ["default"],
+        "/projects/{name}/globalprojects": ["default"],
+        "/projects/{name}/roles/{role}/tokens": ["default"],
         "/accounts/{name}/tokens": ["otto"],
         "/operations/{id}": [entry["id"] for entry in operations],
+        "/gpgkeys/{key}": [entry["keyID"] for entry in keys],
     }
     answers = []
     for path, entry in api.app.openapi()["paths"].items():
@@ -98,13 +118,18 @@ async def everything(api: Api) -> list[tuple[str, str]]:
         short = path.removeprefix("/api/v1")
         names = values.get(short, ["web"])
         for name in names if "{" in path else [""]:
-            filled = path.replace("{name}", name).replace("{id}", name)
-            query = {"url": repository["url"], "data": "true"}
+            filled = path.replace("{name}", name).replace("{id}", name).replace("{role}", "ci")
+            filled = filled.replace("{key}", name)
+            query = {"url": repository["url"], "data": "true", "action": "get", "resource": "jobs"}
             answer = await api.send("GET", filled, **query)
-            assert answer.status_code == 200, f"{filled}: {answer.text}"
+            if short in REFUSED:
+                assert answer.json()["error"]["type"] == REFUSED[short], filled
+            else:
+                assert answer.status_code == 200, f"{filled}: {answer.text}"
             answers.append((filled, answer.text))
     for extra in ("?source=live", "?revision=main"):
         answer = await api.send("GET", f"/api/v1/applications/web/manifests{extra}")
+        assert answer.status_code == 200, f"{extra}: {answer.text}"
         answers.append((extra, answer.text))
     return answers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import urllib.request
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fleet.cluster import (
     ClusterClient,
     apply,
     get_metadata,
+    get_object,
     lost_fields,
     meta_of,
     owned_fields,
@@ -20,6 +22,7 @@ from fleet.cluster import (
     paths_owned,
     writers,
 )
+from fleet.diff import projection_sha256, with_filled
 from fleet.errors import FieldConflict
 from fleet.model.live import LiveMeta
 from tests.cluster.kube import TestCluster
@@ -118,6 +121,72 @@ async def test_what_is_not_ours_leaves_our_set_alone(
 
     assert ownership(after).owned == ownership(before).owned != ""
     assert lost_fields(owned_fields(before), owned_fields(after)) == frozenset()
+
+
+#: Mappings of a Pod template that are empty in Git, and what others put into them.
+FILLED: dict[str, dict[str, Any]] = {
+    "annotations": {"kubectl.kubernetes.io/restartedAt": "now"},
+    "securityContext": {"runAsUser": 1},
+    "resources": {"limits": {"cpu": "1"}},
+}
+FILLINGS = [names for size in (1, 2, 3) for names in combinations(sorted(FILLED), size)]
+
+
+def _filled(template: dict[str, Any], name: str, value: Any) -> None:
+    places = {"annotations": template["metadata"], "resources": template["spec"]["containers"][0]}
+    places.get(name, template["spec"])[name] = value
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["and-nothing-else", "and-one-of-ours"])
+@pytest.mark.parametrize("names", FILLINGS, ids="+".join)
+async def test_what_others_put_into_empty_mappings_of_ours_is_theirs(
+    client: ClusterClient, bare: TestCluster, spot: str, names: tuple[str, ...], taken: bool
+) -> None:
+    """The server takes an empty mapping from us once something is in it, which is told from a
+    field of ours that was changed."""
+    wanted = deployment(spot)
+    for name in FILLED:
+        _filled(wanted["spec"]["template"], name, {})
+    stored = (await apply(client, DEPLOYMENT, wanted, force=False, gate=Gate())).object
+    edit: dict[str, Any] = {"metadata": {}, "spec": {"containers": [{"name": "web"}]}}
+    for name in names:
+        _filled(edit, name, FILLED[name])
+    if taken:
+        edit["spec"]["containers"][0]["image"] = "nginx:2"
+    _edit(bare, spot, {"spec": {"template": edit}}, STRATEGIC, manager="kubectl-rollout")
+
+    left, same = await _left(client, spot, stored)
+
+    assert left == (frozenset({IMAGE_PATH}) if taken else frozenset())
+    assert same is not taken
+
+
+async def test_an_atomic_mapping_that_is_empty_is_ours_as_a_whole(
+    client: ClusterClient, bare: TestCluster, spot: str
+) -> None:
+    """An apply would empty it again."""
+    wanted = deployment(spot)
+    wanted["spec"]["template"]["spec"]["nodeSelector"] = {}
+    stored = (await apply(client, DEPLOYMENT, wanted, force=False, gate=Gate())).object
+    _edit(bare, spot, {"spec": {"template": {"spec": {"nodeSelector": {"zone": "a"}}}}})
+
+    left, same = await _left(client, spot, stored)
+
+    assert left == {".spec.template.spec.nodeSelector"}
+    assert not same
+
+
+async def _left(client: ClusterClient, spot: str, stored: Any) -> tuple[frozenset[str], bool]:
+    """What we have lost since ``stored`` was applied but for what others filled, and whether our
+    values are the same."""
+    live = await get_object(client, DEPLOYMENT, spot, "web")
+    assert live is not None
+    meta = meta_of(DEPLOYMENT, live)
+    before, now = owned_fields(meta_of(DEPLOYMENT, stored)), owned_fields(meta)
+    assert before is not None
+    assert now is not None
+    left = lost_fields(before, with_filled(now, before, meta.managed_fields))
+    return left, projection_sha256(live, before) == projection_sha256(stored, before)
 
 
 async def test_a_drifted_field_is_traced_to_who_wrote_it(

@@ -13,7 +13,6 @@ from fleet.cluster import (
     get_metadata,
     get_object,
     list_metadata,
-    list_objects,
     open_client,
     pod_logs,
 )
@@ -83,15 +82,6 @@ async def test_a_selector_narrows_a_list(client: ClusterClient, spot: str, gate:
 
     assert "marked" in {meta.ref.name for meta in found.items}
     assert {meta.labels["fleet.dev/instance"] for meta in found.items} == {"x"}
-
-
-async def test_whole_objects_say_what_they_are(client: ClusterClient, spot: str) -> None:
-    await _apply_all(client, spot, 3)
-
-    found = await list_objects(client, CONFIG_MAP, namespace=spot, limit=2)
-
-    assert [item["data"] for item in found] == [{"colour": "blue"}] * 3
-    assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "ConfigMap")}
 
 
 async def test_absent_is_none_and_an_unserved_kind_is_an_error(

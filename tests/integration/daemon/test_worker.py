@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from fleet.daemon import worker
+from fleet.daemon.jobs import TOGETHER
 from fleet.daemon.worker import run_worker
 from fleet.model.ids import ClusterId, RepositoryId
 from fleet.model.selectors import parse_selector
 from fleet.operations.runtime import Runtime
 from fleet.registry import clusters, queue, routing
+from fleet.registry.database import Tx
 from tests.cluster.kube import TestCluster
 from tests.integration.daemon.conftest import Start
 from tests.integration.operations.harness import ADMIN, World, config_map, until
@@ -158,3 +163,42 @@ async def test_passes_over_one_cluster_never_run_side_by_side(
     await asyncio.wait_for(turn.wait(), 30)
     assert most == 1
     assert epochs == sorted(set(epochs))
+
+
+async def test_jobs_are_taken_and_ended_together(
+    bare: World, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement takes many and a few end them all, where procrastinate says eight a job."""
+    keys = [str(uuid4()) for _ in range(TOGETHER)]
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+    taken: list[int] = []
+    ended: list[int] = []
+    take, finish = queue.take, queue.finish
+
+    async def waits(runtime: Runtime, id: ClusterId, epoch: int) -> None:
+        begun.release()
+        await go_on.wait()
+
+    async def note_taken(*asked: Any) -> tuple[queue.TakenJob, ...]:
+        jobs = await take(*asked)
+        taken.append(len(jobs))
+        return jobs
+
+    async def note_ended(tx: Tx, ids: Sequence[int]) -> None:
+        ended.append(len(ids))
+        await finish(tx, ids)
+
+    monkeypatch.setattr(worker, "reconcile_cluster", waits)
+    monkeypatch.setattr(queue, "take", note_taken)
+    monkeypatch.setattr(queue, "finish", note_ended)
+    await bare.run("delete from procrastinate_jobs")
+    async with bare.runtime.db.transaction() as tx:
+        await queue.wake(tx, "reconcile", keys)
+    await start(functools.partial(run_worker, bare.runtime))
+    for _ in keys:
+        await asyncio.wait_for(begun.acquire(), 60)
+    assert [count for count in taken if count] == [TOGETHER]
+    go_on.set()
+    await until(lambda: _idle(bare))
+    assert sum(ended) == TOGETHER
+    assert len(ended) <= TOGETHER / 2

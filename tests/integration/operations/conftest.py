@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import World, settings_for, world
+from tests.integration.operations.kinds import serve_kinds, with_kinds
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
 
@@ -38,6 +39,24 @@ def throwaway(bare_clusters: list[TestCluster]) -> Iterator[Callable[[], TestClu
     yield make
     for cluster in made:
         cluster.remove()
+
+
+@pytest.fixture(scope="module")
+def operators_server(bare_clusters: list[TestCluster]) -> Iterator[TestCluster]:
+    """An API server that serves operators' kinds, for the tests of one file."""
+    made = bare_clusters[0].extra_apiserver(f"x-{secrets.token_hex(4)}")
+    serve_kinds(made)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+async def operators(
+    database: TestDatabase, operators_server: TestCluster, git_repo: GitRepo, tmp_path: Path
+) -> AsyncIterator[World]:
+    """``main`` serves operators' kinds; the operators are the test."""
+    async with with_kinds(tmp_path, database, git_repo, operators_server) as made:
+        yield made
 
 
 @pytest.fixture

@@ -101,6 +101,11 @@ def in_wave(object: Object, wave: int) -> Object:
     return {**object, "metadata": {**metadata, "annotations": marks}}
 
 
+def in_namespace(object: Object, namespace: str) -> Object:
+    """The same object, in a namespace of its own choice."""
+    return {**object, "metadata": {**object["metadata"], "namespace": namespace}}
+
+
 def as_file(objects: tuple[Object, ...]) -> str:
     """Manifests as one YAML stream; every JSON document is one in YAML."""
     return "".join(f"---\n{json.dumps(object)}\n" for object in objects)

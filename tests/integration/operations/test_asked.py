@@ -55,6 +55,30 @@ async def test_a_sync_with_retries_goes_on_until_it_succeeds(bare: World) -> Non
     assert (app["sync_status"], app["operation_id"], app["due_at"]) == ("Synced", None, None)
 
 
+@pytest.mark.parametrize(("refresh", "colour"), [(False, "blue"), (True, "green")])
+async def test_a_retry_takes_newer_manifests_only_when_it_is_to_refresh(
+    bare: World, refresh: bool, colour: str
+) -> None:
+    bare.create_namespace()
+    bare.edit("a", "other", x="theirs")
+    await bare.add_app("web", auto=False)
+    first = await bare.deliver(web=(config_map("a", x="ours"), config_map("b", colour="blue")))
+    await bare.sync("web", SyncOptions(retry=Retry(limit=3, refresh=refresh)))
+    await bare.pass_()
+    second = await bare.deliver(web=(config_map("a", x="ours"), config_map("b", colour="green")))
+    bare.request("DELETE", bare.path_of("a"))
+    bare.clock.forward(5)
+    await bare.pass_()
+    (operation,) = await bare.operations("web")
+    assert (operation["phase"], operation["attempt"]) == ("Succeeded", 2)
+    assert operation["revision"] == (second if refresh else first)
+    live = bare.read("b")
+    assert live is not None
+    assert live["data"] == {"colour": colour}
+    await bare.pass_()
+    assert (await bare.app("web"))["sync_status"] == ("Synced" if refresh else "OutOfSync")
+
+
 @pytest.mark.parametrize(
     ("asked", "policy", "tries"), [(0, None, 1), (1, None, 2), (0, 1, 2), (2, 1, 3)]
 )

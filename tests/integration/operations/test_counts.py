@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
+import pytest
 from sqlalchemy import event
 
 from fleet import metrics
@@ -18,6 +21,8 @@ from fleet.operations.putting import TOGETHER, put_applications
 from tests.integration.operations.harness import ADMIN, World, config_map
 
 MANY, FEW = 24, 4
+#: Of a pass that follows a commit: statements, and round trips for them.
+STATEMENTS, WAITS = 13, 5
 
 
 def names(count: int) -> list[str]:
@@ -60,40 +65,56 @@ def counted(counter: str) -> float:
     )
 
 
+@dataclass
+class Said:
+    """What the driver told PostgreSQL: statements with the rows that each concerned, and how
+    often it waited for answers. What is said together is waited for once."""
+
+    statements: list[tuple[str, Callable[[], int]]] = field(default_factory=list)
+    waits: int = 0
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+
 @contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """What is said to PostgreSQL in the block."""
-    said: list[str] = []
-    engine = world.runtime.db._engine.sync_engine
+def statements() -> Iterator[Said]:
+    """What is said to PostgreSQL in the block, by whatever way. BEGIN and COMMIT do not count."""
+    said = Said()
+    execute, pipeline = psycopg.AsyncCursor.execute, psycopg.AsyncConnection.pipeline
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        said.append(statement)
+    async def note(cursor: Any, query: Any, *rest: Any, **options: Any) -> Any:
+        answer = await execute(cursor, query, *rest, **options)
+        if cursor.connection._pipeline is None:
+            count = cursor.rowcount  # whoever closes the cursor takes that away
+            said.statements.append((str(query), lambda: count))
+            said.waits += 1
+        else:
+            said.statements.append((str(query), lambda: cursor.rowcount))
+        return answer
 
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    def note_pipeline(connection: Any) -> Any:
+        said.waits += 1
+        return pipeline(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.AsyncCursor, "execute", note)
+        patch.setattr(psycopg.AsyncConnection, "pipeline", note_pipeline)
         yield said
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 _WRITE = re.compile(r"\b(?:insert into|delete from|update(?= \S+ set\b)) (\S+)", re.IGNORECASE)
 
 
 @contextmanager
-def written(world: World) -> Iterator[Counter[str]]:
-    """Rows that statements of the block wrote, by table."""
+def written() -> Iterator[Counter[str]]:
+    """Rows that statements of the block wrote, by table; known at its end."""
     rows: Counter[str] = Counter()
-    engine = world.runtime.db._engine.sync_engine
-
-    def note(_connection: object, cursor: Any, statement: str, *_: object) -> None:
-        if found := _WRITE.search(" ".join(statement.split())):
-            rows[found.group(1)] += cursor.rowcount
-
-    event.listen(engine, "after_cursor_execute", note)
-    try:
+    with statements() as said:
         yield rows
-    finally:
-        event.remove(engine, "after_cursor_execute", note)
+    for statement, count in said.statements:
+        if found := _WRITE.search(" ".join(statement.split())):
+            rows[found.group(1)] += count()
 
 
 async def test_a_first_sync_asks_the_cluster_once_an_application(bare: World) -> None:
@@ -148,10 +169,13 @@ async def test_statements_of_a_pass_do_not_grow_with_its_applications(bare: Worl
     for count, colour in ((FEW, "red"), (MANY, "green")):
         bare.commit(**{name: (config_map(name, colour=colour),) for name in names(count)})
         assert await bare.poll() is None
-        with statements(bare) as found:
+        with statements() as found:
             await bare.pass_()
-        said[count] = len(found)
+        said[count] = (len(found), found.waits)
     assert said[MANY] == said[FEW]
+    # its cluster, what is dirty with what is recorded of it, what is wanted; then the plan and
+    # the record, each in one go
+    assert said[FEW] == (STATEMENTS, WAITS)
 
 
 async def test_a_pass_with_nothing_to_do_costs_the_same_for_any_number(bare: World) -> None:
@@ -161,7 +185,7 @@ async def test_a_pass_with_nothing_to_do_costs_the_same_for_any_number(bare: Wor
         await put(bare, names(count)[FEW * (count > FEW) :])
         await deliver(bare, names(count), "blue")
         before = await bare.versions()
-        with statements(bare) as found:
+        with statements() as found:
             requests = await bare.pass_(look=True)
         assert await bare.versions() == before
         spent[count] = (len(found), requests)
@@ -177,7 +201,7 @@ async def test_an_idle_pass_writes_at_most_a_row_of_its_cluster(bare: World) -> 
         # beforehand, because ``pass_`` would do it while rows are counted
         await bare.run("update clusters set observed_at = null where :look", look=look)
         before = await bare.versions()
-        with written(bare) as rows:
+        with written() as rows:
             await bare.pass_()
         assert await bare.versions() == before
         assert {table for table, count in rows.items() if count} <= {"clusters"}, rows

@@ -15,6 +15,7 @@ from tests.integration.operations.harness import ADMIN, register, settings_for, 
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo
 from tests.servers.helm_repo import HelmRepo
+from tests.servers.http import HttpServer, Response
 from tests.servers.postgres import TestDatabase
 from tests.tools import tools_home
 
@@ -110,6 +111,38 @@ async def test_remote_bases_come_from_registered_hosts_alone(
         assert (await there.app("web"))["render_error"] is None
         await there.pass_()
         assert set(await there.resources("web")) == {"ConfigMap/own-one"}
+
+
+async def test_value_files_come_from_urls_of_known_hosts_alone(
+    tmp_path: Path,
+    database: TestDatabase,
+    git_repo: GitRepo,
+    bare_clusters: list[TestCluster],
+) -> None:
+    settings = settings_for(tmp_path)
+    (Path(settings.home) / "tools").symlink_to(tools_home() / "tools")
+    chart = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
+    one = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Values.called }}"}\n'
+    git_repo.commit({"web/Chart.yaml": chart, "web/templates/cm.yaml": one})
+    answers = {"/values": Response(200, b"called: remote"), "/gone": Response(404)}
+    with HttpServer(lambda request: answers[request.path]) as files:
+        async with world(settings, database, git_repo, bare_clusters[0]) as there:
+            await there.put_project("shop")
+            for name in ("values", "gone"):
+                source = {"valueFiles": [f"{files.url}/{name}"]}
+                await there.add_app(name, path="web", project="shop", helm=source)
+            await there.poll()
+            refused = (await there.app("values"))["render_error"]
+            assert refused["type"] == "AddressForbidden"
+            assert files.requests == []
+
+            await register(there.runtime, f"{files.url}/charts", RepositoryType.HELM)
+            await there.run("update applications set refresh = 'hard'")
+            await there.poll()
+            assert (await there.app("values"))["render_error"] is None
+            assert (await there.app("gone"))["render_error"]["type"] != "AddressForbidden"
+            await there.pass_()
+            assert set(await there.resources("values")) == {"ConfigMap/remote"}
 
 
 async def test_files_of_this_machine_are_no_bases(

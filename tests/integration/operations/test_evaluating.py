@@ -156,3 +156,31 @@ async def test_one_chart_for_many_applications_is_rendered_side_by_side(
         assert len({app["sha"] for app in apps if app["name"].startswith("same")}) == 1
         assert sum(children) == 7
         assert len(children) <= 3
+
+
+async def test_an_override_of_one_application_renders_that_one_alone(
+    tmp_path: Path,
+    database: TestDatabase,
+    git_repo: GitRepo,
+    bare_clusters: list[TestCluster],
+) -> None:
+    _with_tools(tmp_path)
+    async with world(settings_for(tmp_path), database, git_repo, bare_clusters[0]) as there:
+        for name in ("one", "two"):
+            await there.add_app(name, path="web", namespace=f"{there.namespace}-{name}")
+        there.repo.commit(
+            {
+                "web/kustomization.yaml": "resources: [cm.yaml]",
+                "web/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            }
+        )
+        await there.poll()
+        assert (await there.rows("select count(*) from renders"))[0]["count"] == 1
+        before = await there.app("one")
+        there.repo.commit({"web/.argocd-source-two.yaml": "kustomize: {namePrefix: own-}"})
+        await there.poll()
+        await there.pass_()
+        await there.pass_()
+        assert (await there.app("one"))["rendered_at"] == before["rendered_at"]
+        assert set(await there.resources("one")) == {"ConfigMap/a"}
+        assert set(await there.resources("two")) == {"ConfigMap/own-a"}

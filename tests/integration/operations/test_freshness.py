@@ -148,7 +148,7 @@ async def test_a_worker_that_was_frozen_sends_nothing_when_it_wakes(
     link = bare.runtime.connections._links[cluster.id]
     old = Pass(bare.runtime, cluster, link, await link.discovery(), epoch=bare.epoch + 1)
     async with bare.runtime.db.reading() as tx:
-        dirty = await work.take_dirty(tx, cluster.id, limit=10, now=bare.clock())
+        dirty = await work.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
     real = Fence.ask
     thawed: list[Fence] = []
 
@@ -163,7 +163,7 @@ async def test_a_worker_that_was_frozen_sends_nothing_when_it_wakes(
     monkeypatch.setattr(Fence, "ask", freeze)
     link.client.requests.clear()
     with pytest.raises(LeaseLost):
-        await old.reconcile(dirty)
+        await old.reconcile(dirty.apps)
     assert link.client.requests["apply", "ConfigMap"] == 0
 
 
@@ -200,11 +200,11 @@ async def test_an_older_pass_loses_and_writes_nothing(bare: World) -> None:
     async with bare.runtime.db.transaction() as tx:
         await work.fence(tx, cluster.id, 2)
     async with bare.runtime.db.reading() as tx:
-        dirty = await work.take_dirty(tx, cluster.id, limit=10, now=bare.clock())
+        dirty = await work.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
     before = await bare.versions()
     link.client.requests.clear()
     with pytest.raises(LeaseLost):
-        await old.reconcile(dirty)
+        await old.reconcile(dirty.apps)
     assert await bare.versions() == before
     assert link.client.requests["apply", "ConfigMap"] == 0
     # as a whole it ends quietly

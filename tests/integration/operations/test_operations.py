@@ -10,6 +10,7 @@ import pytest
 from fleet.errors import NotFound, NoWorker, Refused
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import SyncOptions
+from fleet.model.retries import Retry
 from fleet.model.scope import EVERYTHING
 from fleet.operations.applications import (
     delete_application,
@@ -98,6 +99,28 @@ async def test_a_new_commit_ends_a_sync_that_waits(full: World) -> None:
     assert (app["operation_id"], app["sync_status"]) == (None, "Synced")
     assert full.read("y") is not None
     assert full.read("x") is None
+
+
+@pytest.mark.parametrize("retry", [None, Retry(limit=5)])
+async def test_a_new_commit_ends_a_stuck_sync_that_somebody_asked_for(
+    bare: World, retry: Retry | None
+) -> None:
+    """argo-cd #11494: the sync of a bad commit waits for ever, and the fix never comes."""
+    await bare.add_app("web", auto=False)
+    stuck = in_wave(deployment("db"), 0)  # no controller runs: it never becomes Healthy
+    await bare.deliver(web=(BAD if retry else stuck, in_wave(config_map("x"), 1)))
+    await bare.sync("web", SyncOptions(retry=retry))
+    await bare.pass_()
+    (waiting,) = await bare.operations("web")
+    assert waiting["phase"] == "Running"
+    await bare.add_app("web", upsert=True)
+    sha = await bare.deliver(web=(config_map("y"),))
+    await bare.pass_()
+    old, new = await bare.operations("web")
+    assert (old["id"], old["phase"]) == (waiting["id"], "Failed")
+    assert old["message"] == f"superseded by revision {sha[:12]}"
+    assert (new["phase"], new["revision"]) == ("Succeeded", sha)
+    assert bare.read("y") is not None
 
 
 async def test_a_dry_run_writes_nothing(bare: World) -> None:
@@ -198,13 +221,10 @@ async def test_a_rollback_needs_neither_repository_nor_chart(bare: World) -> Non
     assert (await bare.app("web"))["sync_status"] == "OutOfSync"
 
 
-async def test_a_rollback_is_refused_where_auto_sync_would_undo_it(bare: World) -> None:
-    await bare.add_app("web")
+async def test_a_rollback_to_what_was_never_deployed_is_refused(bare: World) -> None:
+    await bare.add_app("web", auto=False)
     await bare.deliver(web=(config_map("a"),))
     await bare.pretend_worker()
-    with pytest.raises(Refused):
-        await rollback_application(bare.runtime, ADMIN, EVERYTHING, "web", 0, prune=False)
-    await bare.add_app("web", auto=False, upsert=True)
     with pytest.raises(NotFound):
         await rollback_application(bare.runtime, ADMIN, EVERYTHING, "web", 9, prune=False)
 

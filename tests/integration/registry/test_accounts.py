@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from fleet.errors import AlreadyExists, NotFound, UsageError
 from fleet.identity import MintedToken, mint, parse
+from fleet.model.access import Subject
 from fleet.model.accounts import Authenticated
 from fleet.model.ids import TokenId
 from fleet.model.scope import EVERYTHING, Actor
@@ -52,7 +53,7 @@ async def test_a_token_lets_its_account_in(db: Database) -> None:
         await accounts.create_account(tx, ROOT, "ci", "readonly")
         minted = await _token(tx)
         found = await _login(tx, minted)
-    assert found == Authenticated("ci", "readonly", minted.proof.id)
+    assert found == Authenticated(Subject("ci", "readonly"), minted.proof.id)
     assert found.actor(source_ip="10.0.0.1", request_id="r") == Actor(
         "ci", "10.0.0.1", "r", "readonly"
     )
@@ -157,7 +158,9 @@ async def test_the_first_administrator_is_made_once(db: Database) -> None:
     made = [minted for minted in await asyncio.gather(*(start() for _ in range(4))) if minted]
     assert len(made) == 1
     async with db.transaction() as tx:
-        assert await _login(tx, made[0]) == Authenticated("admin", "admin", made[0].proof.id)
+        assert await _login(tx, made[0]) == Authenticated(
+            Subject("admin", "admin"), made[0].proof.id
+        )
         assert [account.name for account in await accounts.list_accounts(tx, EVERYTHING)] == [
             "admin"
         ]

@@ -21,7 +21,7 @@ from fleet.model.scope import EVERYTHING, Scope
 from fleet.model.secret import Secret
 from fleet.model.selectors import parse_selector
 from fleet.registry import clusters
-from fleet.registry.clusters import ClusterFilter
+from fleet.registry.cluster_views import ClusterFilter
 from fleet.registry.database import Database
 from fleet.registry.keyring import KeyRing
 from tests.integration.registry import seeds

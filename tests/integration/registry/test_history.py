@@ -21,7 +21,7 @@ from fleet.model.operations import (
     Trigger,
 )
 from fleet.model.scope import EVERYTHING, Scope
-from fleet.registry import applications, history, syncs
+from fleet.registry import applications, deployments, history, syncs
 from fleet.registry.database import Database, Tx, now_of
 from fleet.registry.history import OperationFilter, OperationRequest
 from fleet.registry.keyring import KeyRing
@@ -185,8 +185,8 @@ async def test_deployments_are_called_by_number(db: Database, ring: KeyRing) -> 
             )
             operation = await history.create_operation(tx, ANNA, request, at)
             await finish(tx, operation.id, at)
-            deployed = syncs.Deployed(operation, at, at, healthy=True)
-            await syncs.record_deployments(tx, [deployed])
+            deployed = deployments.Deployed(operation, at, at, healthy=True)
+            await deployments.record_deployments(tx, [deployed])
         entries = await history.history_of(tx, SHOP, id, 3)
         assert [(entry.id, entry.revision) for entry in entries] == [
             (1, "r1"),

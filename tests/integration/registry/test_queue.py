@@ -13,6 +13,7 @@ import pytest
 from procrastinate import App, PsycopgConnector
 from sqlalchemy import text
 
+from fleet.model.clusters import ANYONES_QUEUE
 from fleet.registry import queue
 from fleet.registry.database import Database, Tx
 
@@ -228,6 +229,78 @@ async def test_a_job_without_a_worker_is_stalled(db: Database) -> None:
 
 async def _take(tx: Tx, worker: object) -> None:
     await tx.execute(text("select procrastinate_fetch_job_v2(null, :id)"), {"id": worker})
+
+
+@pytest.fixture
+async def worker(db: Database) -> int:
+    """The id of a worker that lives."""
+    async with db.transaction() as tx:
+        made = await tx.execute(text("select procrastinate_register_worker_v1()"))
+        return int(made.scalar_one())
+
+
+async def _taken(db: Database, worker: int, most: int = 10) -> list[str]:
+    """Keys of the jobs that the worker takes, in their order."""
+    async with db.stating() as tx:
+        jobs = await queue.take(tx, [ANYONES_QUEUE], worker, most)
+    return [job.row["args"]["key"] for job in jobs]
+
+
+async def test_what_is_most_urgent_is_taken_first_and_once(db: Database, worker: int) -> None:
+    await _wake(db, "a", "b")
+    await _wake(db, "c", priority=5)
+    assert await _taken(db, worker, most=2) == ["c", "a"]
+    assert await _taken(db, worker) == ["b"]
+    assert await _taken(db, worker) == []
+
+
+async def test_what_is_due_later_or_of_another_queue_is_left(db: Database, worker: int) -> None:
+    await _wake(db, "a", "b", "c")
+    await _wake(db, "later", scheduled_at=datetime.now(UTC) + timedelta(hours=1))
+    async with db.transaction() as tx:
+        moved = "update procrastinate_jobs set queue_name = 'eu' where args ->> 'key' = 'b'"
+        await tx.execute(text(moved))
+    assert await _taken(db, worker) == ["a", "c"]
+
+
+async def test_a_successor_is_not_taken_before_its_predecessor_ended(
+    db: Database, worker: int
+) -> None:
+    await _wake(db, "a")
+    (first,) = [job.id for job in await _jobs(db)]
+    assert await _taken(db, worker) == ["a"]
+    await _wake(db, "a", "b")
+    assert await _taken(db, worker) == ["b"]
+    async with db.stating() as tx:
+        await queue.finish(tx, [first])
+    assert await _taken(db, worker) == ["a"]
+
+
+async def test_to_end_a_job_that_counted_as_stalled_leaves_what_took_its_place(
+    db: Database, worker: int
+) -> None:
+    await _wake(db, "a")
+    (first,) = [job.id for job in await _jobs(db)]
+    assert await _taken(db, worker) == ["a"]
+    async with db.transaction() as tx:
+        await tx.execute(text("delete from procrastinate_workers"))
+        assert await queue.requeue_stalled(tx, 60) == 1
+    async with db.stating() as tx:
+        await queue.finish(tx, [first])
+    assert [job.status for job in await _jobs(db)] == ["todo"]
+
+
+async def test_what_is_given_back_waits_again_under_a_higher_number(
+    db: Database, worker: int
+) -> None:
+    await _wake(db, "a", priority=3)
+    (first,) = [job.id for job in await _jobs(db)]
+    assert await _taken(db, worker) == ["a"]
+    async with db.transaction() as tx:
+        await queue.give_back(tx, [first])
+    (again,) = await _jobs(db)
+    assert (again.status, again.priority) == ("todo", 3)
+    assert again.id > first
 
 
 async def test_no_keys_is_no_statement(db: Database) -> None:

@@ -31,7 +31,7 @@ from fleet.registry import certificates, credentials, repositories
 from fleet.registry.database import Database, Tx
 from fleet.registry.keyring import KeyRing
 from fleet.registry.repositories import NewRepository, RepositoryFilter
-from fleet.source.urls import longest_match, parse_url
+from fleet.source.urls import parse_url
 from tests.integration.registry import seeds
 from tests.integration.registry.seeds import ANNA, NOW
 
@@ -211,12 +211,30 @@ _URLS = st.builds(
 )
 
 
+def _may_serve(prefix: str, url: str) -> bool:
+    """Same scheme, host and port, and the path goes on at a slash; a user in an ssh prefix has
+    to be the URL's too."""
+    template, target = parse_url(prefix), parse_url(url)
+    if template.origin != target.origin:
+        return False
+    if template.scheme == "ssh" and template.user and template.user != target.user:
+        return False
+    head, path = template.path.removesuffix(".git"), target.path.removesuffix(".git")
+    return path == head or path.startswith(head + "/")
+
+
+def _rank(prefix: str) -> tuple[int, bool, str]:
+    template = parse_url(prefix)
+    return (-len(template.path.removesuffix(".git")), not template.user, prefix)
+
+
 @given(st.lists(_URLS, max_size=6), _URLS)
-def test_the_winning_template_is_the_one_that_the_source_room_would_take(
+def test_the_longest_path_wins_and_then_the_one_that_names_a_user(
     prefixes: list[str], url: str
 ) -> None:
     canonical = [parse_url(prefix).canonical for prefix in prefixes]
-    expected = longest_match(prefixes, url)
+    serving = (prefix for prefix in prefixes if _may_serve(prefix, url))
+    expected = min(serving, key=_rank, default=None)
     found = credentials.longest_prefix(canonical, parse_url(url).canonical)
     assert found == (parse_url(expected).canonical if expected else None)
 

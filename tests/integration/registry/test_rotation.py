@@ -10,6 +10,7 @@ from fleet.model.scope import EVERYTHING, Actor
 from fleet.model.secret import Secret
 from fleet.registry.changes import ChangeFilter, list_changes
 from fleet.registry.database import Database
+from fleet.registry.documents import KeptDocument, keep, list_kept
 from fleet.registry.keyring import KeyRing
 from fleet.registry.rotation import (
     SEALED,
@@ -133,11 +134,15 @@ async def test_nothing_is_given_up_while_all_keys_are_there(db: Database) -> Non
 async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> None:
     await _check(db, KeyRing((OLD,)))
     await _fill(db, KeyRing((OLD,)))
+    kept = KeptDocument("Secret", "argocd", "argocd-secret", {}, {"data": {"key": "dG9rZW4="}})
+    async with db.transaction() as tx:
+        await keep(tx, ADMIN, kept, KeyRing((OLD,)))
     moved = await rotate(db, ADMIN, BOTH, batch=2)
     assert moved == {
         "clusters.sealed": 5,
         "repositories.sealed": 0,
         "repo_credentials.sealed": 0,
+        "kept_documents.sealed": 1,
         "manifests.body": 1,
         "instance.key_check": 1,
     }
@@ -149,6 +154,7 @@ async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> No
             await tx.execute(text("select name, sealed from clusters where sealed <> ''"))
         ).all()
         bodies = dict((await tx.execute(text("select sha256, body from manifests"))).all())
+        assert await list_kept(tx, only_new, secrets=True) == [kept]
     for row in rows:
         number = int(row.name.removeprefix("c"))
         assert open_sealed(only_new, _place(number), row.sealed) == Secret(f"token {number}")

@@ -44,12 +44,12 @@ from fleet.registry import (
     certificates,
     clusters,
     credentials,
+    deployments,
     drift,
     history,
     planned,
     projects,
     repositories,
-    syncs,
     timetable,
 )
 from fleet.registry.applications import Freshness
@@ -67,9 +67,12 @@ PROJECTS = ("anton", "berta", "clara")
 #: Modules that a person's question may reach. The others are Fleet's own (passes, leases).
 NOUNS = (
     "accounts",
+    "application_refs",
+    "application_views",
     "applications",
     "certificates",
     "changes",
+    "cluster_views",
     "clusters",
     "credentials",
     "drift",
@@ -89,10 +92,13 @@ NOUNS = (
 WITHOUT_SCOPE = {
     "accounts.authenticate",
     "accounts.ensure_admin",
+    "applications.note_missing",
     "certificates.trusted_for",
     "clusters.connection_of",
+    "clusters.ensure_itself",
     "clusters.get_connected",
     "clusters.record_probe",
+    "credentials.same_credential",
     "drift.close",
     "drift.close_all",
     "drift.open_drift",
@@ -106,11 +112,18 @@ WITHOUT_SCOPE = {
     "planned.hold_planned",
     "planned.open_planned",
     "projects.document_of",
+    "projects.documents_of",
     "projects.ensure_default",
+    "projects.inheriting",
     "projects.mark_held",
+    "projects.rules_of",
+    "projects.set_effective",
     "projects.with_windows",
+    "queue.finish",
+    "queue.give_back",
     "queue.live_workers",
     "queue.requeue_stalled",
+    "queue.take",
     "queue.wake",
     "refs.record_refs",
     "refs.refs_followed",
@@ -149,7 +162,7 @@ SCOPED = {
 }
 
 #: What a function says that found nothing.
-NOTHING = ("", "()", "None", "False", "((), '')", "Nothing was deployed yet.")
+NOTHING = ("", "()", "[]", "None", "False", "((), '')", "Nothing was deployed yet.")
 
 
 def test_every_read_takes_a_scope_without_default() -> None:
@@ -198,8 +211,8 @@ class World:
             application, OperationKind.SYNC, Trigger.MANUAL, SyncOptions(), f"{project}-revision"
         )
         operation = await history.create_operation(tx, ANNA, request, self.started)
-        deployed = syncs.Deployed(operation, self.started, self.started, healthy=True)
-        await syncs.record_deployments(tx, [deployed])
+        deployed = deployments.Deployed(operation, self.started, self.started, healthy=True)
+        await deployments.record_deployments(tx, [deployed])
         event = Drifted(application, f"{project}-web", f"{project}-eu", "Pod/a/b", ())
         await drift.open_drift(tx, [event], self.started)
         planned_sync = await planned.create_planned(

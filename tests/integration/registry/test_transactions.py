@@ -314,3 +314,27 @@ async def test_cancelling_rolls_back_and_frees_the_connection(database: TestData
     async with db.transaction() as tx:
         assert await _scalar(tx, "select count(*) from projects where name = 'c'") == 0
     await db.close()
+
+
+@pytest.mark.parametrize("way", ["asking", "reading", "stating"])
+async def test_whoever_is_cut_off_leaves_no_connection_half_set(
+    db: Database, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The driver yields while options are set, once the loop was busy for a while."""
+    monkeypatch.setattr(psycopg.waiting, "MAX_BUSY_TIME", 0.0)
+
+    async def ask() -> None:
+        async with getattr(db, way)() as tx:
+            await tx.execute(text("select 1"))
+
+    for ticks in range(40):
+        asked = asyncio.create_task(ask())
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        async with db.transaction() as tx:
+            driver = (await tx.get_raw_connection()).driver_connection
+            assert driver is not None
+            assert not driver.autocommit
+            assert not driver.read_only

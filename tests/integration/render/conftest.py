@@ -57,7 +57,7 @@ def request_for(tree: SourceTree, path: str = "", **changes: Any) -> RenderReque
         "kube_version": "1.31.2",
         "api_versions": ("v1", "apps/v1"),
     }
-    for name in (*fields, "refs", "dependencies", "bases"):
+    for name in (*fields, "refs", "dependencies", "bases", "plugins", "only_paths", "announces"):
         if name in changes:
             fields[name] = changes.pop(name)
     source = Source(repo_url=tree.url, path=path, target_revision="main", **changes)

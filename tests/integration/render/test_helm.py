@@ -10,7 +10,7 @@ import pytest
 
 from fleet.errors import InputsMissing, RenderError, SpecInvalid
 from fleet.model.applications import HelmParameter, HelmSource
-from fleet.model.renders import RenderResult, SourceTree
+from fleet.model.renders import FetchedBase, RenderResult, SourceTree
 from tests.integration.render.conftest import Kitchen, facts_of, names, request_for
 
 CHART = "apiVersion: v2\nname: demo\nversion: 0.1.0\n"
@@ -206,7 +206,10 @@ async def test_schema(kitchen: Kitchen) -> None:
         ({"app/Chart.yaml": "- a"}, {}, r"app/Chart.yaml:1: the file is no mapping"),
         ({}, {"value_files": ("gone.yaml",)}, "helm.valueFiles: gone.yaml does not exist"),
         ({}, {"value_files": ("gone/*.yaml",)}, r"helm.valueFiles: gone/\*.yaml does not exist"),
-        ({}, {"value_files": ("https://x/v.yaml",)}, "not from URLs"),
+        ({}, {"value_files": ("https://x/v.yaml",)}, "https://x/v.yaml was not fetched"),
+        ({}, {"value_files": ("file:///etc/passwd",)}, "over https or http only"),
+        ({}, {"value_files": ("$ARGOCD_APP_NAME://x",)}, "over https or http only"),
+        ({}, {"file_parameters": (("a", "ftp://x/y"),)}, "over https or http only"),
         ({}, {"file_parameters": (("a", "gone"),)}, "helm.fileParameters: gone does not exist"),
         ({}, {"values": "a:\n\tb: 1"}, "helm: "),
         ({}, {"release_name": "Not_Valid!"}, "helm: .*release name"),
@@ -300,3 +303,19 @@ async def _lacking(kitchen: Kitchen, tree: SourceTree) -> tuple[tuple[str, str, 
     with pytest.raises(InputsMissing) as told:
         await kitchen.renderer.render(request_for(tree, "app"))
     return told.value.charts
+
+
+async def test_files_at_urls_are_those_that_were_fetched(
+    kitchen: Kitchen, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    url = "https://files.example.com/values/v1.yaml?token=x"
+    fetched = tmp_path_factory.mktemp("fetched")
+    (fetched / "file").write_text("replicas: 7\n")
+    options = HelmSource(value_files=(url,), file_parameters=(("motd", url),))
+    tree = kitchen.write(FILES)
+    with pytest.raises(InputsMissing) as told:
+        await kitchen.renderer.render(request_for(tree, "app", helm=options))
+    assert told.value.files == (url,)
+    base = FetchedBase(url, str(fetched), "file")
+    result = await kitchen.renderer.render(request_for(tree, "app", helm=options, bases=(base,)))
+    assert values_of(result) == '{"from":"chart","motd":"replicas: 7\\n","replicas":7}'

@@ -52,6 +52,7 @@ async def test_as_it_is(kitchen: Kitchen) -> None:
     assert set(result.reads.paths) == {
         *(f"{folder}/{name}" for folder in ("app", "base") for name in KUSTOMIZATION_FILES),
         *("app/Chart.yaml", "app/cm.yaml", "base/web.yaml"),
+        *("app/.argocd-source.yaml", "app/.argocd-source-$ARGOCD_APP_NAME.yaml"),
     }
     assert facts_of(result) == set()
 

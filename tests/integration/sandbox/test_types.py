@@ -86,7 +86,12 @@ def ours() -> dict[str, Object]:
     found: dict[str, Object] = {}
     for group, version in {(kind.group, kind.version) for kind in BUILTIN}:
         kinds = [kind for kind in BUILTIN if (kind.group, kind.version) == (group, version)]
-        found |= json.loads(document(group, version, kinds))["components"]["schemas"]
+        schemas = json.loads(document(group, version, kinds))["components"]["schemas"]
+        # a document names the kinds of its own group alone: apps/v1 has PersistentVolumeClaims,
+        # too, in StatefulSets, and must not take the place of those of v1
+        for name, schema in schemas.items():
+            if name not in found or "x-kubernetes-group-version-kind" in schema:
+                found[name] = schema
     return found
 
 

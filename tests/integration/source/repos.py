@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.model.repositories import Remote, RepositoryAuth, RepositoryOptions, RepositoryType
+from fleet.source import Mirrors
 
 IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
@@ -65,3 +66,9 @@ def remote_to(
 def disk_use(folder: Path) -> int:
     """Bytes in all files below ``folder``."""
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+
+
+async def message_of(mirrors: Mirrors, remote: Remote, sha: str) -> str:
+    """What the author of a commit wrote about it."""
+    (commit,) = await mirrors.raw_commits(remote, [sha])
+    return commit.partition(b"\n\n")[2].decode().strip()

@@ -20,7 +20,7 @@ from fleet.errors import (
 from fleet.model.repositories import RepositoryAuth, RepositoryOptions
 from fleet.model.secret import Secret
 from fleet.source import AddressRules, Mirrors
-from tests.integration.source.repos import disk_use, remote_to
+from tests.integration.source.repos import disk_use, message_of, remote_to
 from tests.servers.git_http import GitHttpServer
 from tests.servers.git_repo import GitRepo, git
 from tests.servers.http import Fault, HttpServer, Request, Response
@@ -157,7 +157,7 @@ async def test_a_commit_that_no_branch_has_any_more(shop: GitRepo, mirrors: Mirr
     first = shop.sha()
     old = shop.commit({"x": "1"}, "old")
     shop.commit({"x": "2"}, "new", parent=first)
-    assert (await mirrors.commit_info(remote_to(shop.url), old)).subject == "old"
+    assert await message_of(mirrors, remote_to(shop.url), old) == "old"
 
 
 class OldServer(GitHttpServer):
@@ -183,15 +183,15 @@ async def test_a_server_that_gives_out_tips_only(
         base = shop.commit({"a": "1"}, "base")
         old = shop.commit({"x": "1"}, "old")
         shop.commit({"x": "2"}, "old tip")
-        assert (await mirrors.commit_info(remote, old)).subject == "old"
+        assert await message_of(mirrors, remote, old) == "old"
         new = shop.commit({"y": "1"}, "new", parent=base)
         shop.commit({"y": "2"}, "new tip")
-        assert (await mirrors.commit_info(remote, new)).subject == "new"
+        assert await message_of(mirrors, remote, new) == "new"
         with pytest.raises(RevisionNotFound):
             await mirrors.fetch(remote, ("e" * 40,))
         server.fault = Fault.ERROR
         # What was wanted once stays, also when its branch was rewritten and packs were folded.
-        assert (await mirrors.commit_info(remote, old)).subject == "old"
+        assert await message_of(mirrors, remote, old) == "old"
 
 
 async def test_a_redirect_is_not_followed_and_carries_nothing(
@@ -268,7 +268,7 @@ async def test_an_outage_keeps_what_was_fetched(
     await mirrors.fetch(remote, (sha,))
     server.fault = Fault.ERROR
     assert Path((await mirrors.checkout(remote, sha)).root, "web/a.yaml").exists()
-    assert (await mirrors.commit_info(remote, sha)).subject == "first"
+    assert await message_of(mirrors, remote, sha) == "first"
 
 
 async def test_failing_for_long_takes_no_space(

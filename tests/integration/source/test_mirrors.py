@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from fleet.errors import AddressForbidden, RevisionNotFound, SourceError, SourceUnreachable
 from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve, upkeep
 from fleet.source import process as git_process
-from tests.integration.source.repos import Repo, disk_use, remote_to
+from tests.integration.source.repos import Repo, disk_use, message_of, remote_to
 
 
 class Runs:
@@ -159,7 +158,7 @@ async def test_commits_are_fetched_once_and_stay(repo: Repo, mirrors: Mirrors, r
     repo.git("commit", "--quiet", "--allow-empty", "--amend", "--message", "new")
     repo.git("reflog", "expire", "--expire=now", "--all")
     repo.git("gc", "--quiet", "--prune=now")
-    assert (await mirrors.commit_info(remote, first)).subject == "change"
+    assert await message_of(mirrors, remote, first) == "change"
 
 
 async def test_a_full_ref_can_be_fetched(repo: Repo, mirrors: Mirrors) -> None:
@@ -174,7 +173,7 @@ async def test_depth_leaves_history_behind(repo: Repo, mirrors: Mirrors) -> None
     await mirrors.fetch(remote, (last,), depth=1)
     assert await mirrors.find_commit(remote, last[:10]) == last
     assert await mirrors.find_commit(remote, first[:10]) is None
-    assert (await mirrors.commit_info(remote, first)).subject == "one"
+    assert await message_of(mirrors, remote, first) == "one"
 
 
 async def test_hashes_of_many_paths_are_one_command(
@@ -227,24 +226,6 @@ async def test_a_hash_changes_with_what_it_covers_only(repo: Repo, mirrors: Mirr
     assert old["README.md"] != new["README.md"]
 
 
-async def test_read_file(repo: Repo, mirrors: Mirrors) -> None:
-    remote, sha = remote_to(repo.url), repo.commit()
-    assert await mirrors.read_file(remote, sha, "web/values.yaml", 100) == b"replicas: 1\n"
-    assert await mirrors.read_file(remote, sha, "missing", 100) is None
-    with pytest.raises(SourceError, match="more than the limit of 3"):
-        await mirrors.read_file(remote, sha, "web/values.yaml", 3)
-    with pytest.raises(SourceError, match="not a file"):
-        await mirrors.read_file(remote, sha, "web", 100)
-
-
-async def test_commit_info(repo: Repo, mirrors: Mirrors) -> None:
-    remote, sha = remote_to(repo.url), repo.git("rev-parse", "HEAD")
-    info = await mirrors.commit_info(remote, sha)
-    assert info.author == "Ada <ada@example.org>"
-    assert (info.subject, info.body) == ("first", "Why it was made.")
-    assert info.date.astimezone(UTC).tzinfo is UTC
-
-
 async def test_refs_that_are_no_branch_and_no_tag(repo: Repo, mirrors: Mirrors) -> None:
     sha = repo.commit()
     repo.git("update-ref", "refs/pull/1/head", sha)
@@ -293,8 +274,6 @@ async def test_paths_outside_the_repository(repo: Repo, mirrors: Mirrors, path: 
         await mirrors.checkout(remote, sha, paths=(path,))
     with pytest.raises(SourceError):
         await mirrors.tree_hashes(remote, sha, [path])
-    with pytest.raises(SourceError):
-        await mirrors.read_file(remote, sha, path, 10)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +327,7 @@ async def test_a_damaged_mirror_is_cloned_again(
         pack.chmod(0o644)
         pack.write_bytes(pack.read_bytes()[:40])
     newer = repo.commit("newer")
-    assert (await mirrors.commit_info(remote, newer)).subject == "newer"
+    assert await message_of(mirrors, remote, newer) == "newer"
     assert Path((await mirrors.checkout(remote, sha)).root, "README.md").exists()
 
 
@@ -392,7 +371,7 @@ async def test_what_a_killed_fetch_left_is_removed(
         (mirror / name).write_bytes(b"x")
     (mirror / "refs/fleet/x.lock").write_bytes(b"")
     newer = repo.commit("newer")
-    assert (await mirrors.commit_info(remote, newer)).subject == "newer"
+    assert await message_of(mirrors, remote, newer) == "newer"
     assert not [name for name in left if (mirror / name).exists()]
 
 
@@ -428,7 +407,7 @@ async def test_many_packs_are_folded_into_one(
         await mirrors.fetch(remote, (commits[-1],))
     assert len(list(mirror_folder(tmp_path / "home").glob("objects/pack/*.pack"))) == 1
     for sha in commits:
-        assert (await mirrors.commit_info(remote, sha)).subject.startswith("change")
+        assert (await message_of(mirrors, remote, sha)).startswith("change")
 
 
 async def test_a_pack_that_never_ends_is_stopped(

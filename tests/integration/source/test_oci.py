@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from fleet.errors import (
 from fleet.model.repositories import Remote, RepositoryAuth, RepositoryOptions, RepositoryType
 from fleet.model.secret import Secret
 from fleet.source import AddressRules, Charts, TreeStore
+from fleet.source.oci import CONTENT_LAYERS
 from tests.conftest import require
 from tests.integration.source.repos import remote_to
 from tests.servers.charts import package
@@ -200,3 +203,80 @@ async def test_another_blob_than_its_digest(tokens: TokenRegistry, charts: Chart
     tokens.blob = package("web", "6.6.6").data
     with pytest.raises(SourceError, match="digest"):
         await charts.fetch_chart(token_remote(tokens), "web", "1.0.0")
+
+
+MANIFESTS = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def layer(files: dict[str, str], mode: str = "w:gz") -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=mode) as tar:  # type: ignore[call-overload]
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content.encode()))
+    return packed.getvalue()
+
+
+def artifact(registry: OciRegistry) -> Remote:
+    return remote(registry, url=f"oci://{registry.host}/configs/shop")
+
+
+async def test_an_artifact_is_followed_by_tag_range_and_digest(
+    registry: OciRegistry, charts: Charts
+) -> None:
+    there, tags = artifact(registry), {}
+    for tag in ("1.0.0", "1.4.0", "2.0.0", "latest"):
+        files = {"web/cm.yaml": f"# {tag}", "./top.yaml": ""}
+        tags[tag] = registry.push("configs/shop", tag, {MANIFESTS: layer(files)})
+    for wanted, tag in (("1.x", "1.4.0"), ("2.0.0", "2.0.0"), ("", "latest"), ("latest", "latest")):
+        assert await charts.resolve(there, "", wanted) == tags[tag]
+    assert await charts.resolve(there, "", tags["1.0.0"]) == tags["1.0.0"]
+    tree = await charts.fetch(there, "", tags["1.4.0"])
+    assert (Path(tree.root) / "web/cm.yaml").read_text() == "# 1.4.0"
+    assert tree.revision == tags["1.4.0"]
+    moved = registry.push("configs/shop", "latest", {MANIFESTS: layer({"a": "new"})})
+    assert await charts.resolve(there, "", "latest") == moved
+
+
+@pytest.mark.parametrize("kind", CONTENT_LAYERS[:3])
+async def test_a_layer_may_be_packed_or_not(
+    registry: OciRegistry, charts: Charts, kind: str
+) -> None:
+    data = layer({"a.yaml": "x"}, "w:gz" if kind.endswith("gzip") else "w:")
+    digest = registry.push("configs/shop", "v", {kind: data})
+    tree = await charts.fetch(artifact(registry), "", digest)
+    assert (Path(tree.root) / "a.yaml").read_text() == "x"
+
+
+async def test_a_chart_as_an_artifact_has_its_files_at_the_root(
+    registry: OciRegistry, charts: Charts
+) -> None:
+    whole = remote(registry, url=f"oci://{registry.host}/charts/web")
+    digest = await charts.resolve(whole, "", "1.0.0")
+    tree = await charts.fetch(whole, "", digest)
+    assert (Path(tree.root) / "Chart.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({}, "this one has: none"),
+        ({"text/plain": b"x"}, "this one has: text/plain"),
+        ({MANIFESTS: b"1", CONTENT_LAYERS[0]: b"2"}, "has one layer"),
+        ({MANIFESTS: b"no tar at all"}, "no tar archive"),
+        ({MANIFESTS: layer({"../../etc/x": "x"})}, "a path that leaves"),
+        ({MANIFESTS: layer({"/etc/x": "x"})}, "a path that leaves"),
+    ],
+)
+async def test_what_is_no_artifact_of_manifests_is_refused(
+    registry: OciRegistry, charts: Charts, layers: dict[str, bytes], message: str
+) -> None:
+    digest = registry.push("configs/shop", "bad", layers)
+    with pytest.raises(SourceError, match=message):
+        await charts.fetch(artifact(registry), "", digest)
+
+
+async def test_a_tag_that_is_not_there(registry: OciRegistry, charts: Charts) -> None:
+    with pytest.raises(RevisionNotFound):
+        await charts.resolve(artifact(registry), "", "gone")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from fleet.cli.cluster.connections import connection_from, connection_options
 from fleet.cli.invocation import Invocation
 from fleet.cli.program import fleet
-from fleet.cli.proj import Noun
+from fleet.cli.proj_lists import Noun
 from fleet.errors import UsageError
 
 SERVER = ("--server", "https://10.0.0.3:6443")
@@ -111,7 +111,23 @@ def test_an_entry_of_another_number_of_words_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("app", "sync", "web", "--revision", "v2"), "not yet"),
+        (("app", "sync", "web", "--revision", "v2", "--local", "."), "--local excludes"),
+        (("app", "sync", "web", "--revisions", "v2"), "needs its --source-positions"),
+        (
+            (
+                "app",
+                "sync",
+                "web",
+                "--revisions",
+                "v2",
+                "--source-positions",
+                "1",
+                "--source-names",
+                "a",
+            ),
+            "exclude each other",
+        ),
+        (("app", "sync", "web", "--break-glass"), "needs --reason"),
         (("app", "wait", "web", "--delete", "--health"), "--delete excludes"),
         (("app", "wait", "web", "--resource", "web"), "names no object"),
         (("app", "sync", "web", "--project", "shop"), "one of the two"),

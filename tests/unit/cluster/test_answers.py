@@ -66,7 +66,7 @@ TYPED = "failed to create typed patch object: .spec.x: field not declared in sch
         (429, b"", errors.ClusterBusy),
         (500, status("InternalError", BROKEN_HOOK), errors.AdmissionDenied),
         (500, status("", CONVERSION), errors.AdmissionDenied),
-        (500, status("", TYPED), errors.ObjectRejected),
+        (500, status("", TYPED), errors.FieldUnknown),
         (500, status("", "etcdserver: request timed out"), errors.ClusterUnreachable),
         (502, b"bad gateway", errors.ClusterUnreachable),
         (503, b"service unavailable\n", errors.ObjectRejected),

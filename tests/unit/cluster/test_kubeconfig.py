@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleet.cluster.exec_plugin import WELL_KNOWN_EXEC
-from fleet.cluster.kubeconfig import connection_of, contexts_of, current_context
+from fleet.cluster.kubeconfig import connection_of, contexts_of
 from fleet.errors import FleetError, Forbidden, SpecInvalid, UsageError
 from fleet.model.clusters import Connection
 from fleet.model.credential_plugins import CREDENTIAL_COMMANDS
@@ -75,7 +75,6 @@ def test_a_context_becomes_a_connection_and_its_namespace() -> None:
     )
     assert namespace == "shop"
     assert contexts_of(written) == ("eu", "us")
-    assert current_context(written) == "eu"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fleet.diff import (
     remove_ignored,
     remove_ignored_fields,
     sha256_of,
+    without_husks,
 )
 from fleet.model.applications import IgnoreDifference
 from fleet.model.objects import ObjectRef
@@ -39,7 +40,9 @@ def rule(*pointers: str, **more: Any) -> IgnoreDifference:
         ("app?", "Deployment", "", "", True),
         ("", "Deployment", "", "", False),
         ("apps", "deployment", "", "", False),
-        ("apps", "Deployment", "we*", "", False),
+        ("apps", "Deployment", "we*", "s??p", True),
+        ("apps", "Deployment", "we", "", False),
+        ("apps", "Deployment", "", "s*x", False),
         ("apps", "Deployment", "web2", "", False),
         ("apps", "Deployment", "", "other", False),
     ],
@@ -98,7 +101,7 @@ def test_only_rules_that_match() -> None:
     assert remove_ignored(obj, [other, rule("/spec/x")])["spec"] == {"replicas": 3}
 
 
-def test_rules_of_jq_do_nothing_yet() -> None:
+def test_jq_itself_does_nothing_here() -> None:
     obj = {"kind": "X", "spec": {"a": 1}}
     jq = IgnoreDifference(group="*", kind="*", jq_path_expressions=(".spec.a",))
     assert remove_ignored(obj, [jq]) == obj
@@ -245,3 +248,23 @@ def test_depth_does_not_matter() -> None:
     rules = [rule(managed_fields_managers=("m",))]
     remove_ignored({"spec": deep(5000)}, rules, managed_fields=[entry])
     remove_ignored_fields({"f:spec": fields}, rules, REF, managed_fields=[entry])
+
+
+WHOLE: dict[str, Any] = {"f:spec": {".": {}, "f:a": {}, "f:b": {"f:c": {}}}, "f:x": {}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "counted", "left"),
+    [
+        ({"f:spec": {}, "f:x": {}}, {"f:x": {}}, {"f:x": {}}),
+        ({"f:spec": {".": {}}}, {}, {}),
+        ({"f:spec": {}}, {"f:spec": {"f:a": {}}}, {"f:spec": {}}),
+        ({"f:x": {}}, {}, {"f:x": {}}),  # it never had parts
+        ({"f:new": {}}, {}, {"f:new": {}}),
+        ({"f:spec": {"f:a": {}, "f:b": {}}}, {"f:spec": {"f:a": {}}}, {"f:spec": {"f:a": {}}}),
+    ],
+)
+def test_a_node_that_lost_all_that_was_in_it_to_others(
+    fields: dict[str, Any], counted: dict[str, Any], left: dict[str, Any]
+) -> None:
+    assert without_husks(fields, WHOLE, counted) == left

@@ -118,8 +118,8 @@ ACCESS = [
     (
         "a knative Service is another kind",
         obj("serving.knative.dev/v1", "Service", {}, {}),
-        None,
-        "",
+        P,
+        "Waiting for Service to be reconciled",
     ),
     ("ingress", obj("networking.k8s.io/v1", "Ingress", {}, ADDRESS), H, ""),
     ("ingress without address", obj("networking.k8s.io/v1", "Ingress", {}, {}), P, ""),

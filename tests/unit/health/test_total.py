@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from fleet.health import assess, counts_for_application
 from fleet.health.assess import _RULES
+from fleet.health.operators import _GROUPS
 from fleet.model.health import Health
+from fleet.model.objects import GroupKind
 
 WORDS = st.sampled_from(
     [
@@ -28,6 +30,7 @@ FIELDS = st.sampled_from(
         "lastState", "exitCode", "updateStrategy", "rollingUpdate", "partition", "loadBalancer",
         "ingress", "health", "suspend", "paused", "restartPolicy", "lastScheduleTime",
         "lastSuccessfulTime", "active", "updatedReplicas", "readyReplicas", "currentRevision",
+        "parents", "robustness", "readyToUse", "error", "cluster", "ceph",
     ]
 )  # fmt: skip
 JSON = st.recursive(
@@ -35,7 +38,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=5),
     max_leaves=12,
 )
-KINDS = st.sampled_from([*_RULES, None])
+_OPERATORS = [
+    GroupKind(f"a{group}" if group.startswith(".") else group, kind)
+    for group, kinds in _GROUPS.items()
+    for kind in kinds
+]
+KINDS = st.sampled_from([*_RULES, None]) | st.sampled_from(_OPERATORS)
 
 
 @st.composite

@@ -200,9 +200,9 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("spec.source.ref", "x", "spec.source.ref", "spec.sources"),
         ("spec.source.targetRevision", 1.1, "spec.source.targetRevision", "not a number"),
         (
-            "spec.source.kustomize",
-            {"namePrefix": "x-"},
-            "spec.source.kustomize",
+            "spec.source.directory",
+            {"recurse": True},
+            "spec.source.directory",
             "together with helm",
         ),
         ("spec.source.helm.parameters", [{}], "spec.source.helm.parameters[0].name", "required"),

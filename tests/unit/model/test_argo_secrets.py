@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.errors import SpecInvalid
 from fleet.model.parsing import (
+    ArgoSettings,
     parse_cluster_secret,
     parse_document,
     parse_repo_creds_secret,
@@ -175,8 +176,10 @@ def test_bad_base64_is_named_and_not_repeated(value: str) -> None:
 
 def test_documents_are_told_apart_by_their_label() -> None:
     assert parse_document(secret("repo-creds", url="https://h")).url == "https://h"
-    with pytest.raises(SpecInvalid, match="repository-write"):
-        parse_document(secret("repository-write", url="https://h"))
+    kept = parse_document(secret("repository-write", url="https://h"))
+    assert isinstance(kept, ArgoSettings)  # of hydrators: kept, not read
+    with pytest.raises(SpecInvalid, match="of type other"):
+        parse_document(secret("other", url="https://h"))
     with pytest.raises(SpecInvalid, match="v1 Secret is not a document"):
         parse_document({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}})
 

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 
 from fleet.errors import SpecInvalid
+from fleet.model.access import ProjectRole
 from fleet.model.cron import parse_cron
+from fleet.model.orphans import OrphanRules
 from fleet.model.parsing import parse_project
-from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
+from fleet.model.projects import (
+    KindRule,
+    ProjectDestination,
+    ProjectSpec,
+    ServiceAccountRule,
+)
 from fleet.model.windows import SyncWindow, WindowKind
 
 
@@ -25,6 +32,7 @@ def project(**spec: Any) -> dict[str, Any]:
 
 
 def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
+    line = "p, proj:shop:ci, applications, get, shop/*, allow"
     document = project(
         description="The shop",
         sourceRepos=["https://git.example/*", "!https://git.example/secret"],
@@ -35,6 +43,11 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
         namespaceResourceBlacklist=[{"group": "apps", "kind": "DaemonSet"}],
         orphanedResources={"warn": None},
         sourceNamespaces=["team-*"],
+        permitOnlyProjectScopedClusters=True,
+        roles=[{"name": "ci", "description": "Pipelines", "policies": [line], "groups": ["devs"]}],
+        destinationServiceAccounts=[
+            {"server": "*", "namespace": "shop-*", "defaultServiceAccount": "robots:deployer"}
+        ],
     )
     parsed = parse_project(document)
     assert parsed.spec == ProjectSpec(
@@ -48,6 +61,11 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
         cluster_deny=(KindRule("*", "ClusterRole"),),
         namespace_allow=(KindRule("*", "*"),),
         namespace_deny=(KindRule("apps", "DaemonSet"),),
+        roles=(ProjectRole("shop", "ci", (line,), ("devs",), "Pipelines"),),
+        service_accounts=(ServiceAccountRule("*", "shop-*", "robots:deployer"),),
+        source_namespaces=("team-*",),
+        only_own_clusters=True,
+        orphans=OrphanRules(),
     )
     assert json.dumps(parsed.document) == json.dumps(document)
     assert parsed.warnings == ()
@@ -56,15 +74,11 @@ def test_reads_what_is_interpreted_and_keeps_the_rest() -> None:
 def test_what_is_not_enforced_says_so() -> None:
     parsed = parse_project(
         project(
-            permitOnlyProjectScopedClusters=True,
-            signatureKeys=[{"keyID": "1"}],
-            roles=[{"name": "ci", "policies": ["p, a, b"]}],
+            roles=[{"name": "ci", "jwtTokens": [{"iat": 1}]}],
         )
     )
     assert [warning.split(":")[0] for warning in parsed.warnings] == [
-        "spec.permitOnlyProjectScopedClusters",
-        "spec.signatureKeys",
-        "spec.roles",
+        "spec.roles[0].jwtTokens",
     ]
 
 
@@ -92,6 +106,17 @@ def window(**changes: Any) -> dict[str, Any]:
         (
             project(clusterResourceWhitelist=[{"group": ""}]),
             "spec.clusterResourceWhitelist[0].kind",
+        ),
+        (project(roles=[{"name": "a"}, {"name": "a"}]), "spec.roles"),
+        (
+            project(destinationServiceAccounts=[{"server": "*", "defaultServiceAccount": "*"}]),
+            "spec.destinationServiceAccounts[0].defaultServiceAccount",
+        ),
+        (
+            project(
+                destinationServiceAccounts=[{"server": "!x", "defaultServiceAccount": "robot"}]
+            ),
+            "spec.destinationServiceAccounts[0].server",
         ),
         (window(kind="maybe"), "spec.syncWindows[0].kind"),
         (window(schedule="* * * *"), "spec.syncWindows[0].schedule"),

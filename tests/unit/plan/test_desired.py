@@ -269,26 +269,13 @@ def test_a_hook_of_a_kind_that_is_not_served(phases: str, is_problem: bool) -> N
 
 def test_warnings_about_waves_and_options_are_conditions() -> None:
     odd = manifest(annotations={"argocd.argoproj.io/sync-wave": "x"})
-    result = prepared(odd, options=("Replace=true",))
+    result = prepared(odd, options=("Vendor=1", "Prune=fasle"))
     assert types(result) == ["SyncOptionWarning", "SyncOptionWarning"]
-    assert "Replace=true" in result.conditions[1].message
+    assert result.conditions[1].message.endswith(": Prune=fasle, Vendor=1")
 
 
 def test_what_happens_anyway_is_no_warning() -> None:
     assert types(prepared(manifest(), options=("PruneLast=true", "ServerSideApply=true"))) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "is_told"),
-    [
-        ("IgnoreExtraneous", True),
-        ("ServerSideDiff=true, IgnoreExtraneous", True),
-        ("ServerSideDiff=true", False),
-    ],
-)
-def test_a_compare_option_without_effect_is_told(value: str, is_told: bool) -> None:
-    result = prepared(manifest(annotations={"argocd.argoproj.io/compare-options": value}))
-    assert types(result) == ["CompareOptionWarning"] * is_told
 
 
 JSON = st.recursive(

@@ -25,6 +25,7 @@ from fleet.plan import (
     build_plan,
     crds_before,
 )
+from fleet.plan.hooks import DELETE_PHASES
 from fleet.plan.order import apply_key
 from fleet.plan.planning import PROTECTED_KINDS
 
@@ -146,6 +147,19 @@ def test_what_is_not_pruned_is_skipped_with_the_reason(changes: dict[str, Any], 
     assert says in task.reason
 
 
+@pytest.mark.parametrize(
+    ("namespace", "name", "waits"), [("old", "x", True), ("old", "y", False), ("", "x", False)]
+)
+def test_what_goes_to_another_namespace_is_pruned_once_the_new_is_well(
+    namespace: str, name: str, waits: bool
+) -> None:
+    kind = "ConfigMap" if namespace else "ClusterRole"
+    left = replace(have(kind), ref=ObjectRef("", kind, namespace, name))
+    plan = build_plan(situation(want("ConfigMap"), left))
+    assert [task.step for task in plan.tasks] == [Step.APPLY, Step.PRUNE]
+    assert plan.prune_last is waits
+
+
 def test_what_was_never_applied_is_never_pruned() -> None:
     plan = build_plan(situation(want("Secret"), have("ConfigMap", "stray", in_inventory=False)))
     assert told(plan) == ["apply Secret/x"]
@@ -154,7 +168,7 @@ def test_what_was_never_applied_is_never_pruned() -> None:
 def test_everything_at_once_is_refused_unless_allowed() -> None:
     emptied = situation(have("ConfigMap"), have("Deployment"))
     plan = build_plan(emptied)
-    assert plan.is_empty
+    assert not plan.tasks
     assert "delete all 2 objects" in plan.refused
     assert "allowEmpty" in plan.refused
     allowed = build_plan(replace(emptied, allow_empty=True))
@@ -177,7 +191,7 @@ def test_one_refusal_of_the_project_refuses_all_with_all_reasons() -> None:
             want("Secret"), want("Secret", "bad1"), want("Deployment", "bad2"), gate=nothing_bad
         )
     )
-    assert plan.is_empty
+    assert not plan.tasks
     assert "Secret/shop/bad1: may not apply" in plan.refused
     assert "Deployment/shop/bad2: may not apply" in plan.refused
 
@@ -388,6 +402,33 @@ def test_a_hook_that_the_project_forbids_refuses_the_sync() -> None:
         situation(want("Secret"), gate=no_jobs, hooks=(hook(SyncPhase.POST_SYNC),), run="one/1")
     )
     assert "no Jobs here" in plan.refused
+
+
+@pytest.mark.parametrize("phase", [phase for phase in SyncPhase if phase not in DELETE_PHASES])
+def test_a_hook_of_another_application_refuses_the_sync(phase: SyncPhase) -> None:
+    mine, theirs = hook(phase, "mine"), hook(phase, "theirs")
+    changes: dict[str, Any] = {"hooks": (mine, theirs), "owners": {theirs.ref: "other"}}
+    plan = build_plan(situation(want("Secret"), run="one/1", **changes))
+    assert plan == Plan(
+        (), refused=f"hook {theirs.ref} belongs to application other, too (SharedResourceWarning)"
+    )
+    # where none is run, none stands in the way; nor does one that gets a name of its own
+    assert not build_plan(situation(want("Secret"), **changes)).refused
+    named_anew = (mine, replace(theirs, generated=True))
+    again = situation(want("Secret"), run="one/1", **changes | {"hooks": named_anew})
+    assert not build_plan(again).refused
+
+
+@pytest.mark.parametrize("phase", sorted(DELETE_PHASES))
+def test_a_hook_of_another_application_refuses_the_deletion(phase: SyncPhase) -> None:
+    hooks = (hook(phase, "theirs"), hook(SyncPhase.PRE_SYNC, "before"))
+    found = {one.ref: "other" for one in hooks}
+    plan = build_deletion(
+        [have("ConfigMap")], gate=lambda *_: ALLOWED, owners=found, hooks=hooks, run="one/1"
+    )
+    assert plan.tasks == ()
+    assert plan.refused.startswith(f"hook {hooks[0].ref} belongs to application other")
+    assert str(hooks[1].ref) not in plan.refused
 
 
 def test_the_namespace_comes_before_the_first_hook() -> None:

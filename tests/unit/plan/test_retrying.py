@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.model.health import SyncStatus
+from fleet.model.holds import Holds, Stay, Switch
 from fleet.model.operations import OperationPhase, Trigger
 from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.plan.auto import AutoPolicy, AutoSituation, LastSync, RunningSync, decide_sync
+from fleet.plan.pausing import paused_triggers
 from fleet.plan.retrying import heal_at, heal_delay, next_attempt, recent_heals
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -147,18 +149,17 @@ DONE, FAILED = last(OperationPhase.SUCCEEDED), last(OperationPhase.FAILED)
             None,
             "gave up after 6 attempts",
         ),
-        ({"running": RunningSync("sha2", automated=True)}, None, "a sync is running"),
-        ({"running": RunningSync("sha2", automated=True, is_stuck=True)}, None, "is running"),
-        ({"running": RunningSync("sha1", automated=True)}, None, "a sync is running"),
-        ({"running": RunningSync("sha1", automated=False, is_stuck=True)}, None, "is running"),
+        ({"running": RunningSync("sha2")}, None, "a sync is running"),
+        ({"running": RunningSync("sha2", is_stuck=True)}, None, "is running"),
+        ({"running": RunningSync("sha1")}, None, "a sync is running"),
         (
-            {"running": RunningSync("sha1", automated=True, is_stuck=True)},
+            {"running": RunningSync("sha1", is_stuck=True)},
             Trigger.AUTOMATED,
             "supersedes",
         ),
         (
             {
-                "running": RunningSync("sha1", automated=True, is_stuck=True),
+                "running": RunningSync("sha1", is_stuck=True),
                 "last": DONE,
                 "policy": replace(ON, self_heal=False),
             },
@@ -191,7 +192,7 @@ def test_what_waits_begins_when_its_time_has_come() -> None:
         {},
         {"last": replace(FAILED, finished_at=NOW - seconds(60))},
         {"last": DONE},
-        {"running": RunningSync("sha1", automated=True, is_stuck=True)},
+        {"running": RunningSync("sha1", is_stuck=True)},
     ],
 )
 def test_whatever_would_begin_waits_for_its_window(changes: dict[str, Any]) -> None:
@@ -213,3 +214,34 @@ def test_what_would_not_begin_anyway_does_not_wait_for_a_window() -> None:
         assert decision.not_before is None
     retried = replace(FRESH, hold=hold, last=FAILED)
     assert decide_sync(retried, NOW) == decide_sync(replace(retried, hold=None), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "switch"),
+    [
+        ({}, Switch.DEPLOY),
+        ({"last": replace(FAILED, finished_at=NOW - seconds(60))}, Switch.DEPLOY),
+        ({"running": RunningSync("sha1", is_stuck=True)}, Switch.DEPLOY),
+        ({"last": DONE}, Switch.SELF_HEAL),
+    ],
+)
+def test_a_switch_holds_back_its_own_syncs_and_no_others(
+    changes: dict[str, Any], switch: Switch
+) -> None:
+    situation = replace(FRESH, **changes)
+    until = NOW + seconds(600)
+    for paused in Switch:
+        stay = Stay("anna", "a fair", until)
+        triggers = paused_triggers(Holds({paused: stay}))
+        decision = decide_sync(replace(situation, paused=triggers), NOW)
+        assert decision.start is (paused is not switch)
+        if paused is switch:
+            told = f"{switch} is paused by anna: a fair, until "
+            assert decision.reason.startswith(told)
+            assert (decision.not_before, decision.held) == (until, False)
+
+
+def test_drift_that_comes_back_says_that_it_waits() -> None:
+    again = replace(FRESH, last=DONE, heal_count=3, last_healed_at=NOW - seconds(1))
+    assert decide_sync(again, NOW).backs_off
+    assert not decide_sync(replace(FRESH, last=FAILED), NOW).backs_off

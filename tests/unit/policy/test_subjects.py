@@ -1,4 +1,4 @@
-"""Roles: the table, and that nothing outside of it is allowed."""
+"""Roles that accounts have without a policy: what each may, and that no other may anything."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.model.scope import EVERYTHING, Scope
-from fleet.policy.subjects import (
-    ACTIONS,
+from fleet.model.access import Subject
+from fleet.model.decisions import Decision
+from fleet.model.scope import EVERYTHING, Seen
+from fleet.policy import (
     ADMIN,
-    OBJECT_KINDS,
+    BREAK_GLASS,
+    NONE,
     READONLY,
+    Policy,
     is_role,
-    may,
-    project_role,
-    scope_of,
+    rights_of,
 )
+from fleet.policy.subjects import ACTIONS, OBJECT_KINDS
 
-SHOP = project_role("shop")
+SHOP = "project:shop"
+
+
+def may(role: str, action: str, kind: str, project: str) -> Decision:
+    name = project if kind == "projects" else "web"
+    return rights_of(Subject("alice", role), Policy()).may(action, kind, name, project)
 
 
 @pytest.mark.parametrize(
@@ -26,9 +33,12 @@ SHOP = project_role("shop")
     [
         (ADMIN, "delete", "clusters", "", True),
         (ADMIN, "get", "audit", "", True),
+        (ADMIN, "delete/apps/Deployment/shop/web", "applications", "shop", True),
+        (ADMIN, BREAK_GLASS, "applications", "shop", True),
         (ADMIN, "fly", "clusters", "", False),
         (ADMIN, "get", "nonsense", "", False),
         (READONLY, "get", "applications", "shop", True),
+        (READONLY, "get", "repocreds", "", True),
         (READONLY, "sync", "applications", "shop", False),
         (READONLY, "refresh", "applications", "shop", False),
         (READONLY, "get", "audit", "", False),
@@ -36,15 +46,22 @@ SHOP = project_role("shop")
         (READONLY, "create", "accounts", "", False),
         (SHOP, "get", "applications", "shop", True),
         (SHOP, "delete", "applications", "shop", True),
+        (SHOP, "action/apps/Deployment/scale", "applications", "shop", True),
+        (SHOP, "action/apps/Deployment/scale", "applications", "other", False),
+        (SHOP, BREAK_GLASS, "applications", "shop", False),
         (SHOP, "get", "applications", "other", False),
         (SHOP, "get", "applications", "", False),
         (SHOP, "get", "projects", "shop", True),
         (SHOP, "update", "projects", "shop", False),
         (SHOP, "get", "projects", "other", False),
         (SHOP, "get", "clusters", "", True),
+        (SHOP, "get", "clusters", "shop", True),
         (SHOP, "get", "clusters", "other", False),
         (SHOP, "create", "clusters", "shop", False),
+        (SHOP, "get", "repositories", "", True),
+        (SHOP, "get", "repocreds", "", False),
         (SHOP, "get", "accounts", "", False),
+        (NONE, "get", "applications", "shop", False),
         ("project:", "get", "applications", "", False),
         ("project:*", "get", "applications", "*", False),
         ("", "get", "applications", "", False),
@@ -58,10 +75,15 @@ def test_may(role: str, action: str, kind: str, project: str, allowed: bool) -> 
 
 
 def test_scopes() -> None:
-    assert scope_of(ADMIN) == scope_of(READONLY) == EVERYTHING
-    assert scope_of(SHOP) == Scope(projects=frozenset({"shop"}))
+    assert rights_of(Subject("root", ADMIN), Policy()).scope == EVERYTHING
+    looker = rights_of(Subject("alice", READONLY), Policy()).scope
+    assert looker.seen("applications").is_all
+    assert looker.seen("audit").is_nothing
+    shop = rights_of(Subject("ci", SHOP), Policy()).scope
+    assert shop.seen("applications") == Seen(projects=frozenset({"shop"}))
+    assert shop.seen("clusters") == Seen(projects=frozenset({"shop"}), shared=True)
     for nobody in ("", "project:", "project:A B", "root"):
-        assert scope_of(nobody) == Scope(projects=frozenset())
+        assert rights_of(Subject("bob", nobody), Policy()).scope.seen("applications").is_nothing
         assert not is_role(nobody)
     assert is_role(SHOP)
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.model.argo_tracking import Takeover
 from fleet.model.objects import ObjectRef
-from fleet.model.operations import Action, HookState, Outcome, Plan, Step, SyncPhase, Task
+from fleet.model.operations import (
+    Action,
+    HookState,
+    Outcome,
+    Plan,
+    Step,
+    SyncOptions,
+    SyncPhase,
+    Task,
+)
 from fleet.registry.operation_json import (
     hooks_from_json,
     hooks_to_json,
+    options_from_json,
+    options_to_json,
     plan_from_json,
     plan_to_json,
 )
@@ -25,6 +37,7 @@ TASKS = st.builds(
     st.booleans(),
     st.booleans(),
     st.sampled_from(SyncPhase),
+    st.booleans(),
 )
 HOOKS = st.builds(
     Outcome,
@@ -39,7 +52,16 @@ HOOKS = st.builds(
 )
 
 
-@given(st.builds(Plan, st.lists(TASKS, max_size=4).map(tuple), st.text(max_size=5), st.booleans()))
+PLANS = st.builds(
+    Plan,
+    st.lists(TASKS, max_size=4).map(tuple),
+    st.text(max_size=5),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(PLANS)
 def test_a_plan_comes_back_as_it_was(plan: Plan) -> None:
     assert plan_from_json(plan_to_json(plan)) == plan
 
@@ -47,6 +69,16 @@ def test_a_plan_comes_back_as_it_was(plan: Plan) -> None:
 @given(st.lists(HOOKS, max_size=4))
 def test_hooks_come_back_as_they_were(hooks: list[Outcome]) -> None:
     assert hooks_from_json(hooks_to_json(hooks)) == tuple(hooks)
+
+
+TAKEOVERS = st.builds(Takeover, st.lists(WORDS).map(tuple), st.none() | WORDS)
+
+
+@given(
+    st.builds(SyncOptions, st.booleans(), approved=st.booleans(), takeover=st.none() | TAKEOVERS)
+)
+def test_what_was_asked_for_comes_back(options: SyncOptions) -> None:
+    assert options_from_json(options_to_json(options)) == options
 
 
 def test_outcomes_of_objects_are_no_hooks() -> None:

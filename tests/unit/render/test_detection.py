@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.errors import RenderError
 from fleet.model.applications import DirectorySource, HelmSource, KustomizeSource, Source
 from fleet.render.detection import detect
 
@@ -23,8 +22,3 @@ TABLE = [
 @pytest.mark.parametrize(("source", "files", "tool"), TABLE)
 def test_order(source: Source, files: set[str], tool: str) -> None:
     assert detect(source, files.__contains__) == tool
-
-
-def test_plugins_are_refused() -> None:
-    with pytest.raises(RenderError, match="plugins are not supported"):
-        detect(Source("u", plugin=True), lambda _: False)

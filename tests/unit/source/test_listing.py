@@ -6,7 +6,7 @@ import pytest
 
 from fleet.errors import SourceError
 from fleet.source.listing import Limits, judge_links, normalise_path, parse_listing
-from fleet.source.objects import parse_batch_check, parse_blob
+from fleet.source.objects import parse_batch_check
 
 SHA = b"a" * 40
 
@@ -99,8 +99,3 @@ def test_batch_check_answers_are_counted_right() -> None:
     nowhere = "dangling 10\nx:dir/link\n"
     output = f"{sha}\nx:nope missing\n{nowhere}{sha}\nloop 3\nx:l\nsymlink 4\n../x\n"
     assert parse_batch_check(output.encode()) == [sha, None, None, sha, None, None]
-
-
-def test_blobs() -> None:
-    assert parse_blob(b"aa blob 5\nhe\nlo\n") == b"he\nlo"
-    assert parse_blob(b"aa missing\n") is None

@@ -4,8 +4,9 @@ On a Pod or a Pod template, a Service, an Ingress, a PersistentVolumeClaim:
 
 - ``sandbox.fleet.dev/ready-after``: how long until it is ready, such as ``5s`` or ``2m``
 - ``sandbox.fleet.dev/run-for``: how long a Pod that is meant to end runs
-- ``sandbox.fleet.dev/fail``: what goes wrong instead; ``pods.FAILURES`` has the words for
-  Pods, for the others any word means that it stays as it is
+- ``sandbox.fleet.dev/fail``: what goes wrong instead; ``pods.NEVER_STARTS``,
+  ``CRASHES``, ``UNSCHEDULABLE`` and ``NOT_READY`` are the words for Pods, for the others any
+  word means that it stays as it is
 """
 
 from __future__ import annotations

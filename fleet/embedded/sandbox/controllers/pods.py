@@ -54,7 +54,6 @@ NEVER_STARTS = {
 CRASHES = {"CrashLoopBackOff": ("Error", 1), "Error": ("Error", 1), "OOMKilled": ("OOMKilled", 137)}
 SCHEDULER = "kube-scheduler"
 UNSCHEDULABLE, NOT_READY = "Unschedulable", "NotReady"
-FAILURES = (*NEVER_STARTS, *CRASHES, UNSCHEDULABLE, NOT_READY)
 #: Restarts are spaced as the kubelet spaces them, from the first to the longest pause.
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0  # seconds
 

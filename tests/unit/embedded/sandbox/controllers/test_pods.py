@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from fleet.embedded.sandbox.controllers.pods import FAILURES, restarts_at
+from fleet.embedded.sandbox.controllers.pods import (
+    CRASHES,
+    NEVER_STARTS,
+    NOT_READY,
+    UNSCHEDULABLE,
+    restarts_at,
+)
 from fleet.embedded.sandbox.controllers.world import KINDS
 from fleet.embedded.sandbox.objects import Object
 from fleet.model.health import HealthStatus
@@ -83,7 +89,7 @@ def test_what_goes_wrong_is_told_as_a_kubelet_tells_it(
     assert theatre.health("Pod") is verdict
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", [*NEVER_STARTS, *CRASHES, UNSCHEDULABLE, NOT_READY])
 def test_no_failure_is_ready(theatre: Theatre, failure: str) -> None:
     theatre.put(pod(fail=failure))
     theatre.wait(1)

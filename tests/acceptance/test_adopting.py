@@ -1,0 +1,125 @@
+"""A team that goes from Argo CD to Fleet: first only looking, then taking over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.conftest import connection
+from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.kubelet import eventually
+from tests.cluster.kube import TestCluster
+from tests.integration.operations import argo
+from tests.integration.operations.harness import Object, as_file, config_map
+from tests.servers.git_http import GitHttpServer
+
+
+@pytest.fixture
+def running() -> Iterator[Machine]:
+    with machine(RECONCILE_INTERVAL_SECONDS="2", RECONCILE_JITTER_SECONDS="0") as made, made.up():
+        yield made
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where Argo CD deployed the team's objects."""
+
+    cluster: TestCluster
+    namespace: str
+
+    def request(self, method: str, path: str, body: Object | None = None, /) -> Object:
+        return self.cluster.request(method, path, body)
+
+
+def exported(url: str, namespace: str, *statuses: tuple[str, str]) -> Object:
+    """The application as Argo CD exports it, with what it says of its objects."""
+    resources = [
+        {"version": "v1", "kind": "ConfigMap", "namespace": namespace, "name": name, "status": sync}
+        for name, sync in statuses
+    ]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "web", "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": url, "path": "web", "targetRevision": "main"},
+            "destination": {"name": "eu-1", "namespace": namespace},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+        "status": {"sync": {"status": "Synced"}, "resources": resources},
+    }
+
+
+def test_from_argo_cd_to_fleet(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    repository = git_http.repository("web")
+    page, other = config_map("page", colour="blue"), config_map("other", shade="dark")
+    repository.commit({"web/all.yaml": as_file((page, other))})
+    place = _Place(full_cluster, namespace)
+    argo.deploy(place, page)
+    argo.deploy(place, config_map("other", shade="light"))
+    before = [argo.live(place, it) for it in (page, other)]
+
+    # at first Fleet only looks: whatever the export says of syncing by itself
+    running.ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+    document = exported(repository.url, namespace, ("page", "Synced"), ("other", "Synced"))
+    said = tmp_path / "export.yaml"
+    said.write_text(yaml.safe_dump(document))
+    running.ok("apply", "-f", str(said), "--shadow")
+    running.ok("app", "refresh", "web")
+
+    def status() -> Any:
+        return running.ok("app", "get", "web", "-o", "json").json()["status"]
+
+    eventually(lambda: status()["sync"]["status"] == "OutOfSync", lambda: str(status()))
+    assert [it["type"] for it in status()["conditions"]] == ["ShadowMode"]
+
+    def report() -> dict[tuple[str, str], tuple[str, str]]:
+        told = running.fleet("app", "shadow-report", "--argo-export", str(said), "-o", "json")
+        assert told.code == 1, told.err
+        rows = json.loads(told.out)
+        return {(it["object"], it["what"]): (it["fleet"], it["argo"]) for it in rows}
+
+    differs = ("OutOfSync", "Synced")
+    wanted = {("", "sync"): differs, (f"ConfigMap/{namespace}/other", "sync"): differs}
+    eventually(lambda: report() == wanted, lambda: f"{report()} {status()['resources']}")
+    refused = running.fleet("app", "sync", "web")
+    assert refused.code == 3
+    assert "--no-shadow" in refused.err
+    assert [argo.live(place, it) for it in (page, other)] == before
+
+    # then it takes over, once nothing would change
+    running.ok("app", "set", "web", "--no-shadow", "--sync-policy", "none")
+    refused = running.fleet("app", "adopt", "web", "--policy", "IfNoDiff", "-y")
+    assert refused.code == 3
+    assert f"differs from Git: ConfigMap/{namespace}/other" in refused.err
+    repository.commit({"web/all.yaml": as_file((page, config_map("other", shade="light")))})
+    running.ok("app", "refresh", "web")
+
+    def plan() -> str:
+        return running.fleet("app", "adopt", "web", "--dry-run", "--policy", "IfNoDiff").out
+
+    whose = "would be taken over from Argo CD's application web, as it is"
+    eventually(lambda: plan().count(whose) == 2, plan)
+    assert "Argo CD's marks stay" in plan()
+    assert [argo.live(place, it) for it in (page, other)] == before
+    running.ok("app", "adopt", "web", "--policy", "IfNoDiff", "-y")
+    assert status()["sync"]["status"] == "Synced"
+    for was, name in zip(before, (page, other), strict=True):
+        now = argo.live(place, name)
+        assert (now["metadata"]["uid"], now["data"]) == (was["metadata"]["uid"], was["data"])
+        mark = was["metadata"]["annotations"][argo.TRACKING_ID]
+        assert now["metadata"]["annotations"][argo.TRACKING_ID] == mark
+    assert "is Fleet's already" in plan()

@@ -1,0 +1,167 @@
+"""A team with ignore rules, exclusions and orphans: the real commands, one after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.conftest import connection
+from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.kubelet import eventually
+from tests.cluster.kube import TestCluster
+from tests.integration.operations.harness import Object, as_file, config_map, deployment
+from tests.servers.git_http import GitHttpServer
+
+#: As it stands in the ``data`` of a ConfigMap argocd-cm.
+ARGOCD_CM = {
+    "resource.customizations.ignoreDifferences.all": "managedFieldsManagers:\n- scaler\n",
+    "resource.exclusions": "- apiGroups: ['']\n  kinds: [ResourceQuota]\n  clusters: ['*']\n",
+}
+QUOTA: Object = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "q"},
+    "spec": {"hard": {"pods": "10"}},
+}
+IMAGE = '.spec.template.spec.containers[] | select(.name == "web") | .image'
+KEPT = {"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}
+
+
+@pytest.fixture
+def running() -> Iterator[Machine]:
+    settings = {
+        "RESOURCE_SETTINGS": json.dumps(ARGOCD_CM),
+        "RECONCILE_INTERVAL_SECONDS": "2",
+        "RECONCILE_JITTER_SECONDS": "0",
+    }
+    with machine(**settings) as made, made.up():
+        yield made
+
+
+class _Story:
+    """One application of the team, and its Deployment as it lives."""
+
+    def __init__(self, running: Machine, cluster: TestCluster, namespace: str, url: str) -> None:
+        self.fleet, self.cluster = running, cluster
+        self.namespace, self.url = namespace, url
+        self.path = f"/apis/apps/v1/namespaces/{namespace}/deployments/d"
+
+    def apply(self, name: str, expression: str) -> None:
+        document = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name},
+            "spec": {
+                "project": "shop",
+                "source": {"repoURL": self.url, "path": name, "targetRevision": "main"},
+                "destination": {"name": "eu-1", "namespace": self.namespace},
+                "syncPolicy": {
+                    "automated": {"prune": True, "selfHeal": True},
+                    "syncOptions": ["CreateNamespace=true", "RespectIgnoreDifferences=true"],
+                },
+                "ignoreDifferences": [
+                    {"group": "apps", "kind": "Deployment", "jqPathExpressions": [expression]}
+                ],
+            },
+        }
+        self.fleet.ok("apply", "-f", "-", stdin=yaml.safe_dump(document))
+        self.fleet.ok("app", "refresh", name)
+
+    def edit(self, manager: str, **spec: Any) -> None:
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+        path = f"{self.path}?fieldManager={manager}&force=true"
+        self.cluster.request("PATCH", path, {**body, "spec": spec})
+
+    def spec(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cluster.request("GET", self.path)["spec"]
+        return found
+
+    def status(self, name: str = "web") -> dict[str, Any]:
+        found: dict[str, Any] = self.fleet.ok("app", "get", name, "-o", "json").json()["status"]
+        return found
+
+    def becomes(self, sync: str, *conditions: str, name: str = "web") -> None:
+        def holds() -> bool:
+            status = self.status(name)
+            told = {it["type"] for it in status.get("conditions") or ()}
+            return bool(status["sync"]["status"] == sync) and told == set(conditions)
+
+        eventually(holds, lambda: f"{sync} {conditions}: {self.status(name)}")
+
+
+def test_what_may_differ_and_what_belongs_to_nobody(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    repository = git_http.repository("shop")
+    files = {"other/c.yaml": as_file((config_map("c"),))}
+    objects = (deployment("d"), QUOTA, config_map("extra", KEPT))
+    repository.commit({**files, "web/all.yaml": as_file(objects)})
+    story = _Story(running, full_cluster, namespace, repository.url)
+    running.ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+    project = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"server": "*", "namespace": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+            "orphanedResources": {"warn": True, "ignore": [{"group": "*", "name": "given-*"}]},
+        },
+    }
+    running.ok("apply", "-f", "-", stdin=yaml.safe_dump(project))
+    for name in ("web", "other"):
+        story.apply(name, IMAGE)
+    story.becomes("Synced", "ExcludedResourceWarning")
+    story.becomes("Synced", name="other")
+
+    # an image updater and an autoscaler write what they are for; a hand does not
+    web = {"spec": {"containers": [{"name": "web", "image": "registry.test/web:2"}]}}
+    story.edit("image-updater", template=web)
+    story.edit("scaler", replicas=3)
+    story.edit("hand", progressDeadlineSeconds=60)
+    eventually(lambda: story.spec()["progressDeadlineSeconds"] == 600, lambda: str(story.spec()))
+    story.becomes("Synced", "ExcludedResourceWarning")
+    assert running.ok("app", "diff", "web").out == ""
+
+    # a commit changes all three; what is ignored stays, as the application asks
+    objects = (deployment("d", replicas=2, seconds=300), QUOTA)
+    repository.commit({**files, "web/all.yaml": as_file(objects)})
+    running.ok("app", "refresh", "web")
+    eventually(lambda: story.spec()["progressDeadlineSeconds"] == 300, lambda: str(story.spec()))
+    assert story.spec()["replicas"] == 3
+    assert story.spec()["template"]["spec"]["containers"][0]["image"] == "registry.test/web:2"
+    story.becomes("Synced", "ExcludedResourceWarning")
+
+    # wrong jq stops its application and no other, and deletes nothing
+    repository.commit({**files, "web/all.yaml": as_file((QUOTA, config_map("new")))})
+    story.apply("web", ".spec |")
+    story.becomes("Unknown", "ComparisonError", "ExcludedResourceWarning")
+    assert "syntax error" in running.ok("app", "get", "web").out
+    story.becomes("Synced", name="other")
+    assert story.spec()["replicas"] == 3
+    repository.commit({**files, "web/all.yaml": as_file(objects)})
+    story.apply("web", IMAGE)
+    story.becomes("Synced", "ExcludedResourceWarning")
+
+    # what somebody left in the namespace is told to whoever works in it
+    for name in ("left", "given-1"):
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        full_cluster.request("POST", path, config_map(name))
+    story.becomes("Synced", "ExcludedResourceWarning", "OrphanedResourceWarning")
+    listed = running.ok("app", "resources", "web", "--orphaned").out.splitlines()
+    assert listed[0].split() == ["GROUP", "KIND", "NAMESPACE", "NAME"]
+    assert [line.split() for line in listed[1:]] == [["-", "ConfigMap", namespace, "left"]]
+    full_cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/left")
+    story.becomes("Synced", "ExcludedResourceWarning")
+
+
+def test_settings_that_cannot_be_read_are_refused_at_the_start() -> None:
+    with machine(RESOURCE_SETTINGS='{"resource.exclusion": ""}') as made:
+        refused = made.fleet("app", "list")
+        assert refused.code == 2
+        assert "resource_settings: resource.exclusion: is no setting about resources" in refused.err

@@ -1,0 +1,173 @@
+"""Where manifests come from, beyond a folder of YAML: the real commands, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet.render.sandbox import sandbox_status
+from tests.acceptance.conftest import connection
+from tests.acceptance.fleet_process import Machine, machine
+from tests.cluster.kube import TestCluster
+from tests.conftest import require
+from tests.integration.operations.harness import as_file, config_map
+from tests.servers import signing
+from tests.servers.git_http import GitHttpServer
+from tests.servers.signing import SshKey
+from tests.tools import tools_home
+
+
+@pytest.fixture
+def running() -> Iterator[Machine]:
+    require(sandbox_status().is_safe, sandbox_status().message)
+    with machine(PLUGIN_PATHS="/usr/bin") as made:
+        (made.home / "tools").symlink_to(tools_home() / "tools")
+        with made.up():
+            yield made
+
+
+def data(cluster: TestCluster, namespace: str, name: str) -> Any:
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+    return cluster.request("GET", path)["data"]
+
+
+PLUGIN = """
+apiVersion: argoproj.io/v1alpha1
+kind: ConfigManagementPlugin
+metadata: {name: stage}
+spec:
+  version: v1
+  init: {command: [sh, -c], args: ['cp objects.txt /tmp/objects']}
+  generate:
+    command: [sh, -c]
+    args: ['sed "s/COLOUR/$PARAM_COLOUR/; s/STAGE/$ARGOCD_ENV_STAGE/" /tmp/objects']
+  discover: {fileName: objects.txt}
+  parameters:
+    static: [{name: colour, title: Colour, required: true}]
+    dynamic: {command: [cat, parameters.json]}
+"""
+APPLICATION = """
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: web}
+spec:
+  project: default
+  source:
+    repoURL: %(repo)s
+    path: web
+    targetRevision: main
+    plugin:
+      name: stage-v1
+      env: [{name: STAGE, value: $ARGOCD_APP_NAME-prod}]
+      parameters: [{name: colour, string: red}]
+  destination: {name: eu-1, namespace: %(namespace)s}
+  syncPolicy:
+    automated: {prune: true}
+    syncOptions: [CreateNamespace=true]
+"""
+
+
+def test_a_team_brings_its_plugin(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    repository = git_http.repository("shop")
+    objects = as_file((config_map("a", colour="COLOUR", stage="STAGE"),))
+    repository.commit(
+        {
+            "web/objects.txt": objects,
+            "web/parameters.json": '[{"name": "size", "string": "big"}]',
+        }
+    )
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+
+    # a plugin that nobody registered: the application says so
+    application = APPLICATION % {"repo": repository.url, "namespace": namespace}
+    ok("apply", "-f", "-", stdin=application)
+    ok("app", "refresh", "web")
+    assert "no config management plugin stage-v1 is registered" in ok("app", "get", "web").out
+
+    # an administrator registers it, and what waited for it goes on by itself
+    assert ok("apply", "-f", "-", "--dry-run", stdin=PLUGIN).out.split() == [
+        "configmanagementplugin/stage-v1", "created", "(dry", "run)",
+    ]  # fmt: skip
+    ok("apply", "-f", "-", stdin=PLUGIN)
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"colour": "red", "stage": "web-prod"}
+    assert ok("plugin", "list").out.splitlines()[1].split() == [
+        "stage-v1",
+        "objects.txt",
+        "sh",
+        "-c",
+    ]
+    assert "cp objects.txt /tmp/objects" in ok("plugin", "get", "stage-v1").out
+    told = ok("plugin", "parameters", "web").out.splitlines()
+    assert [line.split()[0] for line in told[1:]] == ["colour", "size"]
+
+    # one that breaks: what runs stays, and the reason is told
+    broken = PLUGIN.replace("[sh, -c], args: ['cp", "[sh, -c], args: ['echo no luck >&2; false; #")
+    broken = broken.replace("false; #", "exit 1; cp")
+    ok("apply", "-f", "-", stdin=broken)
+    ok("app", "refresh", "web")
+    assert "plugin stage-v1: init: no luck" in ok("app", "get", "web").out
+    assert data(full_cluster, namespace, "a")["colour"] == "red"
+
+    # nobody's machine runs it but Fleet's own
+    refused = fleet("app", "diff", "web", "--local", str(running.home))
+    assert (refused.code, "Fleet's own machines" in refused.err) == (2, True), refused
+    ok("plugin", "rm", "stage-v1", "-y")
+    assert ok("plugin", "list").out == ""
+
+
+PROJECT = """
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: signed}
+spec:
+  sourceRepos: ["*"]
+  destinations: [{name: eu-1, namespace: "*"}]
+  clusterResourceWhitelist: [{group: "", kind: Namespace}]
+  sourceIntegrity:
+    git:
+      policies:
+      - repos: ["*"]
+        gpg: {mode: strict, keys: [%s]}
+"""
+
+
+def test_a_project_deploys_what_is_signed(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    key, repository = SshKey(tmp_path), git_http.repository("shop")
+    signing.commit(repository, {"web/a.yaml": as_file((config_map("a", x="1"),))}, key)
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+
+    assert "no public key" in fleet("gpg", "add", stdin="nonsense").err
+    ok("gpg", "add", stdin=key.public)
+    assert ok("gpg", "list").out.splitlines()[1].split()[:2] == [key.id, "ssh-ed25519"]
+    assert key.public.split()[1] in ok("gpg", "get", key.id).out
+    ok("apply", "-f", "-", stdin=PROJECT % key.id)
+    ok("app", "create", "web", "--project", "signed", "--repo", repository.url, "--path", "web",
+       "--revision", "main", "--dest-name", "eu-1", "--dest-namespace", namespace,
+       "--sync-policy", "automated", "--sync-option", "CreateNamespace=true")  # fmt: skip
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "1"}
+
+    signing.commit(repository, {"web/a.yaml": as_file((config_map("a", x="2"),))}, None)
+    ok("app", "refresh", "web")
+    assert "is not signed" in ok("app", "get", "web").out
+    seal = "reviewed\n\nArgocd-gpg-seal: that one was ours"
+    signing.commit(repository, {"web/b.yaml": as_file((config_map("b"),))}, key, seal)
+    ok("app", "refresh", "web")
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "2"}
+    ok("gpg", "rm", key.id, "-y")
+    assert ok("gpg", "list").out == ""
