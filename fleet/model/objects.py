@@ -138,7 +138,7 @@ class Tracking:
     @classmethod
     def parse(cls, text: str) -> Tracking | None:
         """None for anything that is not exactly our form; never raises."""
-        parts = text.split(":")
+        parts = text.split(":", 2)  # names of RBAC's kinds may hold more of them
         if len(parts) != 3 or not parts[0]:
             return None
         group, slash, kind = parts[1].rpartition("/")

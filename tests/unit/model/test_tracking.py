@@ -10,6 +10,8 @@ from fleet.model.objects import ObjectRef, Tracking
 WEB = ObjectRef("apps", "Deployment", "shop", "web")
 ID = "0192f0c1-7d52-7f5e-8a35-0a2d5b0c9f11"
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", min_size=1, max_size=20)
+#: As RBAC's kinds may be called: ``system:controller:shop``.
+PATHS = st.from_regex(r"[a-z0-9:.-]{1,20}", fullmatch=True)
 
 
 def test_is_read_as_it_was_written() -> None:
@@ -32,7 +34,7 @@ def test_a_name_may_hold_slashes_but_no_other_object() -> None:
     assert Tracking.parse(str(mark)) == mark
 
 
-@given(st.tuples(NAMES, NAMES, NAMES, NAMES, st.one_of(st.just(""), NAMES)))
+@given(st.tuples(NAMES, NAMES, PATHS, NAMES, st.one_of(st.just(""), NAMES)))
 def test_any_reference_comes_back(parts: tuple[str, str, str, str, str]) -> None:
     application, kind, name, group, namespace = parts
     mark = Tracking(application, ObjectRef(group, kind, namespace, name))
