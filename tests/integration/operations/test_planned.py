@@ -40,6 +40,14 @@ async def three(world: World) -> None:
     await world.deliver(**{name: (config_map(name),) for name in ("a", "b", "c", "elsewhere")})
 
 
+async def test_a_moment_that_is_past_is_refused(bare: World) -> None:
+    """A mistyped date must not sync a whole project now."""
+    await bare.put_project(PROJECT)
+    with pytest.raises(SpecInvalid, match="is past"):
+        await plan(bare, -2)
+    assert await bare.rows("select 1 from planned_syncs") == []
+
+
 async def test_all_applications_of_a_project_sync_when_the_time_has_come(bare: World) -> None:
     await three(bare)
     this = await plan(bare)
