@@ -175,6 +175,9 @@ def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     at = state.get("finishedAt") or state.get("startedAt", "")
     yield "Last operation", f"{state.get('phase', '')} ({kind}, {at})"
     yield "Message", state.get("message", "")
+    for it in (state.get("operation") or {}).get("info") or ():
+        if it["name"] != "kind":
+            yield "Info", f"{it['name']}={it.get('value', '')}"
 
 
 def _joined(first: str, second: str) -> str:
