@@ -176,6 +176,9 @@ def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     told = ", ".join(part for part in (kind, at) if part)  # one that waits has no time yet
     yield "Last operation", _joined(state.get("phase", ""), told)
     yield "Message", state.get("message", "")
+    for it in (state.get("operation") or {}).get("info") or ():
+        if it["name"] != "kind":
+            yield "Info", f"{it['name']}={it.get('value', '')}"
 
 
 def _joined(first: str, second: str) -> str:
