@@ -159,7 +159,7 @@ async def test_a_sync_option_that_does_nothing_is_refused_when_it_is_planned(bar
 
 async def test_a_project_without_applications_is_done_at_once(bare: World) -> None:
     await bare.put_project(PROJECT)
-    this = await plan(bare, minutes=-5)
+    this = await plan(bare, minutes=0)
     assert await bare.rows("select 1 from procrastinate_jobs where task_name = 'planned'")
     await start_planned(bare.runtime, this.id)
     assert (await shown(bare, this)).ended_at is not None
