@@ -46,6 +46,7 @@ _LOOKED_AT = (
     "applicationsets",
     "certificates",
     "clusters",
+    "decryptionkeys",
     "gpgkeys",
     "jobs",
     "logs",
