@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fleet.api.shapes import application_document
 from fleet.model.ids import RepositoryId
 from fleet.model.parsing import parse_application
 from fleet.model.scope import EVERYTHING
@@ -107,8 +108,13 @@ class Farm:
         )
         return dict(rows[0]["hydration"])
 
-    async def conditions(self, name: str) -> dict[str, str]:
+    async def shown(self, name: str) -> dict[str, Any]:
+        """Its status, as people and programs see it."""
         fresh = Freshness(self.world.runtime.now(), 120.0)
         async with self.world.runtime.db.reading() as tx:
             app = await get_application(tx, EVERYTHING, name, fresh=fresh)
-        return {entry.type: entry.message for entry in app.summary.conditions}
+        return dict(application_document(app, None)["status"])
+
+    async def conditions(self, name: str) -> dict[str, str]:
+        found = (await self.shown(name)).get("conditions", [])
+        return {entry["type"]: entry["message"] for entry in found}

@@ -54,6 +54,10 @@ async def test_a_dry_commit_is_rendered_pushed_and_synced_once(
     assert live is not None
     assert live["data"] == {"colour": "blue"}
     assert (await farm.world.app("web"))["revisions"] == [farm.repo.sha(BRANCH)]
+    shown = (await farm.shown("web"))["sourceHydrator"]
+    assert shown["currentOperation"]["phase"] == "Hydrated"
+    assert shown["lastComparedDryRevision"] == shown["lastSuccessfulOperation"]["drySHA"] == dry
+    assert (await farm.shown("web"))["sync"]["revision"] == farm.repo.sha(BRANCH)
     await farm.poll()
     assert (farm.commits(), git_http.counts()["push"]) == (1, 1)
     # a commit that changes no manifest makes none
