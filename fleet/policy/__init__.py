@@ -21,10 +21,9 @@ from fleet.policy.projects import (
     may_use_source,
 )
 from fleet.policy.rights import Rights, is_seen, names_of, object_of, rights_of, unlimited
-from fleet.policy.rules import Policy, doubts, project_rules, read_policy
+from fleet.policy.rules import BREAK_GLASS, Policy, doubts, project_rules, read_policy
 from fleet.policy.subjects import (
     ADMIN,
-    BREAK_GLASS,
     NONE,
     READONLY,
     is_role,
