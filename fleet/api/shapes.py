@@ -10,6 +10,7 @@ from typing import Any
 from fleet.model.applications import Application, ApplicationSummary, LiveResource
 from fleet.model.health import Health
 from fleet.model.holds import Holds, Stay
+from fleet.model.hydration import HydrationPhase
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.model.operations import (
     Action,
@@ -113,8 +114,23 @@ def _status(app: Application) -> dict[str, Any]:
             "holds": holds_shape(app.holds),
             "reconciledAt": time_text(app.reconciled_at),
             "staleSince": time_text(summary.stale_since),
+            "sourceHydrator": hydration_shape(app.hydration),
             "pending": app.pending or None,
             "refreshing": app.refreshing or None,
+        }
+    )
+
+
+def hydration_shape(hydration: Mapping[str, Any]) -> dict[str, Any]:
+    """``status.sourceHydrator``, in Argo CD's words."""
+    current = dict(hydration.get("current") or {})
+    if hydration.get("asked"):
+        current["phase"] = str(HydrationPhase.HYDRATING)  # it is about to be
+    return without_nothing(
+        {
+            "currentOperation": current,
+            "lastSuccessfulOperation": hydration.get("last"),
+            "lastComparedDryRevision": hydration.get("tried"),
         }
     )
 

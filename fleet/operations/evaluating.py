@@ -90,7 +90,7 @@ async def evaluate(
         except SourceUnreachable:
             postponed.append(entry)
         except FleetError as error:
-            rendered.append(_failed(entry, error))
+            rendered.append(failed(entry, error))
     answers = iter(await work.render([job for group in jobs.values() for job in group]))
     for index, group in jobs.items():
         mine = [next(answers) for _ in group]
@@ -120,7 +120,7 @@ async def _record(
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
 
 
-def _failed(entry: Pending, error: FleetError) -> Rendered:
+def failed(entry: Pending, error: FleetError) -> Rendered:
     return Rendered(
         id=entry.id,
         generation=entry.generation,
@@ -347,7 +347,7 @@ class Evaluation:
         """What all sources of an application came to: manifests, or the first failure."""
         for answer in answers:
             if isinstance(answer, FleetError):
-                return _failed(entry, answer)
+                return failed(entry, answer)
         done = [answer for answer in answers if isinstance(answer, _Done)]
         decrypted = any(answer.reads.keys for answer in done)
         # of an object that two sources hold, the later source's stands last and is used

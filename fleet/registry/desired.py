@@ -81,7 +81,7 @@ _SELECT = """
         from application_sources s left join repository_refs r
           on r.repository_id = s.repository_id and r.chart = s.chart
           and r.target_revision = s.target_revision
-        where s.application_id = a.id) as sources,
+        where s.application_id = a.id and s.position >= 0) as sources,
       (select coalesce(md5(string_agg(g.name || ' ' || g.document::text, ' ' order by g.name)), '')
         from plugins g) as plugins,
       (select coalesce(md5(string_agg(k.id, ' ' order by k.id)), '') from signing_keys k)
@@ -184,7 +184,7 @@ _RECORD = """
     with r as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid,
         generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb, seen jsonb)),
     now_at as (select r.id, jsonb_agg(coalesce(f.revision, '') order by s.position) as revisions
-      from r join application_sources s on s.application_id = r.id
+      from r join application_sources s on s.application_id = r.id and s.position >= 0
         left join repository_refs f on f.repository_id = s.repository_id
           and f.chart = s.chart and f.target_revision = s.target_revision
       group by r.id),

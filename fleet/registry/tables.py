@@ -376,6 +376,8 @@ class ApplicationSource(Base):
     target_revision: Mapped[str] = empty_text()
     # of the last render: {"reads": …, "hashes": {path: id | null}, "key": render key}
     inputs: Mapped[dict[str, Any]] = empty_object()
+    # of a dry source (position -1): ``hydrations.Hydration`` as JSON
+    hydration: Mapped[dict[str, Any]] = empty_object()
 
     __table_args__ = (
         Index("ix_application_sources_ref", "repository_id", "chart", "target_revision"),

@@ -15,6 +15,7 @@ from fleet.source.addresses import AddressRules, check
 from fleet.source.bases import BaseReference, Bases, parse_base
 from fleet.source.certificates import parse_certificates
 from fleet.source.charts import Charts, is_oci
+from fleet.source.committing import NewCommit, blob_id
 from fleet.source.credentials import Credentials, TokenEndpoints
 from fleet.source.integrity import integrity_fault
 from fleet.source.known_hosts import parse_known_hosts
@@ -44,11 +45,13 @@ __all__ = [
     "Limits",
     "MirrorLimits",
     "Mirrors",
+    "NewCommit",
     "RemoteRefs",
     "RepositoryUrl",
     "Signers",
     "TokenEndpoints",
     "TreeStore",
+    "blob_id",
     "check",
     "integrity_fault",
     "is_oci",

@@ -116,14 +116,14 @@ def _wanted(flags: Mapping[str, Any]) -> Wanted:
     """
     objects = tuple(object_pattern(text) for text in flags["resources"])
     health = frozenset(state for flag, state in HEALTHS.items() if flags[flag])
-    asked = bool(health or flags["sync"] or flags["operation"])
+    asked = bool(health or flags["sync"] or flags["operation"] or flags["hydrated"])
     if flags["gone"] and (asked or objects):
         raise UsageError("--delete excludes what else could be waited for")
     if not asked:
         healthy = frozenset({"Healthy"})
         # of single objects, an operation says nothing
         return Wanted(sync=True, health=healthy, operation=not objects, objects=objects)
-    return Wanted(flags["sync"], health, flags["operation"], objects)
+    return Wanted(flags["sync"], health, flags["operation"], flags["hydrated"], objects)
 
 
 @app.command(
@@ -141,6 +141,7 @@ def _wanted(flags: Mapping[str, Any]) -> Wanted:
 @click.option("--suspended", is_flag=True, help="Until it is Suspended, or what else is allowed.")
 @click.option("--degraded", is_flag=True, help="Until it is Degraded, or what else is allowed.")
 @click.option("--operation", is_flag=True, help="Until no operation runs.")
+@click.option("--hydrated", is_flag=True, help="Until its dry source is on its branch.")
 @click.option("--delete", "gone", is_flag=True, help="Until it is gone.")
 @click.option(
     "--resource",

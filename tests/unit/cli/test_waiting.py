@@ -207,3 +207,31 @@ def test_a_deletion_always_says_what_it_waits_for(status: dict[str, Any], why: s
 def test_commits_are_cut_and_chart_versions_are_not() -> None:
     assert short("a" * 40) == "a" * 12
     assert short("16.4.1-beta.20260101000000000000000000000000") != "16.4.1-beta."
+
+
+@pytest.mark.parametrize(
+    ("current", "left"),
+    [
+        ({}, ["hydration Hydrating"]),
+        ({"phase": "Hydrating", "sourceHydrator": {"a": 1}}, ["hydration Hydrating"]),
+        (
+            {"phase": "Failed", "message": "no", "sourceHydrator": {"a": 1}},
+            ["hydration Failed: no"],
+        ),
+        # of what the application said before
+        ({"phase": "Hydrated", "sourceHydrator": {"a": 0}}, ["hydration Hydrated"]),
+        ({"phase": "Hydrated", "sourceHydrator": {"a": 1}}, []),
+    ],
+)
+def test_a_dry_source_is_waited_for_until_it_is_on_its_branch(
+    current: dict[str, Any], left: list[str]
+) -> None:
+    shown = {
+        "spec": {"sourceHydrator": {"a": 1}},
+        "status": {"sourceHydrator": {"currentOperation": current}},
+    }
+    assert outstanding(shown, Wanted(hydrated=True)) == left
+
+
+def test_nobody_waits_for_a_hydration_that_there_is_not() -> None:
+    assert outstanding({"spec": {"source": {}}}, Wanted(hydrated=True)) == []
