@@ -115,7 +115,7 @@ async def test_what_was_decrypted_is_not_pushed(farm: Farm, tmp_path: Path) -> N
     await farm.poll()
     await farm.world.pass_()
     assert "were decrypted" in (await farm.conditions("web"))["HydrationError"]
-    assert BRANCH not in farm.repo.git("branch", "--list", BRANCH)
+    assert BRANCH not in git("--git-dir", str(farm.repo.path), "branch", "--list", BRANCH)
 
 
 async def test_a_render_that_fails_leaves_branch_and_cluster_as_they_are(farm: Farm) -> None:
