@@ -21,6 +21,8 @@ from fleet.model.operations import (
 from fleet.model.windows import SyncWindow
 from fleet.operations.windowing import WindowStanding
 
+#: Names in ``operation.info`` that Fleet writes itself.
+OWN_INFO = ("kind", "break-glass")
 #: What happened to an object → what Argo CD calls it in ``syncResult.resources[].status``.
 _RESULT_STATUS = {
     Action.CREATED: "Synced",
@@ -261,8 +263,9 @@ def operation_state(
 
 def _info(operation: Operation) -> list[dict[str, str]]:
     kind = "" if operation.kind is OperationKind.SYNC else str(operation.kind)
-    said = {"kind": kind, "break-glass": operation.options.break_glass}
-    return [{"name": name, "value": value} for name, value in said.items() if value]
+    said = dict(zip(OWN_INFO, (kind, operation.options.break_glass), strict=True))
+    pairs = [*((name, value) for name, value in said.items() if value), *operation.options.info]
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def _asked(operation: Operation) -> dict[str, Any]:
@@ -273,6 +276,7 @@ def _asked(operation: Operation) -> dict[str, Any]:
             "revision": operation.revision,
             "prune": options.prune or None,
             "dryRun": options.dry_run or None,
+            "syncStrategy": {"apply": {}} if options.hookless else None,
             "syncOptions": list(options.sync_options),
             "resources": [
                 without_nothing(
@@ -345,6 +349,7 @@ def history_shape(entry: HistoryEntry) -> dict[str, Any]:
             "healthyAt": time_text(entry.healthy_at),
             "initiatedBy": _initiated_by(entry.initiated_by),
             "manifestsSha256": entry.manifests_sha256,
+            "info": [{"name": name, "value": value} for name, value in entry.info],
         }
     ) | {"id": entry.id}
 

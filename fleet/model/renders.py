@@ -19,12 +19,15 @@ class SourceTree:
 
     ``root`` is an absolute directory without ``.git``. ``revision`` is the full commit SHA,
     chart version or digest. For a chart, ``root`` is the unpacked chart's parent directory
-    and ``path`` of the source the chart's folder in it.
+    and ``path`` of the source the chart's folder in it. ``verified`` is the digest that was
+    found signed as a project demands, empty where none does: a render of it is none of what
+    a tag of the same name held before.
     """
 
     root: str
     revision: str
     url: str
+    verified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,12 +252,12 @@ class Plugin(Base):
 
 
 class SigningKey(Base):
-    """A public key that people vouched for: signatures of commits are verified with it."""
+    """A public key that people vouched for: signatures are verified with it."""
 
     __tablename__ = "signing_keys"
 
-    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
-    kind: Mapped[str]  # gpg | ssh
+    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH and PEM: SHA256:…
+    kind: Mapped[str]  # gpg | ssh | pem
     subtype: Mapped[str] = empty_text()
     fingerprint: Mapped[str] = empty_text()
     owner: Mapped[str] = empty_text()

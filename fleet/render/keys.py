@@ -42,6 +42,9 @@ def render_key(
         "hashes": {path: hashes[path] for path in wanted},
         "facts": _facts(request, reads),
     }
+    verified = [tree.verified for tree in (request.tree, *(tree for _, tree in request.refs))]
+    if any(verified):
+        material["verified"] = verified
     return hashlib.sha256(orjson.dumps(material, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

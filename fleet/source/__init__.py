@@ -20,6 +20,7 @@ from fleet.source.integrity import integrity_fault
 from fleet.source.known_hosts import parse_known_hosts
 from fleet.source.listing import Limits
 from fleet.source.mirrors import MirrorLimits, Mirrors
+from fleet.source.proving import NOTHING_DEMANDED, Demands
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha, range_tag, resolve
 from fleet.source.signatures import Signers, parse_signing_keys
 from fleet.source.trees import TreeStore
@@ -32,12 +33,14 @@ from fleet.source.urls import (
 
 __all__ = [
     "CHART_FOLDER",
+    "NOTHING_DEMANDED",
     "AddressRules",
     "ArchiveLimits",
     "BaseReference",
     "Bases",
     "Charts",
     "Credentials",
+    "Demands",
     "Limits",
     "MirrorLimits",
     "Mirrors",

@@ -173,8 +173,12 @@ def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     kind = operation_kind(state)
     at = state.get("finishedAt") or state.get("startedAt", "")
-    yield "Last operation", f"{state.get('phase', '')} ({kind}, {at})"
+    told = ", ".join(part for part in (kind, at) if part)  # one that waits has no time yet
+    yield "Last operation", _joined(state.get("phase", ""), told)
     yield "Message", state.get("message", "")
+    for it in (state.get("operation") or {}).get("info") or ():
+        if it["name"] != "kind":
+            yield "Info", f"{it['name']}={it.get('value', '')}"
 
 
 def _joined(first: str, second: str) -> str:

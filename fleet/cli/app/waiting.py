@@ -73,6 +73,16 @@ def await_application(
             invocation.api.pause(POLL_SECONDS)
 
 
+def why_not_gone(document: Mapping[str, Any]) -> str:
+    """What the deletion of an application waits for, as far as it is known."""
+    status = document.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "DeletionError":
+            return str(condition["message"])
+    state = status.get("operationState") or {}
+    return str(state.get("message") or "its cluster was not looked at since; `fleet cluster list`")
+
+
 def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
     """Return when there is no such application any more.
 
@@ -87,10 +97,7 @@ def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
             except NotFound:
                 return
             state = (document.get("status") or {}).get("operationState") or {}
-            message = str(state.get("message", ""))
-            for condition in (document.get("status") or {}).get("conditions") or ():
-                if condition["type"] == "DeletionError":
-                    message = condition["message"]
+            message = why_not_gone(document)
             if operation_kind(state) == "delete" and state.get("phase") in ("Failed", "Error"):
                 raise FleetError(f"Application/{name}: could not be deleted: {message}")
             if patience.over:

@@ -9,7 +9,7 @@ import pytest
 from fleet.cli.app.convergence import Wanted, arrived, outstanding, stale
 from fleet.cli.app.objects import object_pattern
 from fleet.cli.app.page import drift_line, page, short
-from fleet.cli.app.waiting import Patience
+from fleet.cli.app.waiting import Patience, why_not_gone
 
 HEALTHY = frozenset({"Healthy"})
 ALL = Wanted(sync=True, health=HEALTHY, operation=True)
@@ -177,6 +177,31 @@ def test_the_page_shows_fields_and_who_wrote_them() -> None:
 
 def test_the_page_of_an_application_that_nobody_looked_at() -> None:
     assert "Unknown" in page({"metadata": {"name": "web"}, "spec": {}})
+
+
+def test_an_operation_that_did_not_begin_has_no_time() -> None:
+    info = [{"name": "kind", "value": "delete"}]
+    shown = page(document(operationState={"phase": "Pending", "operation": {"info": info}}))
+    assert "Pending (delete)" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, "its cluster was not looked at since"),
+        ({"operationState": {"phase": "Pending"}}, "its cluster was not looked at since"),
+        ({"operationState": {"message": "waiting for a hook"}}, "waiting for a hook"),
+        (
+            {
+                "operationState": {"message": "waiting for a hook"},
+                "conditions": [{"type": "DeletionError", "message": "eu-1 does not answer"}],
+            },
+            "eu-1 does not answer",
+        ),
+    ],
+)
+def test_a_deletion_always_says_what_it_waits_for(status: dict[str, Any], why: str) -> None:
+    assert why in why_not_gone(document(**status))
 
 
 def test_commits_are_cut_and_chart_versions_are_not() -> None:
