@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.applications import Source
+from fleet.model.decryption import DecryptionKey
 from fleet.model.objects import Manifest
 from fleet.model.plugins import PluginSpec
 
@@ -52,7 +53,8 @@ class RenderRequest:
     ``bases`` likewise what its kustomizations, or its value files, name and is not in the tree.
     ``plugins`` are all that are registered; ``only_paths`` of the tree are what a plugin is
     given, where the application says what it reads (else all of it). ``announces`` asks for the
-    parameters that the plugin of the source knows, in place of manifests.
+    parameters that the plugin of the source knows, in place of manifests. ``key_ids`` names the
+    keys that the project may decrypt with, and ``keys`` are these, once a render asked for them.
     """
 
     tree: SourceTree
@@ -68,6 +70,8 @@ class RenderRequest:
     plugins: tuple[PluginSpec, ...] = ()
     only_paths: tuple[str, ...] = ()
     announces: bool = False
+    key_ids: tuple[str, ...] = ()
+    keys: tuple[DecryptionKey, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Reads:
     revision: bool = False
     cluster: bool = False
     plugins: bool = False  # which are registered
+    keys: tuple[str, ...] = ()  # ids of those that something was decrypted with
 
 
 @dataclass(frozen=True, slots=True)

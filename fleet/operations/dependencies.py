@@ -1,5 +1,6 @@
 """What a source names and does not carry: charts that a chart depends on, remote bases of a
-kustomization, value files at URLs. Fetched between two renders, through the same address rules as
+kustomization, value files at URLs, keys of
+encrypted files. Fetched between two renders, through the same address rules as
 everything that content names; the render itself reaches nothing.
 
 Most sources carry all they need, so nobody asks beforehand: a render that lacks something says
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from fleet.errors import FleetError, Forbidden, InputsMissing, RenderError, SpecInvalid
+from fleet.model.decryption import DecryptionKey
 from fleet.model.renders import FetchedBase, RenderRequest, RenderResult
 from fleet.model.repositories import (
     Remote,
@@ -23,6 +25,7 @@ from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
 from fleet.operations.verifying import unsigned
 from fleet.registry import repositories
+from fleet.registry.decryption_keys import usable_keys
 from fleet.source import CHART_FOLDER, BaseReference, Demands, parse_base, parse_url
 
 #: A fetched base may name others; nobody nests them deeper than this.
@@ -78,11 +81,19 @@ async def _supplied(
     charts = [await _chart(runtime, request, demands, *wanted) for wanted in lack.charts]
     bases = [await _base(runtime, request, entry) for entry in lack.bases]
     bases += [await _file(runtime, request, url) for url in lack.files]
+    keys = await _keys(runtime, request) if lack.keys else request.keys
     return replace(
         request,
+        keys=keys,
         dependencies=(*request.dependencies, *charts),
         bases=(*request.bases, *bases),
     )
+
+
+async def _keys(runtime: Runtime, request: RenderRequest) -> tuple[DecryptionKey, ...]:
+    """What the project may decrypt with."""
+    async with runtime.db.reading() as tx:
+        return await usable_keys(tx, runtime.ring, request.project)
 
 
 async def _chart(

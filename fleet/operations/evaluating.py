@@ -181,6 +181,7 @@ class Evaluation:
                 refs=lent,
                 plugins=await self._known_plugins(entry),
                 only_paths=paths_read(entry.document, source),
+                key_ids=entry.decryption_keys,
             )
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
@@ -309,7 +310,7 @@ class Evaluation:
         key = self._key(job, result.reads)
         if key not in self._done:
             metrics.RENDERS.labels(result.tool).inc()
-            stored = self.store(result.manifests)
+            stored = self.store(result.manifests, decrypted=bool(result.reads.keys))
             self.renders.append(
                 manifests.StoredRender(
                     key, stored.sha256, result.tool, result.reads, result.warnings
@@ -320,11 +321,16 @@ class Evaluation:
             )
         return self._done[key]
 
-    def store(self, objects: Sequence[Manifest]) -> manifests.ManifestSet:
-        """The set under its hash; sorted, so that equal sets are one."""
+    def store(
+        self, objects: Sequence[Manifest], *, decrypted: bool = False
+    ) -> manifests.ManifestSet:
+        """The set under its hash; sorted, so that equal sets are one. What was ``decrypted`` is
+        sealed, whatever objects it went into."""
         ordered = sorted_manifests(objects)
         body = canonical(list(ordered))
-        entry = manifests.ManifestSet(hashlib.sha256(body).hexdigest(), body, ordered)
+        entry = manifests.ManifestSet(
+            hashlib.sha256(body).hexdigest(), body, ordered, is_secret=decrypted
+        )
         return self.sets.setdefault(entry.sha256, entry)
 
     def _key(self, job: _Job, reads: Reads) -> str:
@@ -343,12 +349,13 @@ class Evaluation:
             if isinstance(answer, FleetError):
                 return _failed(entry, answer)
         done = [answer for answer in answers if isinstance(answer, _Done)]
+        decrypted = any(answer.reads.keys for answer in done)
         # of an object that two sources hold, the later source's stands last and is used
         objects = [o for answer in done for o in answer.objects]
         return Rendered(
             id=entry.id,
             generation=entry.generation,
-            manifests_sha256=self.store(objects).sha256,
+            manifests_sha256=self.store(objects, decrypted=decrypted).sha256,
             revisions=tuple(follows.revision for follows in entry.sources),
             inputs=tuple(
                 {

@@ -27,6 +27,7 @@ RESOURCES = frozenset(
         "audit",
         "certificates",
         "clusters",
+        "decryptionkeys",
         "exec",
         "extensions",
         "gpgkeys",

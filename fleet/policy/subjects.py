@@ -28,6 +28,7 @@ _LOOKED_AT = (
     "applicationsets",
     "certificates",
     "clusters",
+    "decryptionkeys",
     "gpgkeys",
     "jobs",
     "logs",

@@ -1,4 +1,5 @@
-"""Tables of what is, by noun, without behaviour; ``history_tables`` has what was.
+"""Tables of what is, by noun, without behaviour; ``history_tables`` has what was, and
+``source_tables`` what administrators say about all sources.
 
 Times are ``timestamptz``; identities are UUIDs, so a rename is one UPDATE; states are
 text, checked by the types in ``model``.
@@ -32,8 +33,9 @@ from fleet.registry.columns import (
     uuid_key,
 )
 from fleet.registry.history_tables import PARTITIONED
+from fleet.registry.source_tables import DecryptionKey, Plugin, SigningKey
 
-__all__ = ["PARTITIONED", "TABLES", "Base"]
+__all__ = ["PARTITIONED", "TABLES", "Base", "DecryptionKey", "Plugin", "SigningKey"]
 
 
 class Instance(Base):
@@ -236,31 +238,6 @@ class KnownCertificate(Base):
     kind: Mapped[str]
     subtype: Mapped[str] = empty_text()
     fingerprint: Mapped[str]
-    data: Mapped[str]
-    created_at: Mapped[datetime] = now()
-
-
-class Plugin(Base):
-    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
-
-    __tablename__ = "plugins"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    document: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = now()
-    changed_at: Mapped[datetime] = now()
-
-
-class SigningKey(Base):
-    """A public key that people vouched for: signatures are verified with it."""
-
-    __tablename__ = "signing_keys"
-
-    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH and PEM: SHA256:…
-    kind: Mapped[str]  # gpg | ssh | pem
-    subtype: Mapped[str] = empty_text()
-    fingerprint: Mapped[str] = empty_text()
-    owner: Mapped[str] = empty_text()
     data: Mapped[str]
     created_at: Mapped[datetime] = now()
 

@@ -62,6 +62,8 @@ def _facts(request: RenderRequest, reads: Reads) -> dict[str, object]:
             *(dataclasses.asdict(plugin) for plugin in request.plugins),
             *([source.repo_url, source.target_revision] if request.plugins else []),
         ],
+        # what was decrypted needs these; without one it is another render, or none
+        "keys": [key for key in reads.keys if key in request.key_ids],
     }
     return {fact: value for fact, value in known.items() if getattr(reads, fact)}
 

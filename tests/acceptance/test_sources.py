@@ -21,6 +21,7 @@ from tests.servers.cosign import CosignKey
 from tests.servers.git_http import GitHttpServer
 from tests.servers.oci_registry import OciRegistry
 from tests.servers.signing import SshKey
+from tests.servers.sops import AgeKey, encrypt
 from tests.tools import tools_home
 
 
@@ -216,3 +217,30 @@ def test_a_project_deploys_artifacts_that_cosign_signed(
     ok("app", "refresh", "web")
     ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
     assert data(full_cluster, namespace, "a") == {"x": "1"}
+
+
+def test_an_encrypted_file_is_deployed_in_the_clear(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    key, repository = AgeKey(), git_http.repository("shop")
+    text = encrypt(tmp_path, "a.yaml", as_file((config_map("a", x="1"),)), key)
+    repository.commit({"web/a.yaml": text})
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+
+    assert "no private key" in fleet("decryption-key", "add", stdin="nonsense").err
+    ok("decryption-key", "add", "--project", "default", stdin=key.private)
+    listed = ok("decryption-key", "list").out
+    assert listed.splitlines()[1].split() == [key.id, "age", "default", "-"]
+    ok("app", "create", "web", "--repo", repository.url, "--path", "web",
+       "--revision", "main", "--dest-name", "eu-1", "--dest-namespace", namespace,
+       "--sync-policy", "automated", "--sync-option", "CreateNamespace=true")  # fmt: skip
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "1"}
+    assert key.private not in ok("audit", "changes", "-o", "json").out
+    ok("decryption-key", "rm", key.id, "--project", "default", "-y")
+    assert ok("decryption-key", "list").out == ""
