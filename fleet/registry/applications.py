@@ -328,7 +328,7 @@ async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datet
     await close_all(tx, id, "deleted", now)
     await tx.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == id))
     if before.cluster_id is not None:
-        await note_kinds(tx, ClusterId(before.cluster_id))
+        await note_kinds(tx, [ClusterId(before.cluster_id)])
     await forget_unread_repositories(tx)
     await record_change(tx, actor, "remove", "Application", before.name, before=before.document)
 
