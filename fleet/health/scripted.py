@@ -25,11 +25,9 @@ def from_script(value: Any) -> Health | None:
     for nothing returned: then the kind has no health."""
     if value is None:
         return None
-    said = text(value, "status")
-    status = _STATUSES.get(said)
+    status = _STATUSES.get(text(value, "status"))
     if status is None:
-        what = f"{said!r}, which is no health status" if said else "no health status"
-        return unknown(f"the health script of its kind returned {what}: {', '.join(_STATUSES)}")
+        return unknown("the health script of its kind returned no health status")
     return Health(status, text(value, "message"))
 
 
