@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.fleet_process import machine
+from fleet.model.new_application import new_application
+from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.parts import Parts, Run
 from tests.acceptance.stage import RENDER_SECONDS, Stage
 from tests.cluster.kube import TestCluster
@@ -32,6 +34,13 @@ def stage(
             made.ok("cluster", "add", "target", *connection(cluster), "-y")
             yield Stage(made, cluster, git)
     cluster.remove()
+
+
+@pytest.fixture
+def running() -> Iterator[Machine]:
+    """A Fleet of a test's own, with its default settings."""
+    with machine() as made, made.up():
+        yield made
 
 
 @pytest.fixture
@@ -60,6 +69,24 @@ def run(parts: Parts) -> Run:
 
 def connection(cluster: TestCluster) -> tuple[str, ...]:
     return ("--kubeconfig", str(cluster.kubeconfig), "--context", cluster.name)
+
+
+def apply_shop(
+    running: Machine, cluster: TestCluster, repo_url: str, namespace: str, sync_option: str
+) -> None:
+    """Register the cluster as ``world``, the repository, and the application ``shop`` in it."""
+    document = new_application(
+        "shop",
+        repo_url=repo_url,
+        path="shop",
+        revision="main",
+        dest_name="world",
+        dest_namespace=namespace,
+        sync_options=(sync_option,),
+    )
+    running.ok("cluster", "add", "world", *connection(cluster), "-y")
+    running.ok("repo", "add", repo_url)
+    running.ok("apply", "-f", "-", stdin=json.dumps(document))
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,10 @@ a robot in whose name its syncs are done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Done, Machine, machine
+from tests.acceptance.fleet_process import Done, Machine
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import as_file, config_map
 from tests.servers.git_http import GitHttpServer
@@ -42,12 +39,6 @@ spec:
   syncWindows:
   - {kind: deny, schedule: "* * * * *", duration: 1h, applications: [ledger], description: Frozen}
 """
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def project(namespace: str) -> str:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine
 from tests.acceptance.kubelet import eventually
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import as_file, config_map, in_wave
 from tests.servers.git_http import GitHttpServer
 
 CASCADE = "resources-finalizer.argocd.argoproj.io"
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def argo(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 
 from fleet.render.yaml import load_one
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine
 from tests.cluster import kube
 from tests.cluster.kube import ApiFailed, Object
 from tests.ports import free_port
@@ -41,12 +41,6 @@ class SandboxCluster:
         at, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         ca = b64decode(at["certificate-authority-data"]).decode()
         return kube.request(at["server"], ca, user["token"], method, path)
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 @pytest.fixture(params=["real", "sandbox"])

@@ -4,12 +4,9 @@ commands, one after another."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-
-import pytest
 
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
@@ -33,12 +30,6 @@ definitions:
     obj.data.stamped = "yes"
     return obj
 """
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def argocd_cm(health: str) -> str:

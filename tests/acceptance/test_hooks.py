@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from fleet.model.new_application import new_application
-from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.conftest import apply_shop
+from tests.acceptance.fleet_process import Machine
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import Object, as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
 
 WAIT = "180"
 HOOK = "argocd.argoproj.io/hook"
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def job(name: str, marks: dict[str, str], pod: str = "") -> Object:
@@ -52,7 +40,7 @@ def results(fleet: Machine) -> dict[str, tuple[str, str]]:
 
 
 def test_a_release_with_a_migration_a_check_and_a_farewell(
-    running: Machine, full_cluster: TestCluster, git_http: GitHttpServer, tmp_path: Path
+    running: Machine, full_cluster: TestCluster, git_http: GitHttpServer
 ) -> None:
     ok, repository = running.ok, git_http.repository("shop")
     namespace = f"hooks-{secrets.token_hex(4)}"
@@ -67,19 +55,7 @@ def test_a_release_with_a_migration_a_check_and_a_farewell(
     migrate = job("migrate", {"helm.sh/hook": "pre-install,pre-upgrade"})
     check = job("check", {HOOK: "PostSync"})
     repository.commit({"shop/objects.yaml": as_file((migrate, check, *rest))})
-    ok("cluster", "add", "world", *connection(full_cluster), "-y")
-    ok("repo", "add", repository.url)
-    document = new_application(
-        "shop",
-        repo_url=repository.url,
-        path="shop",
-        revision="main",
-        dest_name="world",
-        dest_namespace=namespace,
-        sync_options=("CreateNamespace=true",),
-    )
-    (tmp_path / "shop.json").write_text(json.dumps(document))
-    ok("apply", "-f", str(tmp_path / "shop.json"))
+    apply_shop(running, full_cluster, repository.url, namespace, "CreateNamespace=true")
     told = ok("app", "sync", "shop", "--timeout", WAIT).out
     assert f"Job/{namespace}/migrate  PreSync hook Succeeded" in told
     assert f"Job/{namespace}/check  PostSync hook Succeeded" in told

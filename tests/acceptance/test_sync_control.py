@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine
 from tests.cluster.kube import ApiFailed, Object, TestCluster
 from tests.integration.operations.harness import as_file, config_map
 from tests.servers.git_http import GitHttpServer
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def release(value: str, *more: Object) -> dict[str, str]:

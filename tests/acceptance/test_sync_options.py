@@ -3,29 +3,17 @@ is not to go unasked, and a team that brings what kubectl applied."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from fleet.model.new_application import new_application
-from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.conftest import apply_shop
+from tests.acceptance.fleet_process import Machine
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import Object, as_file, config_map
 from tests.servers.git_http import GitHttpServer
 
 WAIT = "180"
 OPTIONS = "argocd.argoproj.io/sync-options"
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def results(fleet: Machine) -> dict[str, str]:
@@ -36,7 +24,7 @@ def results(fleet: Machine) -> dict[str, str]:
 
 
 def test_a_release_that_has_to_replace_and_to_ask(
-    running: Machine, full_cluster: TestCluster, git_http: GitHttpServer, tmp_path: Path
+    running: Machine, full_cluster: TestCluster, git_http: GitHttpServer
 ) -> None:
     ok, repository = running.ok, git_http.repository("shop")
     namespace = f"options-{secrets.token_hex(4)}"
@@ -56,19 +44,7 @@ def test_a_release_that_has_to_replace_and_to_ask(
     repository.commit(
         {"shop/objects.yaml": as_file((fixed("1"), config_map("settings"), precious))}
     )
-    ok("cluster", "add", "world", *connection(full_cluster), "-y")
-    ok("repo", "add", repository.url)
-    document = new_application(
-        "shop",
-        repo_url=repository.url,
-        path="shop",
-        revision="main",
-        dest_name="world",
-        dest_namespace=namespace,
-        sync_options=("Vendor=1",),
-    )
-    (tmp_path / "shop.json").write_text(json.dumps(document))
-    ok("apply", "-f", str(tmp_path / "shop.json"))
+    apply_shop(running, full_cluster, repository.url, namespace, "Vendor=1")
     ok("app", "refresh", "shop")  # what is said of options is said once it was compared
     assert "Vendor=1" in ok("app", "get", "shop").out
 

@@ -7,22 +7,13 @@ clock is in ``integration/daemon/test_openings.py``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from tests.acceptance.conftest import connection
-from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.fleet_process import Machine
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import as_file, config_map
 from tests.servers.git_http import GitHttpServer
-
-
-@pytest.fixture
-def running() -> Iterator[Machine]:
-    with machine() as made, made.up():
-        yield made
 
 
 def release(value: str) -> dict[str, str]:
