@@ -333,5 +333,5 @@ async def _have_looked_at(runtime: Runtime, app: Application, done: Sequence[Don
     if cluster is None or not refs:
         return
     async with runtime.db.transaction() as tx:
-        await sightings.mark_seen(tx, cluster, [(ref, sightings.look_again()) for ref in refs])
+        await sightings.mark_seen(tx, cluster, [(ref, sightings.any_version()) for ref in refs])
         await queue.wake(tx, "reconcile", [str(cluster)])

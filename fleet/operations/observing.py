@@ -38,7 +38,7 @@ def changes(
         meta = listed.get(ref)
         version = sightings.GONE if meta is None else meta.resource_version
         if row.seen_version == sightings.UNLISTED and meta is not None:
-            version = sightings.look_again()
+            version = sightings.any_version()
         if meta is None and row.seen_version.startswith(sightings.GONE):
             continue  # a watch saw it
         if version not in (row.resource_version, row.seen_version):

@@ -160,7 +160,7 @@ async def replace_document(
     elif _ignored(before.document) != _ignored(document.document):
         # what counts as a difference is another thing now: every object is read again
         own = and_(RESOURCES.c.application_id == id, RESOURCES.c.in_inventory)
-        await tx.execute(update(RESOURCES).where(own).values(seen_version=sightings.look_again()))
+        await tx.execute(update(RESOURCES).where(own).values(seen_version=sightings.any_version()))
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
     extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
     await tx.execute(SOURCES.delete().where(extra))

@@ -269,7 +269,7 @@ async def look_again(tx: Tx, applications: Sequence[ApplicationId]) -> frozenset
             "update resources set seen_version = :refresh"
             " where application_id = any(:ids) and in_inventory"
         ),
-        {"ids": ids, "refresh": sightings.look_again()},
+        {"ids": ids, "refresh": sightings.any_version()},
     )
     rows = await tx.execute(
         text(

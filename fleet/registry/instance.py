@@ -32,7 +32,7 @@ async def put_resource_settings(tx: Tx, digest: str) -> bool:
         return False
     await tx.execute(
         text("update resources set seen_version = :refresh where in_inventory"),
-        {"refresh": sightings.look_again()},
+        {"refresh": sightings.any_version()},
     )
     await tx.execute(
         text(

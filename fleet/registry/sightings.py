@@ -30,7 +30,7 @@ def gone(version: str) -> str:
     return f"{GONE} {version}"
 
 
-def look_again() -> str:
+def any_version() -> str:
     """What ``seen_version`` says of one to look into whatever its version. It is another one
     each time, for the same reason."""
     return f"refresh {secrets.token_hex(4)}"
@@ -191,7 +191,7 @@ async def mark_kinds(tx: Tx, kinds: Sequence[GroupKind]) -> frozenset[ClusterId]
         {
             "groups": [kind.group for kind in kinds],
             "kinds": [kind.kind for kind in kinds],
-            "refresh": look_again(),
+            "refresh": any_version(),
         },
     )
     found = marked.all()

@@ -21,7 +21,7 @@ Marks: TypeAlias = Mapping[ClusterId, Sequence[ObjectRef]]
 
 async def tell(db: Database, marks: Marks, *, gone: bool = False) -> None:
     """Have objects looked at that ``children.marks_of`` named."""
-    version = sightings.GONE if gone else sightings.look_again()
+    version = sightings.GONE if gone else sightings.any_version()
     for cluster, refs in marks.items():
         async with db.transaction() as tx:
             if await sightings.mark_seen(tx, cluster, [(ref, version) for ref in refs]):
