@@ -205,6 +205,7 @@ class InputsMissing(RenderError):
         charts: ``(name, version or range, repository)`` of each chart.
         bases: the entries of kustomizations that are no local path, to the letter.
         files: URLs of single files.
+        keys: whether keys of encrypted files are needed.
     """
 
     def __init__(
@@ -214,6 +215,7 @@ class InputsMissing(RenderError):
         charts: tuple[tuple[str, str, str], ...] = (),
         bases: tuple[str, ...] = (),
         files: tuple[str, ...] = (),
+        keys: bool = False,
         hint: str = "",
         object: str = "",
     ) -> None:
@@ -221,6 +223,7 @@ class InputsMissing(RenderError):
         self.charts = charts
         self.bases = bases
         self.files = files
+        self.keys = keys
 
 
 class ToolMissing(RenderError):

@@ -58,9 +58,13 @@ class Settings:
         0, "Port of `fleet daemon` and `fleet worker` for health and metrics; 0 for none."
     )
     reconcile_interval_seconds: int = _setting(120, "How often a cluster is read as a whole.")
-    reconcile_jitter_seconds: int = _setting(60, "At most this much is added to each interval.")
+    reconcile_jitter_seconds: int = _setting(
+        60, "At most this much, and no more than the interval, is added to each."
+    )
     poll_interval_seconds: int = _setting(120, "How often a repository is asked for new commits.")
-    poll_jitter_seconds: int = _setting(60, "At most this much is added to each poll.")
+    poll_jitter_seconds: int = _setting(
+        60, "At most this much, and no more than the interval, is added to each."
+    )
     pass_budget_seconds: float = _setting(
         5.0, "A pass over a cluster ends after this much work and wakes itself again."
     )

@@ -10,6 +10,7 @@ from typing import Any
 from fleet.model.applications import Application, ApplicationSummary, LiveResource
 from fleet.model.health import Health
 from fleet.model.holds import Holds, Stay
+from fleet.model.hydration import HydrationPhase
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.model.operations import (
     Action,
@@ -21,6 +22,8 @@ from fleet.model.operations import (
 from fleet.model.windows import SyncWindow
 from fleet.operations.windowing import WindowStanding
 
+#: Names in ``operation.info`` that Fleet writes itself.
+OWN_INFO = ("kind", "break-glass")
 #: What happened to an object → what Argo CD calls it in ``syncResult.resources[].status``.
 _RESULT_STATUS = {
     Action.CREATED: "Synced",
@@ -111,8 +114,23 @@ def _status(app: Application) -> dict[str, Any]:
             "holds": holds_shape(app.holds),
             "reconciledAt": time_text(app.reconciled_at),
             "staleSince": time_text(summary.stale_since),
+            "sourceHydrator": hydration_shape(app.hydration),
             "pending": app.pending or None,
             "refreshing": app.refreshing or None,
+        }
+    )
+
+
+def hydration_shape(hydration: Mapping[str, Any]) -> dict[str, Any]:
+    """``status.sourceHydrator``, in Argo CD's words."""
+    current = dict(hydration.get("current") or {})
+    if hydration.get("asked"):
+        current["phase"] = str(HydrationPhase.HYDRATING)  # it is about to be
+    return without_nothing(
+        {
+            "currentOperation": current,
+            "lastSuccessfulOperation": hydration.get("last"),
+            "lastComparedDryRevision": hydration.get("tried"),
         }
     )
 
@@ -261,8 +279,9 @@ def operation_state(
 
 def _info(operation: Operation) -> list[dict[str, str]]:
     kind = "" if operation.kind is OperationKind.SYNC else str(operation.kind)
-    said = {"kind": kind, "break-glass": operation.options.break_glass}
-    return [{"name": name, "value": value} for name, value in said.items() if value]
+    said = dict(zip(OWN_INFO, (kind, operation.options.break_glass), strict=True))
+    pairs = [*((name, value) for name, value in said.items() if value), *operation.options.info]
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def _asked(operation: Operation) -> dict[str, Any]:
@@ -273,6 +292,7 @@ def _asked(operation: Operation) -> dict[str, Any]:
             "revision": operation.revision,
             "prune": options.prune or None,
             "dryRun": options.dry_run or None,
+            "syncStrategy": {"apply": {}} if options.hookless else None,
             "syncOptions": list(options.sync_options),
             "resources": [
                 without_nothing(
@@ -345,6 +365,7 @@ def history_shape(entry: HistoryEntry) -> dict[str, Any]:
             "healthyAt": time_text(entry.healthy_at),
             "initiatedBy": _initiated_by(entry.initiated_by),
             "manifestsSha256": entry.manifests_sha256,
+            "info": [{"name": name, "value": value} for name, value in entry.info],
         }
     ) | {"id": entry.id}
 

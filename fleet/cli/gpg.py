@@ -1,4 +1,4 @@
-"""``fleet gpg``: public keys that may sign what projects deploy, GPG's and SSH's."""
+"""``fleet gpg``: public keys that may sign what projects deploy: GPG's, SSH's and cosign's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEYS = Table(
 
 @click.group(cls=Group)
 def gpg() -> None:
-    """Public keys that may sign commits: GPG's and SSH's.
+    """Public keys that may sign commits, charts and artifacts: GPG's, SSH's and cosign's.
 
     Which of them a project accepts, its sourceIntegrity or signatureKeys say.
     """
@@ -38,13 +38,14 @@ def gpg() -> None:
     examples=(
         "gpg --armor --export 4AEE18F83AFDEB23 | fleet gpg add",
         "fleet gpg add --from ~/.ssh/id_ed25519.pub",
+        "fleet gpg add --from cosign.pub",
     )
 )
 @click.option("--from", "source", default="-", metavar="FILE", help="Keys; - is stdin.")
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
 def add(invocation: Invocation, source: str, output: str) -> None:
-    """Trust public keys: armoured GPG keys, or SSH keys, one a line."""
+    """Trust public keys: armoured GPG keys, PEM keys of cosign, or SSH keys, one a line."""
     answer = invocation.api.post("gpgkeys", body={"keys": text_of(source)})
     if output in ("json", "yaml"):
         click.echo(to_json(answer) if output == "json" else to_yaml(answer))

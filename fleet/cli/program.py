@@ -30,6 +30,11 @@ SECTIONS = {
             "fleet.cli.repocreds", "repocreds", "Credentials for repositories, by URL prefix."
         ),
         "gpg": Lazy("fleet.cli.gpg", "gpg", "Public keys that may sign commits."),
+        "decryption-key": Lazy(
+            "fleet.cli.decryption_key",
+            "decryption_key",
+            "Private keys that files are decrypted with.",
+        ),
         "plugin": Lazy("fleet.cli.plugin", "plugin", "Plugins that render sources."),
         "cert": Lazy("fleet.cli.cert", "cert", "Certificates and host keys of git servers."),
     },

@@ -16,7 +16,7 @@ from fleet.cli.watching import show_list
 
 
 def when(it: Item) -> str:
-    """``2026-01-31T18:00:00Z (in 3h)``"""
+    """``2036-01-31T18:00:00Z (in 3h)``"""
     return f"{it['at']} (in {age(it['at'])})" if it["state"] == "Planned" else str(it["at"])
 
 
@@ -45,7 +45,7 @@ SYNCS = Table(
 @click.command(
     cls=Command,
     examples=(
-        "fleet proj sync shop --at 2026-01-31T18:00:00Z",
+        "fleet proj sync shop --at 2036-01-31T18:00:00Z",
         "fleet proj sync shop --at 2h --prune",
         "fleet proj sync shop",
     ),

@@ -9,6 +9,7 @@ limited size, no redirects, no proxies from the environment, no retries.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,8 @@ from fleet.cluster.pacing import Pacer
 from fleet.cluster.tls import context_for, context_with_certificate, shrink_read_buffers
 from fleet.errors import ClusterAuthFailed, ClusterError
 from fleet.model.clusters import Connection, Discovery
+
+log = logging.getLogger(__name__)
 
 USER_AGENT = "fleet"
 
@@ -134,9 +137,10 @@ class ClusterClient:
             identity = await self._credentials.identity()
             try:
                 return await self._once(call, identity)
-            except ClusterAuthFailed:
+            except ClusterAuthFailed as refused:
                 if not self._credentials.renewable:
                     raise
+                log.info("asked again with fresh credentials: %s", refused.message)
             # Refused before anything was done, so this is safe for writes too.
             return await self._once(call, await self._credentials.identity(refused=identity))
 

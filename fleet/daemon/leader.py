@@ -19,9 +19,9 @@ from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.openings import Openings
 from fleet.operations.runtime import Runtime
+from fleet.operations.settings_in_force import note_settings
 from fleet.registry import (
     idempotency,
-    instance,
     leases,
     planned,
     queue,
@@ -114,9 +114,8 @@ class Leader:
             self._counted_at = float("-inf")
 
     async def _note_settings(self) -> None:
-        digest = self._runtime.resources.digest
         async with self._runtime.db.transaction() as tx:
-            if await instance.put_resource_settings(tx, digest):
+            if await note_settings(tx, self._runtime):
                 log.info("the settings about resources are new: everything is looked at again")
 
     async def _wake(self, key: str) -> None:

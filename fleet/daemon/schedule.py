@@ -45,6 +45,12 @@ class Entry:
     paused: bool = False
     due_at: datetime | None = None
 
+    @property
+    def spread_seconds(self) -> int:
+        """At most this much later than asked for. No more than the interval: what is read every
+        ten seconds must not count as stale, which is three intervals, because of the spread."""
+        return min(self.jitter_seconds, self.interval_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -148,10 +154,10 @@ class Timetable:
             self._put_once(entry, now)
             return
         first = max(now, entry.due_at) if entry.due_at else now
-        spread = timedelta(milliseconds=secrets.randbelow(entry.jitter_seconds * 1000 + 1))
+        spread = timedelta(milliseconds=secrets.randbelow(entry.spread_seconds * 1000 + 1))
         self._scheduler.add_job(
             self._run,
-            IntervalTrigger(seconds=entry.interval_seconds, jitter=entry.jitter_seconds or None),
+            IntervalTrigger(seconds=entry.interval_seconds, jitter=entry.spread_seconds or None),
             args=(entry.key,),
             id=entry.key,
             name=entry.name,

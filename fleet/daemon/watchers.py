@@ -36,6 +36,7 @@ from fleet.operations.noticing import Notice, update_rules
 from fleet.operations.observing import changes
 from fleet.operations.recognizing import recognize
 from fleet.operations.runtime import Runtime
+from fleet.operations.settings_in_force import in_force
 from fleet.operations.views import policy_for
 from fleet.registry import clusters, leases, queue, routing, sightings, timetable, work
 from fleet.registry.database import Tx
@@ -75,6 +76,14 @@ class ClusterWatch:
         return self.link is link and (held.namespaces, held.confirmed_uid) == (
             cluster.namespaces,
             cluster.confirmed_uid,
+        )
+
+    def judges_as(self, runtime: Runtime) -> bool:
+        """Whether what is news to it is news by the settings of ``runtime``, too."""
+        held, wanted = self._runtime.resources, runtime.resources
+        return (held.update_rules, held.ignores_updates) == (
+            wanted.update_rules,
+            wanted.ignores_updates,
         )
 
     async def follow(self, wanted: tuple[tuple[GroupKind, str], ...]) -> None:
@@ -206,7 +215,7 @@ class Watchers:
         self._queue = routing.queue_of(runtime.selector)
         self._held: dict[ClusterId, ClusterWatch] = {}
         # what each cluster's row said when its watches were last looked after
-        self._tended: dict[ClusterId, tuple[datetime, tuple[str, ...]]] = {}
+        self._tended: dict[ClusterId, tuple[datetime, tuple[str, ...], int]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until ``stop`` is set, then close every watch and give the leases back."""
@@ -242,9 +251,11 @@ class Watchers:
         for cluster in self._held.keys() - mine.keys():
             await self._drop(cluster)
         for cluster, row in mine.items():
-            if self._tended.get(cluster) != (row.changed_at, row.managed_kinds):
-                await self._tend(cluster, work.kinds_of(row.managed_kinds))
-                self._tended[cluster] = (row.changed_at, row.managed_kinds)
+            said = (row.changed_at, row.managed_kinds, row.settings_generation)
+            if self._tended.get(cluster) != said:
+                runtime = await in_force(self._runtime, row.settings_generation)
+                await self._tend(runtime, cluster, work.kinds_of(row.managed_kinds))
+                self._tended[cluster] = said
 
     async def _lease(self, tx: Tx, names: set[str]) -> Collection[str]:
         """Hold a fair share of these leases and no other; returns those that are held."""
@@ -256,12 +267,15 @@ class Watchers:
         await leases.release_many(tx, mine.difference(wanted), self._holder)
         return await leases.keep_many(tx, wanted, self._holder, ttl_seconds=LEASE_SECONDS)
 
-    async def _tend(self, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]) -> None:
-        """Open, change or close the watches of one cluster, after its row changed."""
-        async with self._runtime.db.asking() as tx:
-            cluster, connection = await clusters.get_connected(tx, self._runtime.ring, id)
-        link = await self._runtime.connections.link(id, cluster.name, connection)
-        policy = policy_for(self._runtime, cluster)
+    async def _tend(
+        self, runtime: Runtime, id: ClusterId, kinds: tuple[tuple[GroupKind, str], ...]
+    ) -> None:
+        """Open, change or close the watches of one cluster, after its row or the settings
+        changed."""
+        async with runtime.db.asking() as tx:
+            cluster, connection = await clusters.get_connected(tx, runtime.ring, id)
+        link = await runtime.connections.link(id, cluster.name, connection)
+        policy = policy_for(runtime, cluster)
         kinds = tuple(
             (kind, version)
             for kind, version in kinds
@@ -271,11 +285,13 @@ class Watchers:
             await self._drop(id)
             return
         watching = self._held.get(id)
-        if watching is not None and not watching.fits(cluster, link):
+        if watching is not None and not (
+            watching.fits(cluster, link) and watching.judges_as(runtime)
+        ):
             await self._drop(id)
             watching = None
         if watching is None:
-            watching = self._held[id] = ClusterWatch(self._runtime, cluster, link)
+            watching = self._held[id] = ClusterWatch(runtime, cluster, link)
         await watching.follow(kinds)
 
     async def _drop(self, cluster: ClusterId) -> None:

@@ -25,9 +25,11 @@ def from_script(value: Any) -> Health | None:
     for nothing returned: then the kind has no health."""
     if value is None:
         return None
-    status = _STATUSES.get(text(value, "status"))
+    said = text(value, "status")
+    status = _STATUSES.get(said)
     if status is None:
-        return unknown("the health script of its kind returned no health status")
+        what = f"{said!r}, which is no health status" if said else "no health status"
+        return unknown(f"the health script of its kind returned {what}: {', '.join(_STATUSES)}")
     return Health(status, text(value, "message"))
 
 

@@ -65,7 +65,7 @@ def _spec(fields: Fields) -> ApplicationSpec:
     project = fields.text("project") or DEFAULT_PROJECT
     if not is_dns_subdomain(project):
         raise fields.invalid("project", f"{project!r} is no valid name", hint=DNS_SUBDOMAIN_RULE)
-    sources, multi_source = read_sources(fields)
+    sources, multi_source, hydrator = read_sources(fields)
     limit = fields.maybe_integer("revisionHistoryLimit", least=0)
     destination = fields.child("destination", required=True)
     assert destination is not None
@@ -80,6 +80,7 @@ def _spec(fields: Fields) -> ApplicationSpec:
         revision_history_limit=10 if limit is None else limit,
         info=tuple(_info(item) for item in fields.children("info")),
         multi_source=multi_source,
+        hydrator=hydrator,
     )
     fields.finish()
     return spec

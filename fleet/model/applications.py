@@ -7,8 +7,8 @@ default: Argo CD's Application reference (``features.md`` §3.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -222,6 +222,23 @@ class SyncPolicy:
         return found
 
 
+#: The position of a hydrator's dry source: before all that is applied.
+DRY = -1
+
+
+@dataclass(frozen=True)
+class SourceHydrator:
+    """What an application that is hydrated comes from; its one source is where that goes.
+
+    Attributes:
+        dry: what is rendered.
+        branch: of the repository of the application's source: where the render is committed.
+    """
+
+    dry: Source
+    branch: str
+
+
 @dataclass(frozen=True, slots=True)
 class ApplicationSpec:
     project: str  # "default" where the document leaves it empty
@@ -232,6 +249,13 @@ class ApplicationSpec:
     revision_history_limit: int = 10
     info: tuple[tuple[str, str], ...] = ()
     multi_source: bool = False
+    hydrator: SourceHydrator | None = None
+
+    @property
+    def followed(self) -> tuple[tuple[int, Source], ...]:
+        """All that it reads, by position."""
+        found = tuple(enumerate(self.sources))
+        return found if self.hydrator is None else (*found, (DRY, self.hydrator.dry))
 
 
 @dataclass(frozen=True)
@@ -361,4 +385,5 @@ class Application:
     history: tuple[HistoryEntry, ...] = ()
     operation: Operation | None = None  # the running one, else the last
     holds: Holds = NOTHING_HELD
+    hydration: Mapping[str, Any] = field(default_factory=dict)  # ``registry.hydrations``
     orphans: tuple[ObjectRef, ...] = ()  # in its namespace, of no application

@@ -50,7 +50,7 @@ _NAMES: Mapping[str, frozenset[str]] = {
     ),
 }
 _PART_OF = "app.kubernetes.io/part-of"
-#: Types of credentials that Argo CD has and that are not used yet.
+#: Types of credentials that are kept: to push with, and what is not used yet.
 _SECRET_TYPES = frozenset({"repository-write", "repo-write-creds", "scm-creds"})
 
 

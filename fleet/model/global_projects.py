@@ -1,8 +1,8 @@
 """Global projects: whose rules other projects inherit, as ``argocd-cm`` names them.
 
-Of that ConfigMap Fleet reads ``globalProjects`` here and scripts in ``customizations``; the rest
-is kept. The value is YAML, which
-the reader is given: this room parses none.
+Of that ConfigMap Fleet reads ``globalProjects`` here, scripts in ``customizations`` and what it
+says about resources in ``resource_settings``; the rest is kept. The value is YAML, which the
+reader is given: this room parses none.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fleet.model.documents import kept
 from fleet.model.names import is_label_key
 from fleet.model.objects import Manifest
 from fleet.model.reading import Fields, Origin
+from fleet.model.resource_settings import is_resource_key
 from fleet.model.selectors import Operator, Requirement
 
 SETTINGS_CONFIG = SETTINGS
@@ -62,7 +63,11 @@ def parse_settings_config(doc: Manifest, *, file: str = "", line: int = 0) -> Se
     place = Place(file, line, "data")
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise SpecInvalid("is not a mapping of texts", place=place)
-    others = sorted(key for key in data if key != _KEY and not is_customization(key))
+    others = sorted(
+        key
+        for key in data
+        if key != _KEY and not is_customization(key) and not is_resource_key(key)
+    )
     warnings = (f"data: kept, and not read from here: {', '.join(others)}",) if others else ()
     return SettingsConfig(data.get(_KEY, ""), kept(doc), warnings)
 

@@ -9,9 +9,20 @@ from typing import Literal, TypeAlias
 from fleet.model.reading import Fields
 
 Mode: TypeAlias = Literal["none", "head", "strict"]
+Content: TypeAlias = Literal["git", "helm", "oci"]
 
 _MODES: dict[str, Mode] = {"none": "none", "head": "head", "strict": "strict"}
+#: Content → who signs it, and the modes that mean something there. ``git`` is Argo CD's.
+_SECTIONS: dict[Content, tuple[str, tuple[Mode, ...]]] = {
+    "git": ("gpg", ("none", "head", "strict")),
+    "helm": ("gpg", ("none", "strict")),
+    "oci": ("cosign", ("none", "strict")),
+}
 _SSH = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+_KEY_HINT = (
+    "A GPG key by its 16 digits or its fingerprint, an SSH key or one of cosign as SHA256:…;"
+    " `fleet gpg list` shows them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +30,12 @@ class SigningKey:
     """A public key that people vouched for.
 
     ``id`` is what policies name: of GPG the last 16 digits of the fingerprint, in capitals; of
-    SSH the fingerprint as ``ssh-keygen -l`` prints it. ``data`` is the key itself, as text.
+    SSH the fingerprint as ``ssh-keygen -l`` prints it; of a PEM key, which cosign signs with,
+    the same over its DER form. ``data`` is the key itself, as text.
     """
 
     id: str
-    kind: Literal["gpg", "ssh"]
+    kind: Literal["gpg", "ssh", "pem"]
     subtype: str
     fingerprint: str
     owner: str
@@ -32,12 +44,23 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class SignaturePolicy:
-    """For git repositories that ``repos`` match: ``head`` the commit or annotated tag that is
-    deployed, ``strict`` all its history, too, has to be signed by one of ``keys``."""
+    """For repositories that ``repos`` match. Of git, ``head`` means that the commit or annotated
+    tag that is deployed, ``strict`` that all its history, too, has to be signed by one of
+    ``keys``. Of charts (``helm``) the provenance, of what a registry holds (``oci``) the digest
+    has to be: ``strict``."""
 
     repos: tuple[str, ...]
     mode: Mode
     keys: tuple[str, ...]
+    of: Content = "git"
+
+
+#: What stands for policies that cannot be read: nothing is signed well enough.
+NOTHING_PASSES = (
+    SignaturePolicy(("*",), "head", ()),
+    SignaturePolicy(("*",), "strict", (), "helm"),
+    SignaturePolicy(("*",), "strict", (), "oci"),
+)
 
 
 def read_policies(fields: Fields) -> tuple[SignaturePolicy, ...]:
@@ -53,16 +76,19 @@ def read_policies(fields: Fields) -> tuple[SignaturePolicy, ...]:
     if old:
         keys = tuple(_key(fields, "signatureKeys", text) for text in old)
         return (SignaturePolicy(("*",), "head", keys),)
-    git = None if integrity is None else integrity.child("git")
-    if integrity is None or git is None:
+    if integrity is None:
         return ()
-    policies = tuple(_policy(item) for item in git.children("policies"))
-    git.finish()
+    policies: list[SignaturePolicy] = []
+    for of in _SECTIONS:
+        section = integrity.child(of)
+        if section is not None:
+            policies += (_policy(item, of) for item in section.children("policies"))
+            section.finish()
     integrity.finish()
-    return policies
+    return tuple(policies)
 
 
-def _policy(fields: Fields) -> SignaturePolicy:
+def _policy(fields: Fields, of: Content) -> SignaturePolicy:
     raw = fields.raw("repos")
     if isinstance(raw, list) and all(isinstance(entry, str) for entry in raw):
         repos = fields.texts("repos")
@@ -70,17 +96,21 @@ def _policy(fields: Fields) -> SignaturePolicy:
         repos = tuple(item.text("url", required=True) for item in fields.children("repos"))
     if not repos:
         raise fields.invalid("repos", "is required", hint="Every repository is '*'.")
-    gpg = fields.child("gpg", required=True)
-    assert gpg is not None
-    mode = _MODES.get(gpg.text("mode", required=True))
-    if mode is None:
-        raise gpg.invalid("mode", f"{gpg.raw('mode')!r} is none of none, head and strict")
-    keys = tuple(_key(gpg, "keys", text) for text in gpg.texts("keys"))
+    signed_by, modes = _SECTIONS[of]
+    signer = fields.child(signed_by, required=True)
+    assert signer is not None
+    mode = _MODES.get(signer.text("mode", required=True))
+    if mode not in modes:
+        raise signer.invalid("mode", f"{signer.raw('mode')!r} is none of {', '.join(modes)}")
+    keys = tuple(_key(signer, "keys", text) for text in signer.texts("keys"))
     if mode != "none" and not keys:
-        raise gpg.invalid("keys", "is empty: nothing could be deployed")
-    gpg.finish()
+        raise signer.invalid("keys", "is empty: nothing could be deployed")
+    for key in keys:
+        if of != "git" and (of == "oci") != key.startswith("SHA256:"):
+            raise signer.invalid("keys", f"{key} is no key of {signed_by}", hint=_KEY_HINT)
+    signer.finish()
     fields.finish()
-    return SignaturePolicy(repos, mode, keys)
+    return SignaturePolicy(repos, mode, keys, of)
 
 
 def _key(fields: Fields, key: str, text: str) -> str:
@@ -92,7 +122,6 @@ def _key(fields: Fields, key: str, text: str) -> str:
         raise fields.invalid(
             key,
             f"{text!r} is no key",
-            hint="A GPG key by its 16 digits or its fingerprint, an SSH key as SHA256:…;"
-            " `fleet gpg list` shows them.",
+            hint=_KEY_HINT,
         )
     return digits

@@ -181,6 +181,8 @@ class SyncOptions:
     manifests_sha256: str = ""  # of a rollback: the stored manifests to apply
     break_glass: str = ""  # why sync windows do not hold for it; "": they do
     approved: bool = False  # to the deletions that wait for somebody who agrees
+    hookless: bool = False  # apply, and run no hook (Argo CD's strategy "apply")
+    info: tuple[tuple[str, str], ...] = ()  # what whoever asked wants to be kept with it
     takeover: Takeover | None = None  # take over what Argo CD's applications have
 
 
@@ -243,6 +245,7 @@ class HistoryEntry:
     deployed_at: datetime
     deployed_until: datetime | None
     healthy_at: datetime | None = None
+    info: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from fleet.errors import SpecInvalid
 from fleet.model.access import ProjectRole
 from fleet.model.documents import ARGO_API_VERSION, kept, open_document, read_metadata
-from fleet.model.integrity import SignaturePolicy, read_policies
+from fleet.model.integrity import NOTHING_PASSES, SignaturePolicy, read_policies
 from fleet.model.names import is_dns_subdomain
 from fleet.model.objects import Manifest
 from fleet.model.orphans import read_orphan_rules
@@ -100,7 +100,7 @@ def _integrity(fields: Fields, *, stored: bool) -> tuple[SignaturePolicy, ...]:
     except SpecInvalid:
         if not stored:
             raise
-        return (SignaturePolicy(("*",), "head", ()),)
+        return NOTHING_PASSES
 
 
 def _patterns(fields: Fields, key: str) -> tuple[str, ...]:

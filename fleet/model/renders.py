@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.applications import Source
+from fleet.model.decryption import DecryptionKey
 from fleet.model.objects import Manifest
 from fleet.model.plugins import PluginSpec
 
@@ -19,12 +20,15 @@ class SourceTree:
 
     ``root`` is an absolute directory without ``.git``. ``revision`` is the full commit SHA,
     chart version or digest. For a chart, ``root`` is the unpacked chart's parent directory
-    and ``path`` of the source the chart's folder in it.
+    and ``path`` of the source the chart's folder in it. ``verified`` is the digest that was
+    found signed as a project demands, empty where none does: a render of it is none of what
+    a tag of the same name held before.
     """
 
     root: str
     revision: str
     url: str
+    verified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class RenderRequest:
     ``bases`` likewise what its kustomizations, or its value files, name and is not in the tree.
     ``plugins`` are all that are registered; ``only_paths`` of the tree are what a plugin is
     given, where the application says what it reads (else all of it). ``announces`` asks for the
-    parameters that the plugin of the source knows, in place of manifests.
+    parameters that the plugin of the source knows, in place of manifests. ``key_ids`` names the
+    keys that the project may decrypt with, and ``keys`` are these, once a render asked for them.
     """
 
     tree: SourceTree
@@ -65,6 +70,8 @@ class RenderRequest:
     plugins: tuple[PluginSpec, ...] = ()
     only_paths: tuple[str, ...] = ()
     announces: bool = False
+    key_ids: tuple[str, ...] = ()
+    keys: tuple[DecryptionKey, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Reads:
     revision: bool = False
     cluster: bool = False
     plugins: bool = False  # which are registered
+    keys: tuple[str, ...] = ()  # ids of those that something was decrypted with
 
 
 @dataclass(frozen=True, slots=True)

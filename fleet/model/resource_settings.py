@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -24,6 +24,17 @@ _CUSTOMIZATIONS = "resource.customizations"
 _IGNORE, _UPDATES, _TYPES = "ignoreDifferences", "ignoreResourceUpdates", "knownTypeFields"
 #: Of ``resource.customizations.<what>.<group>_<Kind>``: read elsewhere, or of no use to Fleet.
 _OTHERS = ("health", "actions", "useOpenLibs")
+#: Single keys that say something here.
+_READ = (
+    _CUSTOMIZATIONS,
+    "resource.compareoptions",
+    "resource.exclusions",
+    "resource.ignoreResourceUpdatesEnabled",
+    "resource.inclusions",
+    "resource.respectRBAC",
+)
+#: Those that say which kinds there are at all.
+_ABOUT_KINDS = frozenset({"resource.exclusions", "resource.inclusions"})
 #: Keys that are accepted and say nothing about comparing.
 _ACCEPTED = (
     "resource.customLabels",
@@ -78,6 +89,7 @@ class ResourceSettings:
     """Attributes:
     exclusions: None where nothing was set: then those that Argo CD is shipped with hold.
     update_rules: fields whose changes alone are no news.
+    errors: why some of them cannot be told; nothing may follow from the rest then.
     """
 
     ignore_differences: tuple[IgnoreDifference, ...] = ()
@@ -87,6 +99,7 @@ class ResourceSettings:
     known_fields: tuple[KnownField, ...] = ()
     status_field: StatusField = StatusField.ALL
     ignores_updates: bool = True
+    errors: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -116,6 +129,8 @@ def read_resource_settings(
     for key in data:
         if key not in _ACCEPTED:
             _read_key(top, key, parse, found)
+    _check_word(top, "resource.respectRBAC", ("normal", "strict"))
+    _check_word(top, "resource.ignoreResourceUpdatesEnabled", ("true", "false"))
     options = _mapping(top, "resource.compareoptions", parse)
     return ResourceSettings(
         ignore_differences=tuple(found.ignore),
@@ -129,6 +144,44 @@ def read_resource_settings(
     )
 
 
+def is_resource_key(key: str) -> bool:
+    """Whether a key of ``argocd-cm`` is read here."""
+    return key in _READ or key.startswith(tuple(f"{_CUSTOMIZATIONS}.{what}." for what in _READERS))
+
+
+def read_in_force(
+    setting: Mapping[str, Any],
+    config: Mapping[str, Any],
+    parse: Callable[[str], Any],
+    *,
+    about: str,
+) -> ResourceSettings:
+    """What holds where a setting and an ``argocd-cm`` say something: key by key what the
+    latter says, else what the setting says.
+
+    A key of ``config`` that cannot be read is among the errors. Where it says which kinds
+    there are, none is left out meanwhile: an object that is forgotten is lost to the inventory.
+
+    Args:
+        about: names ``config`` in errors.
+
+    Raises:
+        SpecInvalid: ``setting`` cannot be read.
+    """
+    said, errors = {}, {}
+    for key in sorted(filter(is_resource_key, config)):
+        try:
+            read_resource_settings({key: config[key]}, parse)
+        except SpecInvalid as error:
+            errors[key] = f"{about}: data.{error.message}"
+        else:
+            said[key] = config[key]
+    found = read_resource_settings({**setting, **said}, parse)
+    if errors.keys() & _ABOUT_KINDS:
+        found = replace(found, exclusions=(), inclusions=())
+    return replace(found, errors=tuple(errors.values()))
+
+
 def _read_key(top: Fields, key: str, parse: Callable[[str], Any], found: _Found) -> None:
     if key in ("resource.compareoptions", "resource.exclusions", "resource.inclusions"):
         return
@@ -137,8 +190,7 @@ def _read_key(top: Fields, key: str, parse: Callable[[str], Any], found: _Found)
         return
     what, _, about = key.removeprefix(f"{_CUSTOMIZATIONS}.").partition(".")
     if key.startswith(f"{_CUSTOMIZATIONS}.") and about and what in (*_READERS, *_OTHERS):
-        if what in _READERS:
-            value = _value(top, key, parse)
+        if what in _READERS and (value := _value(top, key, parse)) is not None:
             _READERS[what](Fields({key: value}, "", top.origin), key, _kind_of(about), found)
         return
     known = [*_ACCEPTED, *(f"{_CUSTOMIZATIONS}.{what}" for what in (*_READERS, *_OTHERS))]
@@ -221,6 +273,11 @@ def _filters(top: Fields, key: str, parse: Callable[[str], Any]) -> tuple[KindFi
         filters.append(KindFilter(*patterns))
         item.finish()
     return tuple(filters)
+
+
+def _check_word(top: Fields, key: str, words: tuple[str, ...]) -> None:
+    if (value := top.raw(key)) not in (None, "") and str(value).lower() not in words:
+        raise top.invalid(key, f"is none of {', '.join(words)}")
 
 
 def _status_field(options: Fields) -> StatusField:

@@ -15,15 +15,18 @@ from fleet.model.applications import (
     PluginParameter,
     PluginSource,
     Source,
+    SourceHydrator,
 )
 from fleet.model.reading import Fields
 from fleet.model.source_shape import TOOL_BLOCKS
 
+_BRANCH_LENGTH = 200
+_NOT_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^@$|^refs/|^HEAD$")
 _REF = re.compile(r"[A-Za-z0-9_-]{1,253}")
 
 
-def read_sources(spec: Fields) -> tuple[tuple[Source, ...], bool]:
-    """The sources, and whether they came from ``sources[]``.
+def read_sources(spec: Fields) -> tuple[tuple[Source, ...], bool, SourceHydrator | None]:
+    """The sources, whether they came from ``sources[]``, and what hydrates the only one.
 
     Raises:
         SpecInvalid: none, or more than one of ``source``, ``sources`` and ``sourceHydrator``.
@@ -47,13 +50,14 @@ def read_sources(spec: Fields) -> tuple[tuple[Source, ...], bool]:
             hint="Move every source into spec.sources and remove the other block.",
         )
     if single is not None:
-        return (_source(single, in_list=False),), False
+        return (_source(single, in_list=False),), False, None
     if several:
         sources = tuple(_source(fields, in_list=True) for fields in several)
         _check_refs(spec, sources)
-        return sources, True
+        return sources, True, None
     if hydrator is not None:
-        return (_hydrated(hydrator),), False
+        hydrated, how = _hydrated(hydrator)
+        return (hydrated,), False, how
     raise spec.invalid("source", "is required")
 
 
@@ -166,22 +170,55 @@ def has_password(url: str) -> bool:
         return "@" in url
 
 
-def _hydrated(fields: Fields) -> Source:
-    """What a hydrator's application applies: ``syncSource``. Nothing is written to Git."""
+def _hydrated(fields: Fields) -> tuple[Source, SourceHydrator]:
+    """What a hydrator's application applies, and how that comes about."""
     dry, sync = fields.child("drySource", required=True), fields.child("syncSource", required=True)
     assert dry is not None
     assert sync is not None
-    fields.ignore("hydrateTo")
-    repo_url = read_repo_url(dry, "repoURL")
-    if sync.has("repoURL"):
-        repo_url = read_repo_url(sync, "repoURL")
-    path = sync.text("path", required=True)
-    _check_path(sync, path)
-    branch = sync.text("targetBranch", required=True)
-    fields.origin.warn(fields.path, "syncSource is applied; Fleet does not write its branch")
+    rendered = _source(dry, in_list=False)
+    if rendered.chart:
+        raise dry.invalid("chart", "is not rendered by a hydrator", hint="Give a path in Git.")
+    repo_url = read_repo_url(sync, "repoURL") if sync.has("repoURL") else rendered.repo_url
+    wet = Source(repo_url=repo_url, path=_written_path(sync), target_revision=_written_branch(sync))
+    branch = wet.target_revision
+    staging = fields.child("hydrateTo")
+    if staging is not None:
+        branch = _written_branch(staging)
+        staging.finish()
+    if (repo_url, branch) == (rendered.repo_url, rendered.target_revision):
+        raise fields.invalid("drySource.targetRevision", "is the branch that would be written")
     sync.finish()
     fields.finish()
-    return Source(repo_url=repo_url, path=path, target_revision=branch)
+    return wet, SourceHydrator(rendered, branch)
+
+
+def _written_branch(fields: Fields) -> str:
+    """A branch that may be pushed to. Source of the rule: git-check-ref-format."""
+    branch = fields.text("targetBranch", required=True)
+    parts = branch.split("/")
+    faulty = any(
+        not part or part.startswith(".") or part.endswith((".lock", ".")) for part in parts
+    )
+    if faulty or len(branch) > _BRANCH_LENGTH or _NOT_IN_BRANCH.search(branch):
+        raise fields.invalid("targetBranch", f"{branch[:80]!r} is no name of a branch")
+    return branch
+
+
+def _written_path(fields: Fields) -> str:
+    """A folder that may be written: never the root, in which other applications' folders are,
+    and nothing that git keeps for itself on any system."""
+    path = fields.text("path", required=True)
+    _check_path(fields, path)
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if not parts:
+        raise fields.invalid("path", "is the root of the repository; hydrate into a folder")
+    if any(
+        part == ".." or part.rstrip(". ").lower().startswith((".git", "git~")) for part in parts
+    ):
+        raise fields.invalid("path", f"{path[:80]!r} is no folder that may be written")
+    if any(ord(letter) < 0x20 or letter in '\x7f"\\:' for letter in path):
+        raise fields.invalid("path", "holds letters that no folder's name should")
+    return "/".join(parts)
 
 
 def _helm(fields: Fields | None) -> HelmSource | None:

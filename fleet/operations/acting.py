@@ -39,6 +39,7 @@ from fleet.model.objects import Manifest, ObjectRef, group_version_of, ref_of
 from fleet.model.scope import Actor, Scope
 from fleet.operations.customizing import current_customizations
 from fleet.operations.diffing import Site, application_of, site_of
+from fleet.operations.owned import owned_objects
 from fleet.operations.runtime import Runtime
 from fleet.operations.tasks import unknown_kind
 from fleet.registry import queue, sightings
@@ -91,14 +92,18 @@ class Done:
 async def targets(
     runtime: Runtime, scope: Scope, name: str, wanted: Selection
 ) -> tuple[ObjectRef, ...]:
-    """The live objects of an application that a selection means.
+    """The live objects of an application that a selection means; where it names a kind, also
+    those that others made of the application's.
 
     Raises:
         NotFound: no such application, or it has no such object.
         SpecInvalid: it means several, and not every one was asked for.
+        ClusterError: its cluster did not answer.
     """
     app = await application_of(runtime, scope, name)
     found = tuple(row.ref for row in _chosen(app, wanted))
+    if wanted.kind and not (found and wanted.name):
+        found += await _made_of(await site_of(runtime, app), wanted)
     if not found:
         raise NotFound(
             f"Application/{name}: it has no such object on the cluster",
@@ -120,6 +125,14 @@ def _chosen(app: Application, wanted: Selection) -> list[LiveResource]:
     return [row for row in app.resources if row.uid and not row.hook and wanted.fits(row.ref)]
 
 
+async def _made_of(site: Site, wanted: Selection) -> tuple[ObjectRef, ...]:
+    """What a selection means of the objects that others made; they are asked for by kind."""
+    found = await owned_objects(
+        site, group=wanted.group, kind=wanted.kind, namespace=wanted.namespace
+    )
+    return tuple(ref for ref in found if wanted.fits(ref))
+
+
 async def list_actions(
     runtime: Runtime, scope: Scope, name: str, wanted: Selection
 ) -> tuple[Offered, ...]:
@@ -133,7 +146,10 @@ async def list_actions(
     app = await application_of(runtime, scope, name)
     site = await site_of(runtime, app)
     custom = await _customized(runtime)
-    refs = [row.ref for row in _chosen(app, wanted) if _has_actions(custom, row.ref)]
+    meant = [row.ref for row in _chosen(app, wanted)]
+    if wanted.kind and not (meant and wanted.name):
+        meant += await _made_of(site, wanted)
+    refs = [ref for ref in meant if _has_actions(custom, ref)]
     found = await asyncio.gather(*(_offered(site, custom, ref) for ref in refs))
     return tuple(entry for entry in found if entry.offers)
 

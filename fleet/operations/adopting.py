@@ -292,7 +292,7 @@ async def _leftovers(
     policy, wanted = policy_for(site.runtime, site.cluster), set(known)
     served = {kind.group_kind for kind in site.discovery.kinds} - _COMPUTED
     named = [site.discovery.find(it) for it in sorted(served) if not policy.excludes(it)]
-    kinds = [kind for kind in named if kind is not None]
+    kinds = [kind for kind in named if kind is not None and "list" in kind.verbs]
     answers = await asyncio.gather(*(_listed(site, kind) for kind in kinds))
     found = []
     for meta, kind in ((m, k) for k, ms in zip(kinds, answers, strict=True) for m in ms or ()):

@@ -25,6 +25,7 @@ _STEPS = (
     "poll",  # what the remote said
     "evaluate",  # manifests rendered, applications marked
     "evaluated",  # nothing of the commit is left to render
+    "hydrate",  # a dry source being rendered, then where its commit went
     "probe",  # a cluster that was not known is known now
     "observe",  # what a LIST found
     "plan",  # operations begun, inventory widened
@@ -41,6 +42,7 @@ _WRITES = (
     "hook-release",  # its finalizer taken off
     "namespace",  # made for what goes into it
     "account",  # Fleet's own ServiceAccount and its rights
+    "push",  # what was rendered, to its branch
     "rotate",  # a token asked for; nothing in the cluster changes
 )
 #: Every label there is.
@@ -48,6 +50,9 @@ LABELS = (
     *(f"{step}:{when}" for step in _STEPS for when in ("before-commit", "after-commit")),
     *(f"{verb}:{when}" for verb in _WRITES for when in ("before", "after")),
 )
+
+#: Those that only a hydrated application passes.
+HYDRATION = tuple(label for label in LABELS if label.startswith(("hydrate:", "push:")))
 
 _wanted, _, _count = os.environ.get("FLEET_CRASH_AT", "").rpartition(":")
 if not _count.isdigit():

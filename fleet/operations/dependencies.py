@@ -1,5 +1,6 @@
 """What a source names and does not carry: charts that a chart depends on, remote bases of a
-kustomization, value files at URLs. Fetched between two renders, through the same address rules as
+kustomization, value files at URLs, keys of
+encrypted files. Fetched between two renders, through the same address rules as
 everything that content names; the render itself reaches nothing.
 
 Most sources carry all they need, so nobody asks beforehand: a render that lacks something says
@@ -8,10 +9,11 @@ what, and is made again with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from fleet.errors import FleetError, InputsMissing, RenderError, SpecInvalid
+from fleet.errors import FleetError, Forbidden, InputsMissing, RenderError, SpecInvalid
+from fleet.model.decryption import DecryptionKey
 from fleet.model.renders import FetchedBase, RenderRequest, RenderResult
 from fleet.model.repositories import (
     Remote,
@@ -21,8 +23,10 @@ from fleet.model.repositories import (
 )
 from fleet.model.scope import Scope
 from fleet.operations.runtime import Runtime
+from fleet.operations.verifying import unsigned
 from fleet.registry import repositories
-from fleet.source import CHART_FOLDER, BaseReference, parse_base, parse_url
+from fleet.registry.decryption_keys import usable_keys
+from fleet.source import CHART_FOLDER, BaseReference, Demands, parse_base, parse_url
 
 #: A fetched base may name others; nobody nests them deeper than this.
 ROUNDS = 8
@@ -32,7 +36,13 @@ MOST_INPUTS = 100
 Rendered = tuple[RenderRequest, RenderResult | FleetError]
 
 
-async def render_complete(runtime: Runtime, requests: Sequence[RenderRequest]) -> list[Rendered]:
+#: Project, where from, its URL, chart → who has to have signed it.
+Demanding = Callable[[str, Remote, str, str], Awaitable[Demands]]
+
+
+async def render_complete(
+    runtime: Runtime, requests: Sequence[RenderRequest], demands: Demanding
+) -> list[Rendered]:
     """Render, fetch what is lacking, render again. One outcome a request, in their order, with
     the request that it answers."""
     done = list(zip(requests, await runtime.renderer.render_many(requests), strict=True))
@@ -42,7 +52,7 @@ async def render_complete(runtime: Runtime, requests: Sequence[RenderRequest]) -
             if not isinstance(outcome, InputsMissing):
                 continue
             try:
-                again[index] = await _supplied(runtime, request, outcome)
+                again[index] = await _supplied(runtime, request, outcome, demands)
             except FleetError as error:
                 done[index] = (request, error)
         if not again:
@@ -53,7 +63,9 @@ async def render_complete(runtime: Runtime, requests: Sequence[RenderRequest]) -
     return done
 
 
-async def _supplied(runtime: Runtime, request: RenderRequest, lack: InputsMissing) -> RenderRequest:
+async def _supplied(
+    runtime: Runtime, request: RenderRequest, lack: InputsMissing, demands: Demanding
+) -> RenderRequest:
     """The request with everything that it lacked fetched.
 
     Raises:
@@ -66,18 +78,31 @@ async def _supplied(runtime: Runtime, request: RenderRequest, lack: InputsMissin
             f"{request.source.path or '.'}: more than {MOST_INPUTS} things to fetch",
             object=f"Application/{request.application}",
         )
-    charts = [await _chart(runtime, request, *wanted) for wanted in lack.charts]
+    charts = [await _chart(runtime, request, demands, *wanted) for wanted in lack.charts]
     bases = [await _base(runtime, request, entry) for entry in lack.bases]
     bases += [await _file(runtime, request, url) for url in lack.files]
+    keys = await _keys(runtime, request) if lack.keys else request.keys
     return replace(
         request,
+        keys=keys,
         dependencies=(*request.dependencies, *charts),
         bases=(*request.bases, *bases),
     )
 
 
+async def _keys(runtime: Runtime, request: RenderRequest) -> tuple[DecryptionKey, ...]:
+    """What the project may decrypt with."""
+    async with runtime.db.reading() as tx:
+        return await usable_keys(tx, runtime.ring, request.project)
+
+
 async def _chart(
-    runtime: Runtime, request: RenderRequest, name: str, wanted: str, repository: str
+    runtime: Runtime,
+    request: RenderRequest,
+    demands: Demanding,
+    name: str,
+    wanted: str,
+    repository: str,
 ) -> tuple[str, str]:
     if not repository:
         raise RenderError(
@@ -90,7 +115,11 @@ async def _chart(
     kind = RepositoryType.OCI if oci else RepositoryType.HELM
     remote = await _remote(runtime, repository, request.project, kind)
     version = await runtime.charts.resolve_chart(remote, name, wanted)
-    tree = await runtime.charts.fetch_chart(remote, name, version)
+    demanded = await demands(request.project, remote, repository, name)
+    try:
+        tree = await runtime.charts.fetch_chart(remote, name, version, demands=demanded)
+    except Forbidden as error:
+        raise unsigned(request.application, request.project, error.message) from None
     return (name, f"{tree.root}/{CHART_FOLDER}")
 
 

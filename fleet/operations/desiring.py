@@ -20,6 +20,7 @@ from fleet.model.ids import RepositoryId
 from fleet.model.repositories import Remote, RepositoryType
 from fleet.operations.crashpoints import committing
 from fleet.operations.evaluating import evaluate
+from fleet.operations.hydrating import hydrate
 from fleet.operations.itself.telling import tell_of
 from fleet.operations.runtime import Runtime
 from fleet.registry import desired, queue, repositories
@@ -65,6 +66,8 @@ async def poll_repository(runtime: Runtime, repository: RepositoryId) -> None:
         await repositories.record_contact(tx, repository, None, now)
         await repositories.record_refs(tx, repository, {**found.revisions, **found.errors}, now)
     await _evaluate(runtime, repository, found)
+    if any(ref.hydrates for ref in refs):
+        await hydrate(runtime, repository, found.errors)
 
 
 async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -> None:

@@ -41,6 +41,7 @@ from fleet.operations.rendering import render_at
 from fleet.operations.runtime import Runtime
 from fleet.operations.sending import predict
 from fleet.operations.server_side import as_moved
+from fleet.operations.settings_in_force import in_force
 from fleet.operations.views import policy_for, scope_of
 from fleet.plan import (
     DesiredObject,
@@ -258,8 +259,10 @@ async def site_of(runtime: Runtime, app: Application) -> Site:
         )
     async with runtime.db.reading() as tx:
         # the application was visible, so what it is deployed to may be asked about it
-        cluster, connection = await clusters.get_connected(tx, runtime.ring, cluster_id)
+        said = await clusters.get_with_settings(tx, runtime.ring, cluster_id)
         project = await projects.rules_of(tx, app.summary.project)
+    cluster, connection, generation = said
+    runtime = await in_force(runtime, generation)
     shared = await runtime.connections.link(cluster_id, cluster.name, connection)
     link = shared.on_behalf(app.summary.id)
     with told_where(reserved=cluster.is_reserved):

@@ -25,14 +25,13 @@ from fleet.operations.dependencies import render_complete
 from fleet.operations.inputs import Inputs, Place, facts_of, place_of, places_read, reads_of
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
-from fleet.operations.verifying import Verifier
-from fleet.policy import integrity_policy, may_use_source
+from fleet.operations.verifying import Verifier, demands_content, unsigned
+from fleet.policy import may_use_source
 from fleet.registry import desired, manifests, queue
 from fleet.registry.desired import FollowedSource, Pending, Rendered
 from fleet.registry.plugins import plugin_specs
-from fleet.registry.signing_keys import signing_keys
 from fleet.render.keys import render_key
-from fleet.source import CHART_FOLDER
+from fleet.source import CHART_FOLDER, Demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ async def evaluate(
         except SourceUnreachable:
             postponed.append(entry)
         except FleetError as error:
-            rendered.append(_failed(entry, error))
+            rendered.append(failed(entry, error))
     answers = iter(await work.render([job for group in jobs.values() for job in group]))
     for index, group in jobs.items():
         mine = [next(answers) for _ in group]
@@ -121,7 +120,7 @@ async def _record(
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
 
 
-def _failed(entry: Pending, error: FleetError) -> Rendered:
+def failed(entry: Pending, error: FleetError) -> Rendered:
     return Rendered(
         id=entry.id,
         generation=entry.generation,
@@ -143,8 +142,8 @@ class Evaluation:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.inputs = Inputs(runtime)
-        self._trees: dict[Place, SourceTree] = {}
-        self._verifier: Verifier | None = None
+        self._trees: dict[tuple[Place, Demands], SourceTree] = {}
+        self._verifier = Verifier(runtime)
         self._plugins: tuple[PluginSpec, ...] | None = None
         self._done: dict[str, _Done] = {}
         self.sets: dict[str, manifests.ManifestSet] = {}
@@ -164,8 +163,8 @@ class Evaluation:
         for source, follows in pairs:
             remote = self.inputs.remotes[follows.repository_id]
             _check_source(entry, source, follows, remote, errors)
-            await self._check_signature(entry, source, follows)
-        trees = [await self._tree(source, follows) for source, follows in pairs]
+            await self._verifier.require_signed(entry, source, remote, follows.revision)
+        trees = [await self._tree(entry, source, follows) for source, follows in pairs]
         lent = tuple(
             (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
         )
@@ -182,29 +181,10 @@ class Evaluation:
                 refs=lent,
                 plugins=await self._known_plugins(entry),
                 only_paths=paths_read(entry.document, source),
+                key_ids=entry.decryption_keys,
             )
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
-
-    async def _check_signature(
-        self, entry: Pending, source: Source, follows: FollowedSource
-    ) -> None:
-        """Raises Forbidden where the project demands signatures that are not there."""
-        policy = integrity_policy(project_spec(entry.project_document), source.repo_url)
-        if policy is None:
-            return
-        if self._verifier is None:
-            async with self._runtime.db.reading() as tx:
-                self._verifier = Verifier(self._runtime, await signing_keys(tx))
-        remote = self.inputs.remotes[follows.repository_id]
-        fault = await self._verifier.fault(policy, remote, source, follows.revision)
-        if fault:
-            raise Forbidden(
-                f"Application/{entry.name}: {source.repo_url}: {fault}",
-                hint=f"Project {entry.project} demands signatures (sourceIntegrity);"
-                " `fleet gpg list` shows the keys that Fleet knows.",
-                object=f"Application/{entry.name}",
-            )
 
     async def _known_plugins(self, entry: Pending) -> tuple[PluginSpec, ...]:
         """All that are registered, asked for where there are any."""
@@ -215,21 +195,34 @@ class Evaluation:
                 self._plugins = await plugin_specs(tx)
         return self._plugins
 
-    async def _tree(self, source: Source, follows: FollowedSource) -> SourceTree:
-        """Its files, asked for once a place."""
-        place = place_of(follows)
+    async def _tree(self, entry: Pending, source: Source, follows: FollowedSource) -> SourceTree:
+        """Its files, asked for once a place and what is demanded of it.
+
+        Raises:
+            Forbidden: it is not signed as the project demands.
+        """
+        remote = self.inputs.remotes[follows.repository_id]
+        demands = await self._verifier.demands(
+            entry.project_document, remote, source.repo_url, follows.chart
+        )
+        place = (place_of(follows), demands)
         if place not in self._trees:
-            self._trees[place] = await self._fetched(source, follows)
+            try:
+                self._trees[place] = await self._fetched(source, follows, remote, demands)
+            except Forbidden as error:
+                raise unsigned(entry.name, entry.project, error.message) from None
         return self._trees[place]
 
-    async def _fetched(self, source: Source, follows: FollowedSource) -> SourceTree:
-        remote = self.inputs.remotes[follows.repository_id]
+    async def _fetched(
+        self, source: Source, follows: FollowedSource, remote: Remote, demands: Demands
+    ) -> SourceTree:
         if remote.type is not RepositoryType.GIT:
             return await self._runtime.charts.fetch(
                 remote,
                 follows.chart,
                 follows.revision,
                 pass_credentials=bool(source.helm and source.helm.pass_credentials),
+                demands=demands,
             )
         await self._runtime.mirrors.fetch(remote, [follows.revision])
         return await self._runtime.mirrors.checkout(remote, follows.revision)
@@ -261,8 +254,11 @@ class Evaluation:
         """Answer from renders made before; returns the jobs that remain."""
         likely: dict[int, Reads] = {}
         for index in waiting:
-            reads = reads_of(jobs[index].follows)
-            if reads is not None and jobs[index].entry.refresh != "hard":
+            entry, reads = jobs[index].entry, reads_of(jobs[index].follows)
+            if reads is None or entry.refresh == "hard":
+                continue
+            # what may hold fetched charts is fetched again, to be verified
+            if not (reads.project and demands_content(entry.project_document)):
                 likely[index] = reads
         await self.inputs.learn(
             found for i, reads in likely.items() for found in jobs[i].places(reads)
@@ -285,7 +281,14 @@ class Evaluation:
     async def _render_now(
         self, jobs: Sequence[_Job], chosen: list[int], answers: dict[int, _Done | FleetError]
     ) -> None:
-        rendered = await render_complete(self._runtime, [jobs[index].request for index in chosen])
+        projects = {jobs[i].entry.project: jobs[i].entry.project_document for i in chosen}
+
+        async def demands(project: str, remote: Remote, url: str, chart: str) -> Demands:
+            return await self._verifier.demands(projects[project], remote, url, chart)
+
+        rendered = await render_complete(
+            self._runtime, [jobs[index].request for index in chosen], demands
+        )
         results = [
             (index, _bound(request, result))
             for index, (request, result) in zip(chosen, rendered, strict=True)
@@ -307,7 +310,7 @@ class Evaluation:
         key = self._key(job, result.reads)
         if key not in self._done:
             metrics.RENDERS.labels(result.tool).inc()
-            stored = self.store(result.manifests)
+            stored = self.store(result.manifests, decrypted=bool(result.reads.keys))
             self.renders.append(
                 manifests.StoredRender(
                     key, stored.sha256, result.tool, result.reads, result.warnings
@@ -318,11 +321,16 @@ class Evaluation:
             )
         return self._done[key]
 
-    def store(self, objects: Sequence[Manifest]) -> manifests.ManifestSet:
-        """The set under its hash; sorted, so that equal sets are one."""
+    def store(
+        self, objects: Sequence[Manifest], *, decrypted: bool = False
+    ) -> manifests.ManifestSet:
+        """The set under its hash; sorted, so that equal sets are one. What was ``decrypted`` is
+        sealed, whatever objects it went into."""
         ordered = sorted_manifests(objects)
         body = canonical(list(ordered))
-        entry = manifests.ManifestSet(hashlib.sha256(body).hexdigest(), body, ordered)
+        entry = manifests.ManifestSet(
+            hashlib.sha256(body).hexdigest(), body, ordered, is_secret=decrypted
+        )
         return self.sets.setdefault(entry.sha256, entry)
 
     def _key(self, job: _Job, reads: Reads) -> str:
@@ -339,14 +347,15 @@ class Evaluation:
         """What all sources of an application came to: manifests, or the first failure."""
         for answer in answers:
             if isinstance(answer, FleetError):
-                return _failed(entry, answer)
+                return failed(entry, answer)
         done = [answer for answer in answers if isinstance(answer, _Done)]
+        decrypted = any(answer.reads.keys for answer in done)
         # of an object that two sources hold, the later source's stands last and is used
         objects = [o for answer in done for o in answer.objects]
         return Rendered(
             id=entry.id,
             generation=entry.generation,
-            manifests_sha256=self.store(objects).sha256,
+            manifests_sha256=self.store(objects, decrypted=decrypted).sha256,
             revisions=tuple(follows.revision for follows in entry.sources),
             inputs=tuple(
                 {

@@ -73,7 +73,7 @@ async def ignored_in(
             found[ref], bodies[ref] = about, obj
     asked = [ref for ref, about in found.items() if any(r.jq_path_expressions for r in about)]
     answers = await _asked(jq, [(found[ref], bodies[ref]) for ref in asked])
-    errors = await _wrong(jq, own)
+    errors = {f"ignoreDifferences: {why}": None for why in await why_wrong(jq, own)}
     warnings: dict[str, None] = {}
     for ref, (resolved, said) in zip(asked, answers, strict=True):
         found[ref] = resolved
@@ -84,11 +84,15 @@ async def ignored_in(
     return Ignored(found, tuple(errors), tuple(warnings))
 
 
-async def _wrong(jq: Jq, rules: Rules) -> dict[str, None]:
-    """What is wrong with the expressions of the rules, on whatever object."""
+async def why_wrong(jq: Jq, rules: Rules) -> tuple[str, ...]:
+    """What is wrong with the expressions of the rules, on whatever object.
+
+    Raises:
+        ExpressionFailed: no jq can be asked now.
+    """
     questions = [Question(e, b"{}") for rule in rules for e in rule.jq_path_expressions]
     answers = await jq.ask(questions) if questions else []
-    return {f"ignoreDifferences: {answer.error}": None for answer in answers if answer.error}
+    return tuple(answer.error for answer in answers if answer.error)
 
 
 async def rules_about(jq: Jq, rules: Rules, obj: Manifest) -> Rules:

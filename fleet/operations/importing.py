@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
+from fleet.model.argo_secrets import secret_type_of
 from fleet.model.argo_settings import (
     GPG_KEYS,
     KNOWN_HOSTS,
@@ -20,10 +21,11 @@ from fleet.model.argo_settings import (
 )
 from fleet.model.scope import Actor
 from fleet.operations import sources
+from fleet.operations.push_credentials import WRITE_TYPES, read_write_secret
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.verifying import add_signing_keys
-from fleet.registry import documents
+from fleet.registry import documents, hydrations, queue
 from fleet.registry.database import rehearsed
 from fleet.registry.documents import KeptDocument
 
@@ -60,11 +62,19 @@ async def import_settings(
     """Keep the document, and act on those of its keys that something acts upon.
 
     Raises:
-        SpecInvalid: a key that is acted upon is wrong; the document is kept all the same.
+        SpecInvalid: a key that is acted upon is wrong; the document is kept all the same. Or a
+            Secret to push with is; that is not kept.
     """
+    pushes = secret_type_of(found.document) in WRITE_TYPES
+    if pushes:
+        read_write_secret(found.document)
     given = KeptDocument.of(found.document)
     async with runtime.db.transaction() as tx, rehearsed(tx, undo=dry_run):
         _, action = await documents.keep(tx, actor, given, runtime.ring)
+        if pushes:
+            # what waits for it is tried at once
+            failed = await hydrations.ask_failed(tx)
+            await queue.wake(tx, "poll", [str(repository) for repository in failed])
     acted, changed = 0, False
     waiting = []
     for key, text in sorted(found.entries.items()):
@@ -77,6 +87,8 @@ async def import_settings(
             changed |= await handler(runtime, actor, key, text)
     if action == "unchanged" and changed:
         action = "configured"
+    if pushes:
+        return Put(found.name, action, found.warnings)
     if not acted:
         return Put(found.name, "kept", found.warnings)
     return Put(found.name, action, (*found.warnings, *_kept_keys(waiting)))

@@ -39,7 +39,7 @@ def facts_of(entry: Pending, reads: Reads) -> list[Any]:
     whether it may be used, where there are any."""
     policies = project_spec(entry.project_document).integrity
     signed = [repr(policies), entry.signing_keys] if policies else None
-    return [
+    facts = [
         entry.name if reads.application else None,
         entry.namespace if reads.namespace else None,
         entry.project if reads.project else None,
@@ -48,6 +48,9 @@ def facts_of(entry: Pending, reads: Reads) -> list[Any]:
         entry.plugins if reads.plugins else None,
         signed,
     ]
+    if reads.keys:
+        facts.append([key for key in reads.keys if key in entry.decryption_keys])
+    return facts
 
 
 def places_read(

@@ -122,6 +122,7 @@ async def _listed(
     """A snapshot may be compacted away between two pages: that is worth a second try."""
     try:
         found = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
-    except WatchExpired:
+    except WatchExpired as expired:
+        log.info("listed again: %s", expired.message, extra=fields(cluster=client.name))
         found = await list_metadata(client, kind, namespace=namespace, label_selector=selector)
     return found.items

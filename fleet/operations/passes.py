@@ -33,6 +33,7 @@ from fleet.operations.connections import Link
 from fleet.operations.fencing import ASK_SECONDS
 from fleet.operations.observing import observe
 from fleet.operations.runtime import Runtime
+from fleet.operations.settings_in_force import in_force
 from fleet.operations.views import Resources
 from fleet.registry import clusters, queue, standings, work
 from fleet.registry.database import Tx
@@ -56,7 +57,8 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
     """
     try:
         async with runtime.db.asking() as tx:
-            cluster, connection = await clusters.get_connected(tx, runtime.ring, id)
+            said = await clusters.get_with_settings(tx, runtime.ring, id)
+            cluster, connection, generation = said
             if cluster.is_paused(runtime.now()) or cluster.identity_changed:
                 return
             # a LIST makes more of them dirty, so it comes first where one is due
@@ -66,6 +68,7 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
         await runtime.connections.forget(id)
         return
     link = await runtime.connections.link(id, cluster.name, connection)
+    runtime = await in_force(runtime, generation)
     with metrics.PASS_SECONDS.time():
         try:
             await _run(runtime, cluster, link, epoch, first)
@@ -126,6 +129,7 @@ async def _work(this: Pass, started: float, first: _Dirty | None) -> None:
         fresh = [app for app in taken.apps if done.get(app.id, _NEVER) != app.dirty_at]
         if not fresh:
             return
+        this.runtime = await in_force(runtime, max(app.customized for app in fresh))
         this.fence.hear(asked_at, is_newest=taken.is_newest)
         await _reconcile(this, fresh, taken.resources)
         if len(taken.apps) < runtime.settings.pass_batch:

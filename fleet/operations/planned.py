@@ -6,9 +6,9 @@ the application after the last one that it has a result of.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from fleet.errors import FleetError, Forbidden
+from fleet.errors import FleetError, Forbidden, SpecInvalid
 from fleet.model.ids import PlannedSyncId
 from fleet.model.operations import SyncOptions
 from fleet.model.planned import PlannedResult, PlannedSync
@@ -26,19 +26,27 @@ from fleet.registry.locking import lock_applications
 
 #: Applications asked to sync in one transaction, which holds the head of the audit log.
 TOGETHER = 100
+#: A moment so long ago means now: the request was on its way, or clocks differ.
+JUST_NOW = timedelta(minutes=1)
 
 
 async def plan_sync(
     runtime: Runtime, actor: Actor, scope: Scope, project: str, at: datetime, options: SyncOptions
 ) -> PlannedSync:
-    """Plan one sync of every application that the project has at ``at``; a moment that is
-    past means now.
+    """Plan one sync of every application that the project has at ``at``.
 
     Raises:
         NotFound: no such project.
-        SpecInvalid: a sync option that this version does not act on.
+        SpecInvalid: a sync option that this version does not act on, or a moment that is past:
+            a mistyped date must not sync a whole project now.
     """
     refuse_unknown(options.sync_options)
+    if at < runtime.now() - JUST_NOW:
+        raise SpecInvalid(
+            f"AppProject/{project}: {at:%Y-%m-%dT%H:%M:%SZ} is past",
+            hint="Without a time, its applications are synced now.",
+            object=f"AppProject/{project}",
+        )
     async with committing(runtime.db, "request") as tx:
         id = await projects.project_id(tx, scope, project)
         made = await planned.create_planned(tx, actor, id, project, at, options)

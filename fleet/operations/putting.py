@@ -177,7 +177,7 @@ class Desk:
         missing = _missing(document, project, cluster)
         if project is not None:
             _check_project(document, project, cluster, self._home)
-        ids = [await self._repository(source) for source in spec.sources]
+        ids = [await self._repository(source) for _, source in spec.followed]
         known = await applications.exists_application(tx, self._scope, document.name)
         if known and upsert:
             held = await applications.find_application(tx, self._scope, document.name)
@@ -351,7 +351,9 @@ def _check_project(
     document: ApplicationDocument, project: Project, cluster: Cluster | None, home: str | None
 ) -> None:
     about = f"Application/{document.name}"
-    decisions = [may_use_source(project.spec, source.repo_url) for source in document.spec.sources]
+    decisions = [
+        may_use_source(project.spec, source.repo_url) for _, source in document.spec.followed
+    ]
     if cluster is not None:  # else each object is asked about once there is one
         decisions.append(
             may_deploy_to(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fleet import metrics
+from fleet.errors import LeaseLost
 from fleet.logs import fields
 from fleet.model.applications import LiveResource
 from fleet.model.children import APPLICATION as CHILD
 from fleet.model.clusters import Cluster
 from fleet.model.health import HealthStatus, SyncStatus
-from fleet.model.ids import ApplicationId
+from fleet.model.ids import ApplicationId, ClusterId
 from fleet.model.objects import ObjectRef
 from fleet.model.operations import Operation, OperationPhase, Plan, Step
 from fleet.model.scope import FLEET
@@ -34,7 +35,7 @@ from fleet.registry import (
     syncs,
     work,
 )
-from fleet.registry.together import Writes, together
+from fleet.registry.together import Together, Writes, together
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,15 @@ class Place(Protocol):
     def epoch(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one pass has to write; ``standing`` is of what came of it."""
+
+    place: Place
+    batch: Sequence[Progress]
+    standing: Sequence[standings.Standing] = ()
+
+
 async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
     """Commit operations that begin, with inventory rows for all that they will apply.
 
@@ -58,47 +68,81 @@ async def record_plans(place: Place, begun: Sequence[Progress]) -> None:
     """
     if not begun:
         return
-    ours = [one for one in begun if _is_ours(one) and one.operation is not None]
-    asked = [one for one in begun if not _is_ours(one)]
-    async with committing(place.runtime.db, "plan") as tx:
-        ended = [one.superseded for one in ours if one.superseded is not None]
-        wanted = [
-            syncs.Begin(one.operation, sync_key(one.view), one.view.app.attempted_at)
-            for one in ours
-            if one.operation is not None
-        ]
-        async with together(tx) as said:
-            work.fence_all(said, place.cluster.id, place.epoch)
-            await syncs.put_operations(said, ended)
-            await syncs.release_operations(said, [operation.id for operation in ended])
-            started = await syncs.begin_operations(said, place.cluster.id, wanted)
-            await syncs.put_operations(
-                said, [one.operation for one in asked if one.operation is not None]
-            )
-        for one in ours:
-            _settle(one, frozenset(id for (id,) in started.rows))
-        async with together(tx) as said:
-            await _widen(said, place, begun, asked)
+    await place.runtime.plans.put(Part(place, begun), len(begun), write_plans)
     for one in begun:
         if one.operation is not None:
             log.info("%s began", one.operation.kind, extra=_about(one.operation))
 
 
-async def _widen(
-    said: Writes, place: Place, begun: Sequence[Progress], asked: Sequence[Progress]
-) -> None:
+async def write_plans(parts: Sequence[Part], waits: bool) -> None:
+    """Operations that begin in some passes, in one transaction."""
+    begun = [
+        (part.place, one, one.operation)
+        for part in parts
+        for one in part.batch
+        if one.operation is not None
+    ]
+    ended = [one.superseded for _, one, _ in begun if one.superseded is not None]
+    asked = [operation for _, one, operation in begun if not _is_ours(one)]
+    wanted = [
+        syncs.Begin(place.cluster.id, operation, sync_key(one.view), one.view.app.attempted_at)
+        for place, one, operation in begun
+        if _is_ours(one)
+    ]
+    async with committing(parts[0].place.runtime.db, "plan") as tx:
+        async with together(tx) as said:
+            _fence(said, parts, waits)
+            await syncs.put_operations(said, ended)
+            await syncs.release_operations(said, [operation.id for operation in ended])
+            started = await syncs.begin_operations(said, wanted)
+            await syncs.put_operations(said, asked)
+        ids = frozenset(id for (id,) in started.rows)
+        kept = [
+            _Kept(place, one, operation, _expected(one))
+            for place, one, operation in begun
+            if operation.id in ids or not _is_ours(one)
+        ]
+        async with together(tx) as said:
+            await _widen(said, kept)
+    for _, one, _ in begun:
+        if _is_ours(one):
+            _settle(one, ids)
+    for it in kept:
+        it.one.rows.update(it.expected)
+
+
+def _fence(said: Together, parts: Sequence[Part], waits: bool) -> None:
+    epochs = {part.place.cluster.id: part.place.epoch for part in parts}
+    if len(epochs) < len(parts):
+        raise LeaseLost("two passes over one cluster are not written together")
+    work.fence_all(said, epochs, waits=waits)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An operation that has begun, and ``_expected`` of it."""
+
+    place: Place
+    one: Progress
+    operation: Operation
+    expected: Mapping[ObjectRef, LiveResource]
+
+
+async def _widen(said: Writes, kept: Sequence[_Kept]) -> None:
     """What is known of operations as they begin: what they skip, and what will be there."""
-    for one in asked:
-        if one.operation is not None and one.operation.attempt > 1:
-            await syncs.forget_results(said, one.operation)
-    kept = [one for one in begun if one.operation is not None]
-    await syncs.put_results(
-        said, [(one.operation, one.operation.outcomes) for one in kept if one.operation]
+    for it in kept:
+        if not _is_ours(it.one) and it.operation.attempt > 1:
+            await syncs.forget_results(said, it.operation)
+    await syncs.put_results(said, [(it.operation, it.operation.outcomes) for it in kept])
+    await work.put_resources(
+        said,
+        [
+            (it.place.cluster.id, it.one.view.app.id, row)
+            for it in kept
+            for row in it.expected.values()
+        ],
     )
-    expected = [entry for one in kept for entry in _expected(one)]
-    await work.put_resources(said, place.cluster.id, expected)
-    if expected:
-        await work.note_kinds(said, place.cluster.id)
+    await work.note_kinds(said, sorted({it.place.cluster.id for it in kept if it.expected}))
 
 
 def _about(operation: Operation, why: str = "") -> dict[str, object]:
@@ -131,20 +175,19 @@ def _settle(one: Progress, started: frozenset[object]) -> None:
         one.attempted_at = operation.started_at
 
 
-def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
+def _expected(one: Progress) -> dict[ObjectRef, LiveResource]:
     """Rows of objects and hooks that are not in the inventory yet and are about to be made."""
     operation = one.operation
     plan: Plan | None = operation.plan if operation else None
     if operation is None or plan is None or operation.options.dry_run:
-        return []
+        return {}
     desired = desired_of(one.view)
     hooks = hooks_by_key(one.view, operation.run)
-    found = []
+    found: dict[ObjectRef, LiveResource] = {}
     for task in plan.tasks:
-        row = one.rows.get(task.ref)
+        row = found.get(task.ref) or one.rows.get(task.ref)
         if task.step is Step.HOOK and row is None and task.key in hooks:
-            one.rows[task.ref] = expected_row(task, hooks[task.key])
-            found.append((one.view.app.id, one.rows[task.ref]))
+            found[task.ref] = expected_row(task, hooks[task.key])
             continue
         if task.step is not Step.APPLY or (row is not None and row.in_inventory):
             continue
@@ -158,8 +201,7 @@ def _expected(one: Progress) -> list[tuple[ApplicationId, LiveResource]]:
             message="was not applied yet",
         )
         # without a hash of what was applied it counts as not applied, and may be pruned
-        one.rows[task.ref] = replace(base, in_inventory=True, applied_sha256="", uid="")
-        found.append((one.view.app.id, one.rows[task.ref]))
+        found[task.ref] = replace(base, in_inventory=True, applied_sha256="", uid="")
     return found
 
 
@@ -172,40 +214,28 @@ async def record_hooks(place: Place, one: Progress) -> None:
         return
     fresh = one.fresh[one.noted :]
     async with committing(place.runtime.db, "hooks") as tx, together(tx) as said:
-        work.fence_all(said, place.cluster.id, place.epoch)
+        work.fence_all(said, {place.cluster.id: place.epoch})
         await syncs.put_results(said, [(operation, fresh)])
         await syncs.put_operations(said, [operation])
-        await _record_rows(said, place, [one], {one.view.app.id: one.judged()})
+        await _record_rows(said, [(place, one)])
     one.noted += len(fresh)
 
 
 async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
     """Write results, rows, standings and history of a batch in one transaction."""
     now = place.runtime.now()
-    cluster = place.cluster.id
     stays = [one for one in batch if not one.removed]
     rows = {one.view.app.id: one.judged() for one in stays}
     for one in stays:
         one.note_settled(rows[one.view.app.id])
         one.stay_awake(now)
     standing = [one.standing(rows[one.view.app.id]) for one in stays]
-    async with committing(place.runtime.db, "record") as tx, together(tx) as said:
-        work.fence_all(said, cluster, place.epoch)
-        await _record_operations(said, batch)
-        await _record_rows(said, place, stays, rows)
-        await deployments.record_deployments(said, [one.deployed for one in stays if one.deployed])
-        healthy = [o.view.app.id for o in stays if o.became_healthy(rows[o.view.app.id])]
-        await deployments.record_healthy(said, healthy, now)
-        await drift.open_drift(said, [entry for one in stays for entry in one.drifted], now)
-        for one in stays:
-            keys = [(one.view.app.id, object) for object in one.settled]
-            await drift.close(said, keys, one.healed_by, now)
-        await standings.record_standings(said, standing, now)
+    await place.runtime.records.put(Part(place, batch, standing), len(batch), write_records)
     moved = {it.id for it in standing if it.changed}
     told = {one.view.app.id for one in stays if one.view.app.is_child}
     await tell_of(place.runtime.db, moved & told)
     if unseen := _children_to_see(stays, rows):
-        await tell(place.runtime.db, {cluster: unseen})
+        await tell(place.runtime.db, {place.cluster.id: unseen})
     for one in batch:
         if one.finished is not None:
             operation = one.finished
@@ -220,6 +250,29 @@ async def record_batch(place: Place, batch: Sequence[Progress]) -> None:
             )
         if one.removed:
             await _forget(place, one)
+
+
+async def write_records(parts: Sequence[Part], waits: bool) -> None:
+    """What came of some passes, in one transaction."""
+    runtime = parts[0].place.runtime
+    now = runtime.now()
+    placed = [(part.place, one) for part in parts for one in part.batch]
+    stays = [(place, one) for place, one in placed if not one.removed]
+    progress = [one for _, one in stays]
+    async with committing(runtime.db, "record") as tx, together(tx) as said:
+        _fence(said, parts, waits)
+        await _record_operations(said, [one for _, one in placed])
+        await _record_rows(said, stays)
+        await deployments.record_deployments(said, [o.deployed for o in progress if o.deployed])
+        healthy = [o.view.app.id for o in progress if o.became_healthy(o.judged())]
+        await deployments.record_healthy(said, healthy, now)
+        await drift.open_drift(said, [entry for one in progress for entry in one.drifted], now)
+        for healed_by in sorted({one.healed_by for one in progress}):
+            healed = [one for one in progress if one.healed_by == healed_by]
+            keys = [(one.view.app.id, object) for one in healed for object in one.settled]
+            await drift.close(said, keys, healed_by, now)
+        standing = [it for part in parts for it in part.standing]
+        await standings.record_standings(said, standing, now)
 
 
 def _children_to_see(
@@ -253,34 +306,30 @@ async def _record_operations(tx: Writes, batch: Sequence[Progress]) -> None:
     await syncs.put_operations(tx, changed)
 
 
-async def _record_rows(
-    tx: Writes,
-    place: Place,
-    batch: Sequence[Progress],
-    rows: Mapping[ApplicationId, Mapping[ObjectRef, LiveResource]],
-) -> None:
-    changed: list[tuple[ApplicationId, LiveResource]] = []
+async def _record_rows(tx: Writes, placed: Sequence[tuple[Place, Progress]]) -> None:
+    changed: list[work.Found] = []
     removed: list[tuple[ApplicationId, ObjectRef]] = []
-    new_kinds = False
-    for one in batch:
-        app, known = one.view.app.id, one.view.rows
-        now = rows[app]
+    other_kinds: set[ClusterId] = set()
+    for place, one in placed:
+        cluster, app, known = place.cluster.id, one.view.app.id, one.view.rows
+        now = one.judged()
         mine = [(ref, row) for ref, row in now.items() if known.get(ref) != row]
-        changed += [(app, row) for _, row in mine]
-        new_kinds |= any(_kept_in(known.get(ref)) != _kept_in(row) for ref, row in mine)
-        removed += [(app, ref) for ref in known.keys() - now.keys()]
-    await work.put_resources(tx, place.cluster.id, changed)
+        gone = [(app, ref) for ref in known.keys() - now.keys()]
+        changed += [(cluster, app, row) for _, row in mine]
+        removed += gone
+        if gone or any(_kept_in(known.get(ref)) != _kept_in(row) for ref, row in mine):
+            other_kinds.add(cluster)
+    await work.put_resources(tx, changed)
     await work.remove_resources(tx, removed)
     await sightings.clear_seen(
         tx,
         [
             (one.view.app.id, ref, one.view.seen[ref])
-            for one in batch
+            for _, one in placed
             for ref in sorted(one.looked & one.view.seen.keys())
         ],
     )
-    if removed or new_kinds:
-        await work.note_kinds(tx, place.cluster.id)
+    await work.note_kinds(tx, sorted(other_kinds))
 
 
 def _kept_in(row: LiveResource | None) -> str:

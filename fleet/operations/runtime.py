@@ -16,6 +16,7 @@ from fleet.model.objects import Manifest, ObjectRef
 from fleet.model.resource_settings import ResourceSettings
 from fleet.model.selectors import Selector
 from fleet.operations.connections import Connections
+from fleet.operations.sharing import Shared
 from fleet.registry.database import Database
 from fleet.registry.sealing import KeyRing
 from fleet.render.rendering import Renderer
@@ -77,6 +78,8 @@ class Runtime:
     jq: Jq = field(default_factory=Jq)
     #: what holds for objects of every application
     resources: ResourceSettings = ResourceSettings()
+    #: … with what ``argocd-cm`` says above the setting, by its generation
+    resources_in_force: Recent[int, ResourceSettings] = field(default_factory=lambda: Recent(2))
     now: Callable[[], datetime] = utc_now
     #: of the clusters that this process is a worker for; of all of them where it is empty
     selector: Selector = Selector()
@@ -84,6 +87,9 @@ class Runtime:
     writes: Recent[tuple[ClusterId, ObjectRef], str] = field(
         default_factory=lambda: Recent(RECENT_WRITES)
     )
+    #: plans of passes, and what came of them, on their way into the database
+    plans: Shared = field(default_factory=Shared)
+    records: Shared = field(default_factory=Shared)
     manifests: Recent[str, tuple[Manifest, ...]] = field(
         default_factory=lambda: Recent(RECENT_MANIFESTS)
     )

@@ -21,6 +21,8 @@ from fleet.registry import leaving
 RENDERING = timedelta(seconds=1)
 #: What is left behind in a move asks this often whether it may go.
 VERIFYING = timedelta(seconds=5)
+#: A deletion that waits for settings that can be read; applying them wakes it.
+UNREADABLE = timedelta(seconds=60)
 
 
 def automated_sync(
@@ -69,6 +71,9 @@ def is_new(one: Progress) -> bool:
 async def not_yet(runtime: Runtime, view: View) -> tuple[str, timedelta] | None:
     """Why an operation that was asked for cannot be planned yet, and when to ask again."""
     if view.app.deleting is not None:
+        if view.ignored.errors:
+            # an object whose kind is left out would go
+            return f"waits: {view.ignored.errors[0]}", UNREADABLE
         id = view.app.deleting.get("successor")
         why = await _why_not_verified(runtime, id) if id else ""
         return (why, VERIFYING) if why else None

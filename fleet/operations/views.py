@@ -142,6 +142,9 @@ async def gather(
 
 
 async def _with_ignored(runtime: Runtime, view: View) -> View:
+    if errors := runtime.resources.errors:
+        # which objects count, and what of them, cannot be told
+        return replace(view, ignored=Ignored(errors=errors))
     rules = rules_for(runtime, view.spec)
     if not rules or view.prepared is None:
         return view

@@ -314,7 +314,7 @@ def _collisions(found: _Found) -> Iterable[Problem]:
     """Objects that are wanted for good and as a hook: running the hook would delete them."""
     hooks = {hook.ref for hook in found.hooks.values() if not hook.generated}
     for ref in sorted(hooks & found.objects.keys()):
-        message = f"{ref}: a hook and an object of the application have the same name"
+        message = f"{ref}: a hook and an object of the application have the same name; rename one"
         yield Problem(ref, message, "RenderError")
 
 

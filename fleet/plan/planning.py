@@ -249,8 +249,9 @@ def _hooks(situation: Situation) -> dict[SyncPhase, list[Task]]:
 
 
 def _sync_hooks(situation: Situation) -> list[DesiredHook]:
-    """The hooks of a sync; none when only chosen objects are synced."""
-    if situation.options.resources or not situation.run:
+    """The hooks of a sync; none when only chosen objects are synced, or none are asked for."""
+    options = situation.options
+    if options.resources or options.hookless or not situation.run:
         return []
     return [hook for hook in situation.hooks if hook.phase not in DELETE_PHASES]
 

@@ -13,18 +13,17 @@ from fleet.policy.children import may_have_application, may_keep_document, may_w
 from fleet.policy.destinations import Impersonation, acts_as, may_come_from, may_use_cluster
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.inheritance import effective_document
+from fleet.policy.integrity import content_policy, integrity_policy
 from fleet.policy.projects import (
-    integrity_policy,
     may_create_namespace,
     may_deploy_to,
     may_manage,
     may_use_source,
 )
 from fleet.policy.rights import Rights, is_seen, names_of, object_of, rights_of, unlimited
-from fleet.policy.rules import Policy, doubts, project_rules, read_policy
+from fleet.policy.rules import BREAK_GLASS, Policy, doubts, project_rules, read_policy
 from fleet.policy.subjects import (
     ADMIN,
-    BREAK_GLASS,
     NONE,
     READONLY,
     is_role,
@@ -53,6 +52,7 @@ __all__ = [
     "WindowVerdict",
     "acts_as",
     "assigned",
+    "content_policy",
     "doubts",
     "effective_document",
     "hold_on",

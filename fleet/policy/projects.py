@@ -11,7 +11,6 @@ entry permit whatever it does not name).
 from __future__ import annotations
 
 from fleet.model.decisions import ALLOWED, Decision, refused
-from fleet.model.integrity import SignaturePolicy
 from fleet.model.projects import KindRule, ProjectDestination, ProjectSpec
 from fleet.policy.globs import is_glob, matches_glob
 from fleet.policy.repository_urls import canonical_pattern, canonical_url
@@ -22,32 +21,14 @@ def may_use_source(project: ProjectSpec, repo_url: str, *, project_name: str = "
     url = canonical_url(repo_url)
     whose = _project(project_name)
     for pattern in project.source_repos:
-        if pattern.startswith("!") and _denies_source(pattern[1:], url):
+        if pattern.startswith("!") and denies_source(pattern[1:], url):
             return refused(
                 f"repository {url} is denied by {whose} (sourceRepos: {pattern}); "
                 "take that entry out, or use another repository"
             )
-    if any(_permits_source(pattern, url) for pattern in project.source_repos):
+    if any(permits_source(pattern, url) for pattern in project.source_repos):
         return ALLOWED
     return refused(f"repository {url} is not among the sourceRepos of {whose}; add it there")
-
-
-def integrity_policy(project: ProjectSpec, repo_url: str) -> SignaturePolicy | None:
-    """The first signature policy for a repository; None where nothing has to be signed.
-
-    A pattern that is no glob asks for signatures everywhere, and exempts nothing.
-    """
-    url = canonical_url(repo_url)
-    for policy in project.integrity:
-        exempts = policy.mode == "none"
-        asks = _permits_source if exempts else _denies_source
-        spares = _denies_source if exempts else _permits_source
-        if any(pattern[:1] == "!" and spares(pattern[1:], url) for pattern in policy.repos):
-            continue
-        named = (pattern for pattern in policy.repos if pattern[:1] != "!")
-        if any(pattern == "*" or asks(pattern, url) for pattern in named):
-            return None if exempts else policy
-    return None
 
 
 def may_deploy_to(
@@ -171,13 +152,14 @@ def _denies(pattern: str, text: str) -> bool:
     return not is_glob(pattern) or matches_glob(pattern, text)
 
 
-def _permits_source(pattern: str, url: str) -> bool:
+def permits_source(pattern: str, url: str) -> bool:
+    """Whether a pattern names a repository, given as ``canonical_url`` spells it."""
     if pattern.startswith("!"):
         return False
     return pattern == "*" or matches_glob(canonical_pattern(pattern), url, separator="/")
 
 
-def _denies_source(pattern: str, url: str) -> bool:
+def denies_source(pattern: str, url: str) -> bool:
     """Without regard to case: many hosts serve ``Shop`` and ``shop`` as one repository."""
     lowered = canonical_pattern(pattern).lower()
     return not is_glob(lowered) or matches_glob(lowered, url.lower(), separator="/")

@@ -17,15 +17,15 @@ from fleet.model.decisions import ALLOWED, Decision, refused
 from fleet.model.names import is_dns_subdomain
 from fleet.model.scope import EVERYTHING, MOVABLE, NOTHING, Scope, Seen
 from fleet.policy.patterns import ANY, MatchMode, finds_any
-from fleet.policy.rules import PROJECT_RESOURCES, Policy, Rule, project_rules
-from fleet.policy.subjects import (
+from fleet.policy.rules import (
     ACTIONS,
     BREAK_GLASS,
-    NONE,
-    OBJECT_KINDS,
-    built_in,
-    names_of_role,
+    PROJECT_RESOURCES,
+    Policy,
+    Rule,
+    project_rules,
 )
+from fleet.policy.subjects import NONE, OBJECT_KINDS, built_in, names_of_role
 
 #: How policies call what Fleet knows under another name.
 _RESOURCES = {"repocreds": "repositories"}

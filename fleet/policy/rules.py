@@ -27,6 +27,7 @@ RESOURCES = frozenset(
         "audit",
         "certificates",
         "clusters",
+        "decryptionkeys",
         "exec",
         "extensions",
         "gpgkeys",
@@ -40,6 +41,24 @@ RESOURCES = frozenset(
         "settings",
         "sql",
         "write-repositories",
+    }
+)
+#: To sync although sync windows say no. ``*`` does not permit it: it has to be named.
+BREAK_GLASS = "break-glass"
+#: Behind ``action``, ``update`` and ``delete`` may follow what exactly: ``delete/apps/*/*/web``.
+ACTIONS = frozenset(
+    {
+        "action",
+        "create",
+        "delete",
+        "get",
+        "invoke",
+        "override",
+        "refresh",
+        "rollback",
+        "sync",
+        "update",
+        BREAK_GLASS,
     }
 )
 #: What a role of a project may be given rules about.
@@ -232,14 +251,18 @@ def _rule(parts: list[str], mode: MatchMode, place: Place) -> Rule:
 
 
 def doubts(policy: Policy) -> tuple[str, ...]:
-    """What is probably not meant: a word that is no resource, a role that nothing defines,
-    a regular expression that is found in more than its author may think."""
+    """What is probably not meant: a word that is no resource or action, a role that nothing
+    defines, a regular expression that is found in more than its author may think."""
     found = []
     for rule in policy.rules:
         if rule.resource.replace("-", "").isalnum() and rule.resource not in RESOURCES:
             near = difflib.get_close_matches(rule.resource, RESOURCES, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             found.append(f"{rule}: there is no resource {rule.resource}{meant}")
+        if rule.action.replace("-", "").isalnum() and rule.action not in ACTIONS:
+            near = difflib.get_close_matches(rule.action, ACTIONS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            found.append(f"{rule}: there is no action {rule.action}{meant}")
         is_loose = rule.mode is MatchMode.REGEX and rule.allow
         if is_loose and rule.object.strip("*.") and not rule.object.startswith("^"):
             found.append(f"{rule}: found anywhere in an object's name; begin it with ^")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from fleet.model.names import is_dns_subdomain
 from fleet.policy.patterns import ANY
-from fleet.policy.rules import RESOURCES, Rule
+from fleet.policy.rules import BREAK_GLASS, RESOURCES, Rule
 
 ADMIN = "admin"
 READONLY = "readonly"
@@ -20,24 +20,6 @@ NONE = "none"
 _PROJECT_PREFIX = "project:"
 _ADMIN_ROLE, _READONLY_ROLE = "role:admin", "role:readonly"
 
-#: To sync although sync windows say no. ``*`` does not permit it: it has to be named.
-BREAK_GLASS = "break-glass"
-#: Behind ``action``, ``update`` and ``delete`` may follow what exactly: ``delete/apps/*/*/web``.
-ACTIONS = frozenset(
-    {
-        "action",
-        "create",
-        "delete",
-        "get",
-        "invoke",
-        "override",
-        "refresh",
-        "rollback",
-        "sync",
-        "update",
-        BREAK_GLASS,
-    }
-)
 OBJECT_KINDS = (RESOURCES - {"write-repositories"}) | {"repocreds"}
 
 _LOOKED_AT = (
@@ -46,6 +28,7 @@ _LOOKED_AT = (
     "applicationsets",
     "certificates",
     "clusters",
+    "decryptionkeys",
     "gpgkeys",
     "jobs",
     "logs",

@@ -68,8 +68,8 @@ async def write_sources(
             "path": source.path,
             "target_revision": source.follows,
         }
-        for position, (source, repository) in enumerate(
-            zip(document.spec.sources, repository_ids, strict=True)
+        for (position, source), repository in zip(
+            document.spec.followed, repository_ids, strict=True
         )
         if position not in keep
     ]
@@ -95,7 +95,7 @@ async def unchanged_sources(
 
 def _raw_sources(document: Manifest) -> list[Any]:
     spec = document.get("spec") or {}
-    return list(spec.get("sources") or [spec.get("source")])
+    return list(spec.get("sources") or [spec.get("source") or spec.get("sourceHydrator")])
 
 
 async def forget_unread_repositories(tx: Tx) -> None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from fleet.model.application_spec import parse_application
-from fleet.model.applications import Application, ApplicationSummary, Urgency
+from fleet.model.applications import DRY, Application, ApplicationSummary, Urgency
 from fleet.model.clusters import NOBODYS_QUEUE
 from fleet.model.health import Health, HealthStatus, SyncStatus
 from fleet.model.holds import holds_from_json
@@ -40,6 +40,7 @@ from fleet.model.scope import Scope
 from fleet.model.selectors import Selector
 from fleet.registry.database import Tx
 from fleet.registry.history import history_of
+from fleet.registry.hydrations import hydration_conditions
 from fleet.registry.selection import (
     DEFAULT_LIMIT,
     AnyRow,
@@ -133,7 +134,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         summary=_summary_of(row, sources, fresh),
         document=document,
         generation=row.generation,
-        revisions=tuple(_revision(row, entry) for entry in sources),
+        revisions=tuple(_revision(row, entry) for entry in _applied(sources)),
         manifests_sha256=row.manifests_sha256,
         reconciled_at=_reconciled_at(row),
         health_since=row.health_since,
@@ -143,6 +144,7 @@ async def get_application(tx: Tx, scope: Scope, name: str, *, fresh: Freshness) 
         history=await history_of(tx, scope, id, document.spec.revision_history_limit),
         operation=operations.get(row.last_id),
         holds=holds_from_json(row.holds).at(fresh.now),
+        hydration=next((it.hydration for it in sources if it.position == DRY), {}),
         orphans=tuple(ObjectRef.from_key(key) for key in row.orphans),
     )
 
@@ -262,7 +264,7 @@ async def _sources_of(tx: Tx, applications: Sequence[UUID]) -> Mapping[UUID, lis
     )
     query = (
         select(
-            *(s.application_id, s.position, s.target_revision),
+            *(s.application_id, s.position, s.target_revision, s.hydration),
             *(r.url, r.failing_since, r.message),
             *(f.revision, f.evaluated),
             f.message.label("ref_message"),
@@ -278,6 +280,11 @@ async def _sources_of(tx: Tx, applications: Sequence[UUID]) -> Mapping[UUID, lis
     return found
 
 
+def _applied(sources: Sequence[AnyRow]) -> list[AnyRow]:
+    """Without what a hydrator renders."""
+    return [source for source in sources if source.position != DRY]
+
+
 def _revision(row: AnyRow, source: AnyRow) -> str:
     """Where the ref is, once the application was looked at there and found unchanged or
     rendered; else the revision at which its inputs last changed."""
@@ -291,7 +298,8 @@ def _revision(row: AnyRow, source: AnyRow) -> str:
 def _summary_of(row: AnyRow, sources: Sequence[AnyRow], fresh: Freshness) -> ApplicationSummary:
     destination, source = row.destination or {}, row.source or {}
     pin = holds_from_json(row.holds).at(fresh.now).pin
-    revision = _revision(row, sources[0]) if sources else ""
+    first = _applied(sources)[:1]
+    revision = _revision(row, first[0]) if first else ""
     automated = row.automated
     is_on = automated is not None and automated.get("enabled") is not False
     return ApplicationSummary(
@@ -349,6 +357,7 @@ def _conditions(row: AnyRow, sources: Sequence[AnyRow]) -> tuple[Condition, ...]
     if row.cluster_queue == NOBODYS_QUEUE:
         text = f"cluster {row.cluster} is reserved, and no live worker selects it"
         found.append(Condition("NoWorker", f"{text}: nothing is seen or done there"))
+    found += hydration_conditions(sources)
     shown = ", showing last good revision" if row.revisions else ""
     for source in sources:
         if source.failing_since is not None:

@@ -15,11 +15,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import AlreadyExists, NotFound, Refused
-from fleet.model.applications import ApplicationDocument, Urgency
+from fleet.model.applications import DRY, ApplicationDocument, Urgency
 from fleet.model.ids import ApplicationId, ClusterId, ProjectId, RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.scope import Actor
-from fleet.registry import sightings
+from fleet.registry import hydrations, sightings
 from fleet.registry.application_refs import (
     ApplicationRef,
     applications_of_cluster,
@@ -88,7 +88,7 @@ async def create_application(
 
     Args:
         cluster_id: None when the destination names no registered cluster.
-        repository_ids: one a source, in order.
+        repository_ids: one for each of ``spec.followed``, in order.
 
     Raises:
         AlreadyExists: the name is taken.
@@ -162,7 +162,8 @@ async def replace_document(
         own = and_(RESOURCES.c.application_id == id, RESOURCES.c.in_inventory)
         await tx.execute(update(RESOURCES).where(own).values(seen_version=sightings.any_version()))
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(**values))
-    extra = and_(SOURCES.c.application_id == id, SOURCES.c.position >= count)
+    left = [position for position, _ in document.spec.followed]
+    extra = and_(SOURCES.c.application_id == id, SOURCES.c.position.not_in(left))
     await tx.execute(SOURCES.delete().where(extra))
     await write_sources(tx, id, document, repository_ids, keep=keep)
     await forget_unread_repositories(tx)
@@ -327,7 +328,7 @@ async def remove_application(tx: Tx, actor: Actor, id: ApplicationId, now: datet
     await close_all(tx, id, "deleted", now)
     await tx.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == id))
     if before.cluster_id is not None:
-        await note_kinds(tx, ClusterId(before.cluster_id))
+        await note_kinds(tx, [ClusterId(before.cluster_id)])
     await forget_unread_repositories(tx)
     await record_change(tx, actor, "remove", "Application", before.name, before=before.document)
 
@@ -343,10 +344,14 @@ async def request_refresh(
     held = await _held(tx, id)
     wanted = case((APPLICATIONS.c.refresh == "hard", "hard"), else_=mode)
     await tx.execute(update(APPLICATIONS).where(APPLICATIONS.c.id == id).values(refresh=wanted))
-    query = select(SOURCES.c.repository_id).where(SOURCES.c.application_id == id).distinct()
-    repositories = (await tx.execute(query)).scalars().all()
+    query = select(SOURCES.c.repository_id, SOURCES.c.position).where(
+        SOURCES.c.application_id == id
+    )
+    read = (await tx.execute(query)).all()
+    if any(row.position == DRY for row in read):
+        await hydrations.ask(tx, id)
     await record_change(tx, actor, "refresh", "Application", held.name, after={"mode": mode})
-    return tuple(RepositoryId(repository) for repository in repositories)
+    return tuple(RepositoryId(found) for found in sorted({row.repository_id for row in read}))
 
 
 async def _held(tx: Tx, id: ApplicationId) -> AnyRow:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from fleet.errors import FleetError, Refused
+from fleet.model.argo_settings import SETTINGS
 from fleet.model.clusters import (
     IN_CLUSTER_NAME,
     IN_CLUSTER_SERVER,
@@ -49,6 +50,7 @@ from fleet.registry.cluster_views import (
     list_clusters,
     tokens_expiring,
 )
+from fleet.registry.config_maps import CONFIG_MAPS
 from fleet.registry.connections import auth_of, joined, public_part, secret_part
 from fleet.registry.database import Tx
 from fleet.registry.envelopes import opened, sealed
@@ -73,6 +75,7 @@ __all__ = [
     "get_cluster",
     "get_cluster_by_id",
     "get_connected",
+    "get_with_settings",
     "list_clusters",
     "pause",
     "record_probe",
@@ -216,10 +219,25 @@ async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, 
     return cluster_of(row), _connection(ring, id, row)
 
 
+async def get_with_settings(
+    tx: Tx, ring: KeyRing, id: ClusterId
+) -> tuple[Cluster, Connection, int]:
+    """As ``get_connected``, and the generation of ``argocd-cm``; 0: there is none."""
+    row = (await tx.execute(_CONNECTED, {"wanted": id})).one_or_none()
+    if row is None:
+        raise gone(id)
+    return cluster_of(row), _connection(ring, id, row), row.settings_generation
+
+
 #: Made once: every pass begins with it.
-_CONNECTED = select(CLUSTERS, literal(0).label("application_count")).where(
-    CLUSTERS.c.id == bindparam("wanted")
-)
+_CONNECTED = select(
+    CLUSTERS,
+    literal(0).label("application_count"),
+    func.coalesce(
+        select(CONFIG_MAPS.c.generation).where(CONFIG_MAPS.c.name == SETTINGS).scalar_subquery(),
+        0,
+    ).label("settings_generation"),
+).where(CLUSTERS.c.id == bindparam("wanted"))
 
 
 def _connection(ring: KeyRing, id: ClusterId, row: AnyRow) -> Connection:

@@ -55,6 +55,7 @@ class Pending:
     sources: tuple[FollowedSource, ...]
     plugins: str  # stands for all that are registered; "" when there are none
     signing_keys: str  # likewise
+    decryption_keys: tuple[str, ...]  # ids of those that its project may use
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -80,11 +81,13 @@ _SELECT = """
         from application_sources s left join repository_refs r
           on r.repository_id = s.repository_id and r.chart = s.chart
           and r.target_revision = s.target_revision
-        where s.application_id = a.id) as sources,
+        where s.application_id = a.id and s.position >= 0) as sources,
       (select coalesce(md5(string_agg(g.name || ' ' || g.document::text, ' ' order by g.name)), '')
         from plugins g) as plugins,
       (select coalesce(md5(string_agg(k.id, ' ' order by k.id)), '') from signing_keys k)
-        as signing_keys
+        as signing_keys,
+      array(select distinct d.recipient from decryption_keys d
+        where d.project_id is null or d.project_id = a.project_id order by 1) as decryption_keys
     from applications a join projects p on p.id = a.project_id
       left join clusters c on c.id = a.cluster_id
 """
@@ -143,6 +146,7 @@ def _pending_of(row: Any) -> Pending:
         sources=tuple(_source_of(source) for source in row["sources"] or ()),
         plugins=row["plugins"],
         signing_keys=row["signing_keys"],
+        decryption_keys=tuple(row["decryption_keys"]),
     )
 
 
@@ -180,7 +184,7 @@ _RECORD = """
     with r as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid,
         generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb, seen jsonb)),
     now_at as (select r.id, jsonb_agg(coalesce(f.revision, '') order by s.position) as revisions
-      from r join application_sources s on s.application_id = r.id
+      from r join application_sources s on s.application_id = r.id and s.position >= 0
         left join repository_refs f on f.repository_id = s.repository_id
           and f.chart = s.chart and f.target_revision = s.target_revision
       group by r.id),
@@ -305,7 +309,7 @@ async def check_facts(tx: Tx, cluster: ClusterId) -> tuple[RepositoryId, ...]:
 
 
 async def check_all(tx: Tx, project: UUID | None = None) -> tuple[RepositoryId, ...]:
-    """Plugins, signing keys or what a project demands of signatures changed: have every
+    """Plugins, keys or what a project demands of signatures changed: have every
     application (of the project) evaluated again.
 
     Returns the repositories to poll. Only what the change concerns is rendered anew.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, exists, select, update
 
 from fleet.model.documents import kept
 from fleet.model.objects import Manifest, ref_of
@@ -98,6 +98,17 @@ async def list_kept(tx: Tx, ring: KeyRing, *, secrets: bool) -> list[KeptDocumen
     rows = (await tx.execute(query)).all()
     found = [KeptDocument(row.kind, row.namespace, row.name, row.document) for row in rows]
     return [replace(one, secret=_secret(ring, row)) for one, row in zip(found, rows, strict=True)]
+
+
+async def secrets_of_type(tx: Tx, ring: KeyRing, label: str, types: list[str]) -> list[Manifest]:
+    """Secrets that people applied, whole, whose label says one of ``types``; by name. What an
+    application brought from Git is not among them: content gives no rights."""
+    c, children = DOCUMENTS.c, TABLES["children"].c
+    brought = exists().where(children.document_id == c.id)
+    wanted = c.document["metadata"]["labels"][label].astext.in_(types)
+    query = select(DOCUMENTS).where(c.kind == "Secret", wanted, ~brought)
+    rows = (await tx.execute(query.order_by(c.namespace, c.name))).all()
+    return [{**row.document, **_secret(ring, row)} for row in rows]
 
 
 def _place(id: UUID) -> Place:

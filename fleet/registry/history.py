@@ -119,13 +119,18 @@ async def get_operation(tx: Tx, scope: Scope, id: OperationId) -> Operation:
     return (await operations_by_id(tx, [(id, created)]))[id]
 
 
+#: With what was to be kept with the operation; that may be older than what is kept of operations.
+_DEPLOYED = select(DEPLOYMENTS, OPERATIONS.c.options["info"].label("info")).outerjoin(
+    OPERATIONS, OPERATIONS.c.id == DEPLOYMENTS.c.operation_id
+)
+
+
 async def history_of(
     tx: Tx, scope: Scope, application: ApplicationId, limit: int
 ) -> tuple[HistoryEntry, ...]:
     """The newest ``limit`` deployments of an application, the oldest of them first."""
     query = (
-        select(DEPLOYMENTS)
-        .where(DEPLOYMENTS.c.application_id == application)
+        _DEPLOYED.where(DEPLOYMENTS.c.application_id == application)
         .where(in_scope(scope, DEPLOYMENTS.c.project, DEPLOYMENTS.c.application))
         .order_by(DEPLOYMENTS.c.number.desc())
         .limit(limit)
@@ -148,7 +153,7 @@ async def list_deployments(
         UsageError: ``after`` is not a cursor of this list.
     """
     c = DEPLOYMENTS.c
-    query = select(DEPLOYMENTS).where(
+    query = _DEPLOYED.where(
         c.application_id == application, in_scope(scope, c.project, c.application)
     )
     if after:
@@ -165,7 +170,7 @@ async def deployment_by_number(
     """The deployment that users call by ``number``; NotFound names the newest there are."""
     c = DEPLOYMENTS.c
     visible = (c.application_id == application, in_scope(scope, c.project, c.application))
-    row = (await tx.execute(select(DEPLOYMENTS).where(*visible, c.number == number))).one_or_none()
+    row = (await tx.execute(_DEPLOYED.where(*visible, c.number == number))).one_or_none()
     if row is None:
         newest = select(c.number).where(*visible).order_by(c.number.desc()).limit(5)
         raise _no_number(number, (await tx.execute(newest)).scalars().all())
@@ -192,6 +197,7 @@ def _entry_of(row: Row[Any]) -> HistoryEntry:
         deployed_at=row.deployed_from,
         deployed_until=row.deployed_until,
         healthy_at=row.healthy_at,
+        info=tuple((name, value) for name, value in row.info or ()),
     )
 
 

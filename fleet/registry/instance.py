@@ -6,6 +6,7 @@ from typing import NewType
 from uuid import UUID
 
 from fleet.model.applications import Urgency
+from fleet.model.ids import ClusterId
 from fleet.registry import sightings
 from fleet.registry.database import Tx
 from fleet.registry.statements import text
@@ -19,29 +20,30 @@ async def instance_id(tx: Tx) -> InstanceId:
 
 
 async def put_resource_settings(tx: Tx, digest: str) -> bool:
-    """Note which settings about resources are in force. Where they are new, every application
-    is looked at again when its cluster is read next.
-
-    Returns: whether they are.
-    """
+    """Note which settings about resources are in force; says whether they are new."""
     changed = await tx.execute(
         text("update instance set resource_settings = :digest where resource_settings <> :digest"),
         {"digest": digest},
     )
-    if not changed.rowcount:
-        return False
+    return bool(changed.rowcount)
+
+
+async def look_at_everything(tx: Tx) -> tuple[ClusterId, ...]:
+    """Have every object and application looked at again when its cluster is read next; returns
+    the clusters."""
     await tx.execute(
         text("update resources set seen_version = :refresh where in_inventory"),
         {"refresh": sightings.any_version()},
     )
-    await tx.execute(
+    marked = await tx.execute(
         text(
-            "update applications set urgency = least(urgency, :refresh),"
-            " dirty_at = clock_timestamp() where cluster_id is not null"
+            "with marked as (update applications set urgency = least(urgency, :refresh),"
+            "   dirty_at = clock_timestamp() where cluster_id is not null returning cluster_id)"
+            " select distinct cluster_id from marked"
         ),
         {"refresh": Urgency.REFRESH},
     )
-    return True
+    return tuple(ClusterId(row[0]) for row in marked)
 
 
 async def put_default_interval(tx: Tx, seconds: int) -> None:

@@ -34,11 +34,13 @@ _SECRET = GroupKind("", "Secret")
 
 @dataclass(frozen=True)
 class ManifestSet:
-    """``canonical`` is the canonical JSON of ``objects``; ``sha256`` the hex digest of that."""
+    """``canonical`` is the canonical JSON of ``objects``; ``sha256`` the hex digest of that.
+    ``is_secret`` has it sealed even without a Secret in it."""
 
     sha256: str
     canonical: bytes
     objects: Sequence[Manifest]
+    is_secret: bool = False
 
 
 async def put(tx: Tx, ring: KeyRing, sets: Sequence[ManifestSet]) -> None:
@@ -57,7 +59,9 @@ def _packed(ring: KeyRing, entry: ManifestSet) -> dict[str, Any]:
     if hashlib.sha256(entry.canonical).hexdigest() != entry.sha256:
         raise RegistryError(f"manifests {entry.sha256[:12]} do not hash to their name")
     body = zstandard.compress(entry.canonical, COMPRESSION_LEVEL)
-    secret = any(group_kind_of(manifest) == _SECRET for manifest in entry.objects)
+    secret = entry.is_secret or any(
+        group_kind_of(manifest) == _SECRET for manifest in entry.objects
+    )
     return {
         "sha256": entry.sha256,
         "body": seal_bytes(ring, _place(entry.sha256), body) if secret else body,
@@ -161,6 +165,7 @@ def reads_to_json(reads: Reads) -> dict[str, Any]:
         "paths": list(reads.paths),
         "refPaths": [list(pair) for pair in reads.ref_paths],
         "facts": [name for name in flags if getattr(reads, name)],
+        **({"keys": list(reads.keys)} if reads.keys else {}),
     }
 
 
@@ -168,5 +173,6 @@ def reads_from_json(stored: dict[str, Any]) -> Reads:
     return Reads(
         paths=tuple(stored["paths"]),
         ref_paths=tuple((name, path) for name, path in stored["refPaths"]),
+        keys=tuple(stored.get("keys", ())),
         **dict.fromkeys(stored["facts"], True),
     )

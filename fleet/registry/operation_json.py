@@ -106,6 +106,8 @@ def options_to_json(options: SyncOptions) -> dict[str, Any]:
         "manifests": options.manifests_sha256,
         "breakGlass": options.break_glass,
         **({"approved": True} if options.approved else {}),
+        **({"hookless": True} if options.hookless else {}),
+        **({"info": [list(pair) for pair in options.info]} if options.info else {}),
         **_takeover_to_json(options.takeover),
     }
 
@@ -134,6 +136,8 @@ def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:
         manifests_sha256=str(stored.get("manifests", "")),
         break_glass=str(stored.get("breakGlass", "")),
         approved=bool(stored.get("approved")),
+        hookless=bool(stored.get("hookless")),
+        info=tuple((name, value) for name, value in stored.get("info", ())),
         takeover=_takeover_from_json(stored.get("takeover")),
     )
 

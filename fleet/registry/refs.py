@@ -26,12 +26,14 @@ class Ref:
     target_revision: str
     revision: str
     evaluated: str
+    hydrates: bool = False  # whether a hydrator renders from it
 
 
 _FOLLOWED = """
-    select s.chart, s.target_revision, coalesce(r.revision, ''), coalesce(r.evaluated, '')
-    from (select distinct chart, target_revision from application_sources
-        where repository_id = :repository) s
+    select s.chart, s.target_revision, coalesce(r.revision, ''), coalesce(r.evaluated, ''),
+      s.hydrates
+    from (select chart, target_revision, bool_or(position < 0) as hydrates
+        from application_sources where repository_id = :repository group by 1, 2) s
       left join repository_refs r on r.repository_id = :repository
         and r.chart = s.chart and r.target_revision = s.target_revision
     order by 1, 2

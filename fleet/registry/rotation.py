@@ -59,6 +59,7 @@ SEALED = (
     SealedColumn("repositories", "id", "sealed"),
     SealedColumn("repo_credentials", "id", "sealed"),
     SealedColumn("kept_documents", "id", "sealed"),
+    SealedColumn("decryption_keys", "id", "sealed"),
     SealedColumn("manifests", "sha256", "body", flag="sealed"),
     SealedColumn("instance", "id", "key_check"),
 )

@@ -1,4 +1,5 @@
-"""Public keys that may sign commits, GPG's and SSH's. Which project trusts which, it says."""
+"""Public keys that may sign what is deployed: GPG's, SSH's, cosign's. Which project trusts
+which, it says."""
 
 from __future__ import annotations
 

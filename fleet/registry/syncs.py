@@ -157,14 +157,13 @@ class Begin:
     attempt, from which the decision was made: when there was another since, it is void.
     """
 
+    cluster_id: ClusterId
     operation: Operation
     key: str
     after: datetime | None
 
 
-async def begin_operations(
-    said: Together, cluster: ClusterId, operations: Sequence[Begin]
-) -> Answer:
+async def begin_operations(said: Together, operations: Sequence[Begin]) -> Answer:
     """Insert operations, each only if none runs for its application and none ran since it
     was decided; answers with the ids of those that were begun."""
     if not operations:
@@ -173,18 +172,20 @@ async def begin_operations(
         text(
             "with wanted as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r("  # noqa: S608
             + _OPERATION_RECORD
-            + ", key text, after timestamptz)),"
+            + ", cluster_id uuid, key text, after timestamptz)),"
+            " held as (select id from applications where id = any(:ids) order by id"
+            "  for no key update),"
             " taken as (update applications a set operation_id = w.id,"
             " operation_created_at = w.created_at, attempted_key = w.key,"
             " attempts = w.attempt, attempt_phase = w.phase, attempted_at = w.started_at"
-            " from wanted w"
-            " where a.id = w.application_id and a.id = any(:ids) and a.operation_id is null"
+            " from wanted w join held h on h.id = w.application_id"
+            " where a.id = h.id and a.id = any(:ids) and a.operation_id is null"
             "   and a.attempted_at is not distinct from w.after returning w.id)"
             " insert into operations (id, created_at, application_id, cluster_id, application,"
             " project, cluster, namespace, kind, trigger, initiated_by, revision,"
             " previous_revision, sources, manifests_sha256, phase, message, options, plan,"
             " attempt, next_attempt_at, started_at)"
-            " select id, created_at, application_id, :cluster, application, project, cluster,"
+            " select id, created_at, application_id, cluster_id, application, project, cluster,"
             " namespace, kind, trigger, initiated_by, revision, previous_revision, sources,"
             " manifests_sha256, phase, message, options, plan, attempt, next_attempt_at,"
             " started_at from wanted where id in (select id from taken) returning id"
@@ -192,11 +193,15 @@ async def begin_operations(
         {
             "rows": orjson.dumps(
                 [
-                    {**_operation_row(one.operation), "key": one.key, "after": one.after}
+                    {
+                        **_operation_row(one.operation),
+                        "cluster_id": one.cluster_id,
+                        "key": one.key,
+                        "after": one.after,
+                    }
                     for one in operations
                 ]
             ).decode(),
-            "cluster": cluster,
             "ids": [one.operation.application_id for one in operations],
         },
     )

@@ -1,4 +1,5 @@
-"""Tables of what is, by noun, without behaviour; ``history_tables`` has what was.
+"""Tables of what is, by noun, without behaviour; ``history_tables`` has what was, and
+``source_tables`` what administrators say about all sources.
 
 Times are ``timestamptz``; identities are UUIDs, so a rename is one UPDATE; states are
 text, checked by the types in ``model``.
@@ -32,8 +33,9 @@ from fleet.registry.columns import (
     uuid_key,
 )
 from fleet.registry.history_tables import PARTITIONED
+from fleet.registry.source_tables import DecryptionKey, Plugin, SigningKey
 
-__all__ = ["PARTITIONED", "TABLES", "Base"]
+__all__ = ["PARTITIONED", "TABLES", "Base", "DecryptionKey", "Plugin", "SigningKey"]
 
 
 class Instance(Base):
@@ -240,31 +242,6 @@ class KnownCertificate(Base):
     created_at: Mapped[datetime] = now()
 
 
-class Plugin(Base):
-    """A config management plugin, by the name that sources give: ``<name>[-<version>]``."""
-
-    __tablename__ = "plugins"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    document: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = now()
-    changed_at: Mapped[datetime] = now()
-
-
-class SigningKey(Base):
-    """A public key that people vouched for: signatures of commits are verified with it."""
-
-    __tablename__ = "signing_keys"
-
-    id: Mapped[str] = mapped_column(primary_key=True)  # GPG: 16 hex digits; SSH: SHA256:…
-    kind: Mapped[str]  # gpg | ssh
-    subtype: Mapped[str] = empty_text()
-    fingerprint: Mapped[str] = empty_text()
-    owner: Mapped[str] = empty_text()
-    data: Mapped[str]
-    created_at: Mapped[datetime] = now()
-
-
 class Application(Base):
     """What is wanted (``document``), what it renders to (``manifests_sha256``), where it
     stands, and what a pass has to do about it (``urgency`` and what follows)."""
@@ -399,6 +376,8 @@ class ApplicationSource(Base):
     target_revision: Mapped[str] = empty_text()
     # of the last render: {"reads": …, "hashes": {path: id | null}, "key": render key}
     inputs: Mapped[dict[str, Any]] = empty_object()
+    # of a dry source (position -1): ``hydrations.Hydration`` as JSON
+    hydration: Mapped[dict[str, Any]] = empty_object()
 
     __table_args__ = (
         Index("ix_application_sources_ref", "repository_id", "chart", "target_revision"),

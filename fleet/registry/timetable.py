@@ -25,6 +25,7 @@ class TimetableRow:
     changed_at: datetime
     managed_kinds: tuple[str, ...] = ()
     queue: str = ""  # of a cluster
+    settings_generation: int = 0  # of a cluster: what argocd-cm says is of all of them
 
 
 async def cluster_rows(tx: Tx, now: datetime) -> tuple[TimetableRow, ...]:
@@ -33,13 +34,15 @@ async def cluster_rows(tx: Tx, now: datetime) -> tuple[TimetableRow, ...]:
         text(
             "select id, name, interval_seconds, paused_by <> ''"
             " and (paused_until is null or paused_until > :now) as paused, attempted_at,"
-            " changed_at, managed_kinds, queue from clusters order by name"
+            " changed_at, managed_kinds, queue,"
+            " coalesce((select generation from config_maps where name = 'argocd-cm'), 0)"
+            " from clusters order by name"
         ),
         {"now": now},
     )
     return tuple(
-        TimetableRow(id, name, interval, paused, seen, changed, tuple(kinds), queue)
-        for id, name, interval, paused, seen, changed, kinds, queue in rows
+        TimetableRow(id, name, interval, paused, seen, changed, tuple(kinds), queue, settings)
+        for id, name, interval, paused, seen, changed, kinds, queue, settings in rows
     )
 
 

@@ -44,7 +44,8 @@ class _Said:
     sql: str
     parameters: Mapping[str, Any]
     answer: Answer
-    otherwise: FleetError | None
+    least: int = 0
+    otherwise: FleetError | None = None
 
 
 class Together:
@@ -55,23 +56,20 @@ class Together:
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Answer:
         """Say it with the others; the answer is filled in when all are sent."""
-        return self._add(statement, parameters, None)
+        answer = Answer()
+        self._said.append(_Said(_sql_of(statement), parameters, answer))
+        return answer
 
     def demand(
-        self, statement: TextClause, parameters: Mapping[str, Any], otherwise: FleetError
-    ) -> None:
-        """Say it; raise ``otherwise`` at the end of the block if it concerned no row."""
-        self._add(statement, parameters, otherwise)
-
-    def _add(
         self,
         statement: TextClause,
         parameters: Mapping[str, Any],
-        otherwise: FleetError | None,
-    ) -> Answer:
-        answer = Answer()
-        self._said.append(_Said(_sql_of(statement), parameters, answer, otherwise))
-        return answer
+        least: int,
+        otherwise: FleetError,
+    ) -> None:
+        """Say it; raise ``otherwise`` at the end of the block if it concerned fewer rows."""
+        said = _Said(_sql_of(statement), parameters, Answer(), least, otherwise)
+        self._said.append(said)
 
     async def send(self, tx: Tx) -> None:
         """All of it, in order.
@@ -88,7 +86,7 @@ class Together:
             cursors = [await driver.execute(one.sql, one.parameters) for one in said]
         for one, cursor in zip(said, cursors, strict=True):
             one.answer.rowcount = cursor.rowcount
-            if one.otherwise is not None and cursor.rowcount == 0:
+            if one.otherwise is not None and cursor.rowcount < one.least:
                 raise one.otherwise
             if cursor.description:
                 one.answer.rows = await cursor.fetchall()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -33,14 +33,38 @@ async def fence(tx: Tx, cluster: ClusterId, epoch: int) -> None:
         LeaseLost: a pass with a higher epoch has written since.
     """
     async with together(tx) as said:
-        fence_all(said, cluster, epoch)
+        fence_all(said, {cluster: epoch})
 
 
-def fence_all(said: Together, cluster: ClusterId, epoch: int) -> None:
-    """``fence`` for what is said together, as the first of it."""
+# A row that says so already is locked and not written again.
+_FENCE = """
+    with held as (
+        select c.id, w.epoch from clusters c
+          join unnest(cast(:ids as uuid[]), cast(:epochs as bigint[])) as w(id, epoch)
+            on w.id = c.id
+         where c.id = any(:ids) and c.pass_epoch <= w.epoch
+           for no key update of c {waiting}
+    ), moved as (
+        update clusters c set pass_epoch = h.epoch from held h
+         where c.id = h.id and c.id = any(:ids) and c.pass_epoch < h.epoch
+    )
+    select id from held
+"""
+_FENCE_ONE = _FENCE.format(waiting="")
+_FENCE_MANY = _FENCE.format(waiting="skip locked")
+
+
+def fence_all(said: Together, epochs: Mapping[ClusterId, int], *, waits: bool = True) -> None:
+    """``fence`` for what is said together, as the first of it: all of the clusters, or none.
+
+    Args:
+        waits: for a row that another transaction holds; else that is LeaseLost, too, and no
+            deadlock can come of many.
+    """
     said.demand(
-        text("update clusters set pass_epoch = :epoch where id = :id and pass_epoch <= :epoch"),
-        {"epoch": epoch, "id": cluster},
+        text(_FENCE_ONE if waits else _FENCE_MANY),
+        {"ids": list(epochs), "epochs": list(epochs.values())},
+        len(epochs),
         LeaseLost("a newer pass over this cluster has begun; this one stops"),
     )
 
@@ -79,18 +103,21 @@ def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
     return tuple(found)
 
 
-async def note_kinds(tx: Writes, cluster: ClusterId) -> None:
-    """Write down which kinds are managed, if that changed; inventories say which."""
+async def note_kinds(tx: Writes, of: Sequence[ClusterId]) -> None:
+    """Write down which kinds are managed, where that changed; inventories say which."""
+    if not of:
+        return
     await tx.execute(
         text(
-            "with found as (select coalesce(array_agg(entry order by entry), '{}') as kinds"
-            "  from (select api_group || '/' || kind || '/' || max(version) as entry"
-            "   from resources where cluster_id = :id and in_inventory"
-            "   group by api_group, kind) k)"
+            "with found as (select id, array("
+            "   select api_group || '/' || kind || '/' || max(version) as entry"
+            "   from resources where cluster_id = k.id and in_inventory"
+            "   group by api_group, kind order by entry) as kinds"
+            "  from unnest(cast(:ids as uuid[])) as k(id))"
             " update clusters c set managed_kinds = f.kinds from found f"
-            " where c.id = :id and c.managed_kinds <> f.kinds"
+            " where c.id = f.id and c.id = any(:ids) and c.managed_kinds <> f.kinds"
         ),
-        {"id": cluster},
+        {"ids": list(of)},
     )
 
 
@@ -330,6 +357,8 @@ _RESOURCE_COLUMNS = (
     ("sync_options", "text"),
     ("ignore_extraneous", "boolean"),
 )
+#: A resource, and whose it is where.
+Found: TypeAlias = tuple[ClusterId, ApplicationId, LiveResource]
 _KEYS = ("application_id", "api_group", "kind", "namespace", "name")
 
 
@@ -339,10 +368,10 @@ def _resource_upsert() -> str:
     updates = ", ".join(f"{name} = excluded.{name}" for name, _ in _RESOURCE_COLUMNS)
     return (
         f"insert into resources ({', '.join(_KEYS)}, cluster_id, {columns}, images)"  # noqa: S608
-        f" select application_id, api_group, kind, namespace, name, :cluster, {columns},"
+        f" select application_id, api_group, kind, namespace, name, cluster_id, {columns},"
         "   array(select jsonb_array_elements_text(images))"
-        " from jsonb_to_recordset(cast(:rows as jsonb)) as r(application_id uuid, api_group text,"
-        f"  kind text, namespace text, name text, {typed}, images jsonb)"
+        " from jsonb_to_recordset(cast(:rows as jsonb)) as r(application_id uuid, cluster_id uuid,"
+        f"  api_group text, kind text, namespace text, name text, {typed}, images jsonb)"
         f" on conflict ({', '.join(_KEYS)}) do update set {updates}, images = excluded.images,"
         " cluster_id = excluded.cluster_id"
     )
@@ -351,22 +380,20 @@ def _resource_upsert() -> str:
 _UPSERT_RESOURCES = _resource_upsert()
 
 
-async def put_resources(
-    tx: Writes, cluster: ClusterId, entries: Sequence[tuple[ApplicationId, LiveResource]]
-) -> None:
+async def put_resources(tx: Writes, entries: Sequence[Found]) -> None:
     """Insert or replace rows; what a watch has seen meanwhile (``seen_version``) stays."""
-    if not entries:
-        return
-    rows = [_resource_row(application, entry) for application, entry in entries]
-    await tx.execute(
-        text(_UPSERT_RESOURCES), {"cluster": cluster, "rows": orjson.dumps(rows).decode()}
-    )
+    if entries:
+        rows = orjson.dumps([_resource_row(*entry) for entry in entries]).decode()
+        await tx.execute(text(_UPSERT_RESOURCES), {"rows": rows})
 
 
-def _resource_row(application: ApplicationId, entry: LiveResource) -> dict[str, Any]:
+def _resource_row(
+    cluster: ClusterId, application: ApplicationId, entry: LiveResource
+) -> dict[str, Any]:
     ref = entry.ref
     return {
-        "application_id": str(application),
+        "application_id": application,
+        "cluster_id": cluster,
         "api_group": ref.group,
         "kind": ref.kind,
         "namespace": ref.namespace,

@@ -164,10 +164,21 @@ async def _write(
     stdin.write(frame_of(orjson.dumps(to_json(set_up))))
     for number, request in enumerate(requests):
         # orjson writes a dataclass as to_json does, without a copy
-        message = {"number": number, "request": child.translated(request)}
+        message = {
+            "number": number,
+            "request": child.translated(request),
+            "keys": _revealed(request),
+        }
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
     stdin.close()
+
+
+def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:
+    """What the child decrypts with; a plugin's commands share their child with nothing of it."""
+    if request.keys is None:
+        return None
+    return [(key.id, key.kind, key.secret.reveal()) for key in request.keys]
 
 
 async def _read(child: Child) -> Answer | _Alone:

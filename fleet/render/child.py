@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fleet.errors import FleetError, RenderError, ToolMissing
+from fleet.model.decryption import DecryptionKey
 from fleet.model.renders import Reads, RenderRequest
+from fleet.model.secret import Secret
 from fleet.render import directory, helm, kustomize, plugins
 from fleet.render.boundary import TreeFiles
 from fleet.render.detection import detect
@@ -27,7 +29,7 @@ from fleet.render.job import Job, NotAlone, Programs
 from fleet.render.overrides import apply_overrides
 from fleet.render.post_render import post_render
 from fleet.render.variables import Variables
-from fleet.render.wire import error_to_json, from_json, to_json
+from fleet.render.wire import error_from_json, error_to_json, from_json, to_json
 
 MAX_FRAME_BYTES = 16 << 20
 
@@ -100,7 +102,7 @@ def _answer(message: dict[str, Any], set_up: SetUp) -> bytes:
     scratch = Path(set_up.scratch) / f"job-{message['number']}"
     try:
         scratch.mkdir()
-        answer = {"ok": _render(_job(message["request"], scratch, set_up))}
+        answer = {"ok": _discreet(_job(message, scratch, set_up))}
         body = json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_FRAME_BYTES:
             raise RenderError(
@@ -126,8 +128,25 @@ def _error(error: FleetError) -> bytes:
     return json.dumps({"error": error_to_json(error)}, ensure_ascii=True).encode()
 
 
-def _job(shape: dict[str, Any], scratch: Path, set_up: SetUp) -> Job:
-    request = from_json(RenderRequest, shape)
+def _discreet(job: Job) -> dict[str, Any]:
+    """Render; what goes wrong is told without what was decrypted."""
+    try:
+        return _render(job)
+    except FleetError as exc:
+        if not job.hidden:
+            raise
+        told = {
+            key: job.without_hidden(value) if isinstance(value, str) else value
+            for key, value in error_to_json(exc).items()
+        }
+        raise error_from_json(told) from None
+
+
+def _job(message: dict[str, Any], scratch: Path, set_up: SetUp) -> Job:
+    request = from_json(RenderRequest, message["request"])
+    if (keys := message["keys"]) is not None:
+        handed = tuple(DecryptionKey(id, kind, Secret(text)) for id, kind, text in keys)
+        request = replace(request, keys=handed)
     path = posixpath.normpath(request.source.path or ".")
     source = replace(request.source, path="" if path == "." else path)
     request = replace(request, source=source)
@@ -186,10 +205,13 @@ def _require(program: str, name: str) -> None:
 
 def _reads(job: Job) -> Reads:
     facts = job.facts | job.variables.used
+    if job.keys_used:
+        facts.add("project")  # another one may lack the key
     return Reads(
         paths=job.tree.compact_reads(),
         ref_paths=tuple(
             (name, path) for name, tree in job.refs.items() for path in tree.compact_reads()
         ),
+        keys=tuple(sorted(job.keys_used)),
         **{fact: True for fact in facts if fact},
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from fleet.errors import Place, RenderError, SpecInvalid
 from fleet.model.applications import DirectorySource
+from fleet.render.decrypting import decrypted
 from fleet.render.globs import matches
 from fleet.render.job import MAX_INPUT_BYTES, Job
 from fleet.render.jsonnet import evaluate
@@ -38,6 +39,7 @@ def render(job: Job) -> None:
                 hint="Split the directory into several applications.",
             )
         if not _SKIP.search(content):
+            content = decrypted(job, file, content)
             job.manifests.extend(_objects(job, file, content, options))
             check_count(job.manifests)
 

@@ -19,6 +19,7 @@ from fleet.model.objects import Manifest
 from fleet.model.renders import FetchedBase
 from fleet.render.boundary import TreeFiles
 from fleet.render.charts import Dependency, missing_dependencies
+from fleet.render.decrypting import decrypted_copy
 from fleet.render.globs import fixed_folder, is_glob, matches
 from fleet.render.job import Job
 from fleet.render.manifests import read_manifests
@@ -183,7 +184,8 @@ def _value_arguments(job: Job, options: HelmSource) -> Iterator[str]:
         found = next(iter(_resolved(job, path)), None)
         if found is None:
             raise RenderError(f"helm.fileParameters: {path} does not exist")
-        yield from ("--set-file", f"{name}={_escaped(found)}")
+        clear = decrypted_copy(job, job.scrub(found), found)
+        yield from ("--set-file", f"{name}={_escaped(clear)}")
 
 
 def _escaped(value: str) -> str:
@@ -207,7 +209,7 @@ def _value_files(job: Job, options: HelmSource) -> Iterator[str]:
             # a file that a glob finds again keeps its place; one named again moves to the end
             if path not in seen or not is_glob(entry):
                 seen.add(path)
-                yield path
+                yield decrypted_copy(job, job.scrub(path), path)
 
 
 def _resolved(job: Job, entry: str) -> list[str]:

@@ -42,6 +42,9 @@ def render_key(
         "hashes": {path: hashes[path] for path in wanted},
         "facts": _facts(request, reads),
     }
+    verified = [tree.verified for tree in (request.tree, *(tree for _, tree in request.refs))]
+    if any(verified):
+        material["verified"] = verified
     return hashlib.sha256(orjson.dumps(material, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -59,6 +62,8 @@ def _facts(request: RenderRequest, reads: Reads) -> dict[str, object]:
             *(dataclasses.asdict(plugin) for plugin in request.plugins),
             *([source.repo_url, source.target_revision] if request.plugins else []),
         ],
+        # what was decrypted needs these; without one it is another render, or none
+        "keys": [key for key in reads.keys if key in request.key_ids],
     }
     return {fact: value for fact, value in known.items() if getattr(reads, fact)}
 

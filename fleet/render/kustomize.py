@@ -19,6 +19,7 @@ from fleet.errors import InputsMissing, Place, RenderError
 from fleet.model.applications import KustomizeSource
 from fleet.model.renders import FetchedBase
 from fleet.render.boundary import TreeFiles
+from fleet.render.decrypting import decrypt_in_place, is_encrypted
 from fleet.render.job import Job
 from fleet.render.kustomization import (
     PLUGINS,
@@ -47,7 +48,7 @@ def render(job: Job) -> None:
         InputsMissing: remote bases that nobody fetched.
         RenderError: no or two kustomization files, something missing, outside, remote where
             nothing is fetched, or a build that fails.
-        SpecInvalid: a kustomization file that is not YAML.
+        SpecInvalid: a kustomization file, or an encrypted one, that is not YAML.
     """
     app = job.request.source.path
     options = job.request.source.kustomize or KustomizeSource()
@@ -57,10 +58,14 @@ def render(job: Job) -> None:
     for path in _patch_files(options):
         job.tree.note(job.in_app(path))
     real = job.tree.real(app)
-    if job.request.bases:
-        local = [job.in_app(entry) for entry in options.components]
+    if job.request.bases or _has_encrypted_files(job):
+        components = [job.in_app(entry) for entry in options.components]
+        local = [path for path in components if job.tree.is_folder(path)]
         # what the copies are made of was noted by the walk
         job = replace(job, tree=localized(job, [app, *local]))
+        for path in map(job.in_app, _patch_files(options)):
+            if job.tree.is_file(path):
+                decrypt_in_place(job, path, Path(job.tree.path(job.tree.real(path))))
     folder = Path(job.tree.path(real))
     if _has_changes(options):
         folder = _edited_copy(job, real, options)
@@ -69,6 +74,12 @@ def render(job: Job) -> None:
     if options.version:
         job.warn("kustomize.version has no effect: the kustomize of kubectl renders")
     job.manifests.extend(build(job, folder))
+
+
+def _has_encrypted_files(job: Job) -> bool:
+    """Whether something that the build will read has to be decrypted in a copy."""
+    paths = ((name, Path(job.tree.path(name))) for name in job.tree.reads)
+    return any(path.is_file() and is_encrypted(name, path) for name, path in paths)
 
 
 def _require_bases(job: Job, remote: Iterator[tuple[Reference, Place]]) -> None:

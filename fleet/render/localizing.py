@@ -17,6 +17,7 @@ from typing import Any
 
 from fleet.errors import Place, RenderError, SpecInvalid
 from fleet.render.boundary import TreeFiles
+from fleet.render.decrypting import decrypt_in_place
 from fleet.render.detection import CHART_FILE, KUSTOMIZATION_FILES
 from fleet.render.job import Job
 from fleet.render.kustomization import references, relocated
@@ -52,6 +53,7 @@ class _Spot:
 
 class _Copying:
     def __init__(self, job: Job) -> None:
+        self._job = job
         self._root = job.scratch / "tree"
         self._given = {base.entry: base for base in job.request.bases}
         self._numbers = {base.root: number for number, base in enumerate(job.request.bases)}
@@ -72,9 +74,17 @@ class _Copying:
             target = self._root / spot.prefix / spot.real
             copy_files(spot.tree, spot.real, target)
             file, document = load_kustomization(spot.tree, spot.real)
+            self._decrypt(spot, target, document)
             changed = relocated(document, partial(self._moved, spot, target))
             write_kustomization(target / posixpath.basename(file), changed)
         return TreeFiles(str(self._root))
+
+    def _decrypt(self, spot: _Spot, target: Path, document: dict[str, Any]) -> None:
+        """Have what the kustomization names in the clear, in the copy."""
+        for entry in dict.fromkeys(reference.entry for reference in references(document)):
+            copied = Path(os.path.normpath(target / entry))
+            if copied.is_relative_to(self._root) and copied.is_file():
+                decrypt_in_place(self._job, os.path.normpath(f"{spot.real}/{entry}"), copied)
 
     def _moved(self, spot: _Spot, target: Path, entry: str) -> str | None:
         """What an entry of the kustomization at ``spot`` is called in its copy."""
@@ -91,6 +101,7 @@ class _Copying:
             return os.path.relpath(self.add(there), target)
         name = f"{_BASES}-{number}.yaml"  # a file has to be below the kustomization
         shutil.copyfile(tree.path(tree.real(base.path)), target / name)
+        decrypt_in_place(self._job, entry, target / name)
         return name
 
 

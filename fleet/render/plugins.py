@@ -196,9 +196,9 @@ class _Work:
         if found and allowed:
             return found
         raise RenderError(
-            f"plugin {self._plugin.name}: {word} is in none of the folders that plugins' programs"
-            " may come from",
-            hint="An administrator names these with the setting plugin_paths, on every worker.",
+            f"plugin {self._plugin.name}: {word} is in none of the folders that the setting"
+            " plugin_paths names",
+            hint="An administrator sets it on every worker.",
             object=word,
         )
 

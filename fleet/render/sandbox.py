@@ -31,7 +31,7 @@ from fleet.render.job import Programs
 
 _BOOT = "import sys; sys.path[:0] = sys.argv[1:]; from fleet.render.child import main; main()"
 _PYTHON_OPTIONS = ("-I", "-S", "-X", "utf8", "-c")
-_PACKAGES = ("fleet", "yaml", "rjsonnet")
+_PACKAGES = ("fleet", "yaml", "rjsonnet", "pyrage", "pysequoia", "cryptography", "_cffi_backend")
 _LIBRARIES = "/fleet"
 _SCRATCH_BYTES = 512 << 20
 _PROBE_SECONDS = 20.0
@@ -86,6 +86,7 @@ class Child:
             refs=inside.refs,
             dependencies=inside.dependencies,
             bases=inside.bases,
+            keys=None,  # sent apart: a Secret does not pass by itself
         )
 
     def shown(self) -> tuple[tuple[str, str], ...]:
@@ -171,13 +172,14 @@ def _python(paths: list[str] | dict[str, None]) -> list[str]:
 
 @cache
 def _packages() -> tuple[Path, ...]:
-    """Directories of the packages that the child imports."""
+    """Directories of the packages that the child imports, and files of single modules."""
     found = []
     for name in _PACKAGES:
         spec = find_spec(name)
         assert spec is not None
         assert spec.origin is not None
-        found.append(Path(spec.origin).parent)
+        origin = Path(spec.origin)
+        found.append(origin.parent if spec.submodule_search_locations else origin)
     return tuple(found)
 
 

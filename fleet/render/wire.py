@@ -95,7 +95,8 @@ def error_to_json(error: FleetError) -> dict[str, Any]:
         shape["message"] = error.bare_message
         return {**shape, "file": place.file, "line": place.line, "field": place.field}
     if isinstance(error, InputsMissing):
-        return {**shape, "charts": error.charts, "bases": error.bases, "files": error.files}
+        needs = {"charts": error.charts, "bases": error.bases, "files": error.files}
+        return {**shape, **needs, "keys": error.keys}
     return shape
 
 
@@ -118,6 +119,7 @@ def error_from_json(shape: Mapping[str, Any]) -> FleetError:
             charts=needs.charts,
             bases=needs.bases,
             files=needs.files,
+            keys=shape.get("keys") is True,
             hint=hint,
             object=concerned,
         )

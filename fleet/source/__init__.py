@@ -15,11 +15,13 @@ from fleet.source.addresses import AddressRules, check
 from fleet.source.bases import BaseReference, Bases, parse_base
 from fleet.source.certificates import parse_certificates
 from fleet.source.charts import Charts, is_oci
+from fleet.source.committing import NewCommit, blob_id
 from fleet.source.credentials import Credentials, TokenEndpoints
 from fleet.source.integrity import integrity_fault
 from fleet.source.known_hosts import parse_known_hosts
 from fleet.source.listing import Limits
 from fleet.source.mirrors import MirrorLimits, Mirrors
+from fleet.source.proving import NOTHING_DEMANDED, Demands
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha, range_tag, resolve
 from fleet.source.signatures import Signers, parse_signing_keys
 from fleet.source.trees import TreeStore
@@ -32,20 +34,24 @@ from fleet.source.urls import (
 
 __all__ = [
     "CHART_FOLDER",
+    "NOTHING_DEMANDED",
     "AddressRules",
     "ArchiveLimits",
     "BaseReference",
     "Bases",
     "Charts",
     "Credentials",
+    "Demands",
     "Limits",
     "MirrorLimits",
     "Mirrors",
+    "NewCommit",
     "RemoteRefs",
     "RepositoryUrl",
     "Signers",
     "TokenEndpoints",
     "TreeStore",
+    "blob_id",
     "check",
     "integrity_fault",
     "is_oci",

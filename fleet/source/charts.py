@@ -23,6 +23,15 @@ from fleet.source.credentials import Credentials
 from fleet.source.helm_index import ChartEntry, HelmIndex, read_index, resolve_version
 from fleet.source.http import HttpClient, Reply, Request, refuse_status
 from fleet.source.oci import CHART_LAYER, Registry
+from fleet.source.provenance import Archive
+from fleet.source.proving import (
+    NOTHING_DEMANDED,
+    PROVENANCE_BYTES,
+    Demands,
+    prove_archive,
+    prove_artifact,
+    prove_layer,
+)
 from fleet.source.transport import route_of
 from fleet.source.trees import TreeStore
 from fleet.source.unpack import CHART_FOLDER, ArchiveLimits, unpack_artifact, unpack_chart
@@ -91,7 +100,13 @@ class Charts:
         return tuple(sorted((await self._index(remote)).charts))
 
     async def fetch_chart(
-        self, remote: Remote, chart: str, version: str, *, pass_credentials: bool = False
+        self,
+        remote: Remote,
+        chart: str,
+        version: str,
+        *,
+        pass_credentials: bool = False,
+        demands: Demands = NOTHING_DEMANDED,
     ) -> SourceTree:
         """The chart, unpacked, as the folder ``chart`` of the tree.
 
@@ -99,34 +114,50 @@ class Charts:
             version: exact, as ``resolve_chart`` gave it, or an OCI digest.
             pass_credentials: send the repository's credential to the host of the chart's URL
                 even when it is another one. That host must still be allowed.
+            demands: verified before anything is unpacked, for the very digest that then is.
 
         Raises:
+            Forbidden: it is not signed as demanded.
             SourceError: the archive is not what the index or registry promised, or not a
                 proper chart. The others as resolve_chart.
         """
         if is_oci(remote):
             registry = await self._registry(remote, chart)
-            layer = await registry.chart_layer(version)
+            artifact = await registry.artifact(version)
+            layer = registry.chart_layer(artifact)
+            await prove_artifact(registry, artifact, demands)
+            await prove_layer(registry, artifact, version, demands, self._parse_yaml)
 
             async def pull() -> bytes:
                 return await registry.download(layer, self._limits.packed_bytes)
 
-            return await self._unpacked(remote, version, layer.digest, pull)
+            tree = await self._unpacked(remote, version, layer.digest, pull)
+            return replace(tree, verified=artifact.digest) if demands else tree
         entry = await self._entry(remote, chart, version)
 
         async def download() -> bytes:
             return await self._download(remote, entry, pass_credentials)
 
-        if entry.digest:
-            return await self._unpacked(remote, version, entry.digest, download)
-        # Without a digest in the index only the bytes say whether it is the chart we have.
-        archive = await download()
+        archive = download
+        if not entry.digest:
+            # Without a digest in the index only the bytes say whether it is the chart we have.
+            body = await download()
 
-        async def downloaded() -> bytes:
-            return archive
+            async def downloaded() -> bytes:
+                return body
 
-        digest = hashlib.sha256(archive).hexdigest()
-        return await self._unpacked(remote, version, digest, downloaded)
+            archive = downloaded
+            entry = replace(entry, digest=hashlib.sha256(body).hexdigest())
+        if demands.provenance is not None:
+            await prove_archive(
+                f"{remote.url}: {chart} {version}",
+                await self._provenance(remote, entry, pass_credentials),
+                Archive(chart, version, entry.digest),
+                demands.provenance,
+                self._parse_yaml,
+            )
+        tree = await self._unpacked(remote, version, entry.digest, archive)
+        return replace(tree, verified=f"sha256:{entry.digest}") if demands else tree
 
     async def resolve(self, remote: Remote, chart: str, wanted: str) -> str:
         """What a source of this repository follows is now: a chart's version, or the digest of
@@ -141,20 +172,29 @@ class Charts:
         registry = await self._registry(remote, "")
         if wanted and semver.parse_range(wanted) is not None:
             wanted = resolve_version("", await registry.versions(), wanted)
-        return await registry.digest_of(wanted or "latest")
+        return (await registry.artifact(wanted or "latest")).digest
 
     async def fetch(
-        self, remote: Remote, chart: str, revision: str, *, pass_credentials: bool = False
+        self,
+        remote: Remote,
+        chart: str,
+        revision: str,
+        *,
+        pass_credentials: bool = False,
+        demands: Demands = NOTHING_DEMANDED,
     ) -> SourceTree:
         """What ``resolve`` named: a chart as ``fetch_chart`` gives it, or the files of an
         artifact. Raises as ``fetch_chart``."""
         if chart or not is_oci(remote):
             return await self.fetch_chart(
-                remote, chart, revision, pass_credentials=pass_credentials
+                remote, chart, revision, pass_credentials=pass_credentials, demands=demands
             )
         registry = await self._registry(remote, "")
-        layer = await registry.content_layer(revision)
+        artifact = await registry.artifact(revision)
+        layer = registry.content_layer(artifact)
         is_chart = layer.media_type == CHART_LAYER
+        await prove_artifact(registry, artifact, demands)
+        await prove_layer(registry, artifact, "", demands, self._parse_yaml)
 
         async def build(folder: Path) -> int:
             archive = await registry.download(layer, self._limits.packed_bytes)
@@ -166,7 +206,8 @@ class Charts:
         root = await self._trees.obtain(f"{kind}\0{remote.cache_key}\0{layer.digest}", build)
         # a chart's own directory is the root, as in Argo CD
         top = root / CHART_FOLDER if is_chart else root
-        return SourceTree(str(top), revision, remote.url)
+        verified = artifact.digest if demands else ""
+        return SourceTree(str(top), revision, remote.url, verified)
 
     async def _unpacked(
         self, remote: Remote, version: str, digest: str, archive: Callable[[], Awaitable[bytes]]
@@ -228,19 +269,8 @@ class Charts:
             raise SourceError(f"{url}: index.yaml: {error.message}", hint=error.hint) from error
 
     async def _download(self, remote: Remote, entry: ChartEntry, pass_credentials: bool) -> bytes:
-        base = _http_base(remote)
-        target = parse_url(join_url(str(base), entry.url), link=True)
-        own = target.origin == base.origin
-        access = await self._credentials.access(remote.auth, remote.url, route_of(remote))
-        # The repository's CA and client certificate are for its own host, like its password.
-        route = route_of(remote if own or pass_credentials else _anonymous(remote), self._deadline)
-        request = Request(
-            str(target),
-            authorization=access.authorization if own or pass_credentials else None,
-            registered=remote.registered and own,
-            limit_bytes=self._limits.packed_bytes,
-        )
-        reply = await HttpClient(self._rules.of(remote), route).send(request)
+        limit = self._limits.packed_bytes
+        target, reply = await self._ask(remote, entry.url, pass_credentials, limit)
         refuse_status(reply, str(target).partition("?")[0])
         digest = hashlib.sha256(reply.body).hexdigest()
         if entry.digest and digest != entry.digest:
@@ -249,6 +279,36 @@ class Charts:
                 hint=f"The index says sha256:{entry.digest[:12]}…, it is sha256:{digest[:12]}….",
             )
         return reply.body
+
+    async def _provenance(
+        self, remote: Remote, entry: ChartEntry, pass_credentials: bool
+    ) -> bytes | None:
+        """The file beside the archive; None where there is none."""
+        path, mark, query = entry.url.partition("?")
+        url = f"{path}.prov{mark}{query}"
+        target, reply = await self._ask(remote, url, pass_credentials, PROVENANCE_BYTES)
+        if reply.status in (404, 410):
+            return None
+        refuse_status(reply, str(target).partition("?")[0])
+        return reply.body
+
+    async def _ask(
+        self, remote: Remote, url: str, pass_credentials: bool, limit_bytes: int
+    ) -> tuple[RepositoryUrl, Reply]:
+        """What a repository's index names, asked for."""
+        base = _http_base(remote)
+        target = parse_url(join_url(str(base), url), link=True)
+        own = target.origin == base.origin
+        access = await self._credentials.access(remote.auth, remote.url, route_of(remote))
+        # The repository's CA and client certificate are for its own host, like its password.
+        route = route_of(remote if own or pass_credentials else _anonymous(remote), self._deadline)
+        request = Request(
+            str(target),
+            authorization=access.authorization if own or pass_credentials else None,
+            registered=remote.registered and own,
+            limit_bytes=limit_bytes,
+        )
+        return target, await HttpClient(self._rules.of(remote), route).send(request)
 
     async def _registry(self, remote: Remote, chart: str) -> Registry:
         access = await self._credentials.access(remote.auth, remote.url, route_of(remote))

@@ -16,12 +16,14 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from fleet.errors import RevisionNotFound, SourceError
 from fleet.model.repositories import Remote
 from fleet.source import upkeep
 from fleet.source.addresses import AddressRules
 from fleet.source.blobs import Damaged
+from fleet.source.committing import NewCommit, came_too_late, import_of
 from fleet.source.credentials import Credentials
 from fleet.source.failures import failure, is_corrupt
 from fleet.source.objects import parse_batch_check
@@ -33,6 +35,10 @@ from fleet.source.urls import parse_url
 PACKS_BEFORE_REPACK = 50
 CLONE_PATIENCE = 5  # deadlines that the first fetch into a mirror may take
 _EVERYTHING = ("+refs/heads/*:refs/fleet/all/heads/*", "+refs/tags/*:refs/fleet/all/tags/*")
+
+
+class _CameTooLateError(Exception):
+    """The branch that was pushed to moved before."""
 
 
 class Clones:
@@ -86,6 +92,36 @@ class Clones:
             missing = await self._missing(mirror, wanted)
             if missing:
                 await self._fetch_or_clone_again(remote, mirror, missing, depth)
+
+    async def commit(self, remote: Remote, new: NewCommit) -> str:
+        """Make a commit in the mirror, which has its parent; returns its SHA."""
+        mirror = self.mirror(remote)
+        ref = f"refs/fleet/made/{uuid4().hex}"
+        async with self._exclusive(mirror):
+            await self._prepare(mirror, (new.parent,))
+            outcome = await run(replace(import_of(new, ref), git_dir=str(mirror)))
+            if outcome.code == 0:
+                parse = Invocation(("rev-parse", "--verify", ref), git_dir=str(mirror))
+                outcome = await run(parse)
+        made = outcome.stdout.decode().strip()
+        if outcome.code or not is_sha(made):
+            raise SourceError(f"{remote.url}: git could not commit: {outcome.stderr[:200]}")
+        await self._keep(mirror, [made])
+        gone = Invocation(("update-ref", "-d", ref), git_dir=str(mirror))
+        await run(gone)
+        return made
+
+    async def push(self, remote: Remote, sha: str, branch: str) -> bool:
+        """Move a branch of the remote forward to a commit; never by force. False: it is not
+        any more where it was."""
+        arguments = ("push", "--porcelain", "--no-verify", "--atomic")
+        operands = (f"{sha}:refs/heads/{branch}",)
+        async with self._opened(remote) as ask:
+            try:
+                await ask(arguments, operands, self.mirror(remote))
+            except _CameTooLateError:
+                return False
+        return True
 
     async def read(self, remote: Remote, sha: str, invocation: Invocation) -> Outcome:
         """Run git on the mirror, after making sure that the commit is there.
@@ -171,6 +207,8 @@ class Clones:
                     )
                 )
                 if outcome.code:
+                    if arguments[0] == "push" and came_too_late(outcome.stdout.decode("latin-1")):
+                        raise _CameTooLateError
                     if is_corrupt(outcome.stderr):
                         raise Damaged(outcome.stderr)
                     raise failure(outcome.stderr, transport.target, transport.secrets)

@@ -18,9 +18,15 @@ from fleet.source import upkeep
 from fleet.source.addresses import AddressRules
 from fleet.source.checkout import TreeBuilder
 from fleet.source.clones import Clones, local_ref
+from fleet.source.committing import NewCommit
 from fleet.source.credentials import Credentials
 from fleet.source.listing import Limits, covers, normalise_path
-from fleet.source.objects import parse_batch_check, parse_objects, parse_tree_ids
+from fleet.source.objects import (
+    parse_batch_check,
+    parse_commit,
+    parse_objects,
+    parse_tree_ids,
+)
 from fleet.source.process import Invocation, run
 from fleet.source.revisions import RemoteRefs, is_sha, is_short_sha
 from fleet.source.submodules import gitlinks
@@ -190,6 +196,16 @@ class Mirrors:
             raise RevisionNotFound(f"{remote.url}: no commit {shas[0][:12]}")
         return found
 
+    async def describe(self, remote: Remote, sha: str) -> tuple[str, int, str]:
+        """A commit's author, its time (seconds since 1970) and the first line of its message,
+        in printable letters.
+
+        Raises:
+            RevisionNotFound: neither the mirror nor the remote has it.
+        """
+        (raw,) = await self.raw_commits(remote, [sha])
+        return parse_commit(raw)
+
     async def tag_object(self, remote: Remote, ref: str, sha: str) -> bytes | None:
         """The tag object that ``ref`` is; None for a tag that is only a name.
 
@@ -220,6 +236,25 @@ class Mirrors:
             return None
         lines = (line.split() for line in outcome.stdout.decode().splitlines())
         return [(commit, tuple(parents)) for commit, *parents in lines]
+
+    async def commit(self, remote: Remote, new: NewCommit) -> str:
+        """Make a commit in the mirror; its SHA. Its parent is fetched if it is missing.
+
+        Raises:
+            SourceError: git refuses it; otherwise as fetch.
+        """
+        if new.parent:
+            await self._clones.fetch(remote, (new.parent,))
+        return await self._clones.commit(remote, new)
+
+    async def push(self, remote: Remote, sha: str, branch: str) -> bool:
+        """Have a branch of the remote point to a commit of the mirror that comes after what it
+        points to, or begin it. False: it moved meanwhile, and was left alone.
+
+        Raises:
+            SourceAuthFailed, SourceUnreachable, SourceError: as ``failures`` says.
+        """
+        return await self._clones.push(remote, sha, branch)
 
     async def checkout(
         self, remote: Remote, sha: str, *, paths: tuple[str, ...] | None = None

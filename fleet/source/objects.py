@@ -59,3 +59,20 @@ def parse_objects(output: bytes, kind: str) -> list[bytes]:
         at = begin + int(fields[2]) + 1
         found.append(output[begin : at - 1])
     return found
+
+
+def parse_commit(raw: bytes) -> tuple[str, int, str]:
+    """Who wrote a commit, when it was committed (seconds since 1970), and the first line of its
+    message; the texts in one printable line each, "" and 0 for what is not as git writes it."""
+    head, _, message = raw.partition(b"\n\n")
+    lines = dict(line.split(b" ", 1) for line in head.split(b"\n") if b" " in line)
+    author = lines.get(b"author", b"").rpartition(b">")[0]
+    when = lines.get(b"committer", b"").rpartition(b">")[2].split()
+    seconds = int(when[0]) if when and when[0].isdigit() and len(when[0]) <= 10 else 0
+    first = message.strip().partition(b"\n")[0]
+    return _printable(author + b">") if author else "", seconds, _printable(first)
+
+
+def _printable(text: bytes) -> str:
+    letters = text.decode(errors="replace")
+    return " ".join("".join(it if it.isprintable() else " " for it in letters).split())

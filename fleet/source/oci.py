@@ -19,11 +19,13 @@ import orjson
 from fleet.errors import RevisionNotFound, SourceAuthFailed, SourceError
 from fleet.model.repositories import Remote
 from fleet.model.secret import Secret
+from fleet.source.cosign import SIGNATURE_ANNOTATION
 from fleet.source.credentials import Access, basic
 from fleet.source.http import HttpClient, Reply, Request, refuse_status
 from fleet.source.urls import RepositoryUrl, parse_url
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+PROVENANCE_LAYER = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 #: What a layer of manifests may be; of a chart, its own directory is the root.
 CONTENT_LAYERS = (
     "application/vnd.oci.image.layer.v1.tar",
@@ -32,6 +34,9 @@ CONTENT_LAYERS = (
     CHART_LAYER,
 )
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+#: What registries answer that know nothing of referrers.
+_NO_REFERRERS = frozenset({400, 404, 405})
 _MANIFEST_BYTES = 1024 * 1024
 _TAG_PAGES = 100
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -41,11 +46,25 @@ _PARAMETER = re.compile(r'([A-Za-z_]+)="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """``digest`` is ``sha256:…`` of the archive, ``size`` its bytes."""
+    """``digest`` is ``sha256:…`` of the archive, ``size`` its bytes. ``signature`` is what
+    cosign notes on a layer that is a signed document."""
 
     digest: str
     size: int
     media_type: str = CHART_LAYER
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A manifest, by the digest that it was found to have."""
+
+    digest: str
+    layers: tuple[Layer, ...]
+
+    def first(self, media_type: str) -> Layer | None:
+        """The first layer of a kind."""
+        return next((layer for layer in self.layers if layer.media_type == media_type), None)
 
 
 class Registry:
@@ -87,78 +106,97 @@ class Registry:
         for _ in range(_TAG_PAGES):
             reply = await self._get(path)
             self._refuse_missing(reply, "")
-            tags = _object(reply, self._where).get("tags") or []
+            tags = _object(reply, self.where).get("tags") or []
             found += [tag for tag in tags if isinstance(tag, str)]
             path = _next_page(reply.headers)
             if not path:
                 break
         return tuple(tag.replace("_", "+") for tag in found)
 
-    async def chart_layer(self, version: str) -> Layer:
-        """The archive behind a version (a tag) or a manifest digest.
+    async def artifact(self, reference: str) -> Artifact:
+        """What a tag names now, or a digest.
 
         Raises:
             RevisionNotFound: no such tag or digest.
-            SourceError: no chart, or the manifest is not what its digest says.
+            SourceError: the manifest is not what its digest says.
         """
-        reply = await self._manifest(version)
-        found = [layer for layer in self._layers(reply) if layer.media_type == CHART_LAYER]
-        if not found:
-            raise SourceError(f"{self._where}:{version}: no Helm chart in it")
-        return found[0]
+        reply = await self._manifest(reference)
+        return Artifact(_digest(reply.body), tuple(self._layers(reply)))
 
-    async def digest_of(self, version: str) -> str:
-        """The digest of the manifest that a tag names now."""
-        return _digest((await self._manifest(version)).body)
+    def chart_layer(self, artifact: Artifact) -> Layer:
+        """The archive of a chart. Raises SourceError where there is none."""
+        layer = artifact.first(CHART_LAYER)
+        if layer is None:
+            raise SourceError(f"{self.where}@{artifact.digest}: no Helm chart in it")
+        return layer
 
-    async def content_layer(self, digest: str) -> Layer:
-        """The one layer of an artifact.
+    def content_layer(self, artifact: Artifact) -> Layer:
+        """The one layer of an artifact of manifests; the provenance of a chart is beside it.
 
         Raises:
-            RevisionNotFound: no such digest.
             SourceError: it has several layers, or one of a kind that holds no files.
         """
-        layers = list(self._layers(await self._manifest(digest)))
+        layers = [layer for layer in artifact.layers if layer.media_type != PROVENANCE_LAYER]
         if len(layers) != 1 or layers[0].media_type not in CONTENT_LAYERS:
             kinds = ", ".join(layer.media_type[:100] for layer in layers[:5]) or "none"
             raise SourceError(
-                f"{self._where}@{digest}: an artifact of manifests has one layer of files,"
+                f"{self.where}@{artifact.digest}: an artifact of manifests has one layer of files,"
                 f" this one has: {kinds}",
                 hint=f"The layer has to be one of {', '.join(CONTENT_LAYERS)}.",
             )
         return layers[0]
 
+    async def referrers(self, digest: str) -> tuple[tuple[str, str], ...]:
+        """Digest and kind of what says that it is about ``digest`` (OCI 1.1); asked for at the
+        tag that stands for it where the registry has no such list."""
+        reply = await self._get(f"/v2/{self._name}/referrers/{digest}", {"Accept": _INDEX})
+        if reply.status in _NO_REFERRERS:
+            tag = digest.replace(":", "-")
+            reply = await self._get(f"/v2/{self._name}/manifests/{tag}", {"Accept": _INDEX})
+        if reply.status == 404:
+            return ()
+        refuse_status(reply, self.where)
+        entries = _object(reply, self.where).get("manifests")
+        return tuple(
+            (entry["digest"], str(entry.get("artifactType")))
+            for entry in (entries if isinstance(entries, list) else [])
+            if isinstance(entry, dict) and _DIGEST.fullmatch(str(entry.get("digest")))
+        )
+
     async def _manifest(self, version: str) -> Reply:
         reference = version.replace("+", "_")
         if not _TAG.fullmatch(reference) and not _DIGEST.fullmatch(reference):
-            raise RevisionNotFound(f"{self._where}: {version[:80]!r} is no tag and no digest")
+            raise RevisionNotFound(f"{self.where}: {version[:80]!r} is no tag and no digest")
         path = f"/v2/{self._name}/manifests/{reference}"
         reply = await self._get(path, {"Accept": _MANIFEST}, _MANIFEST_BYTES)
         self._refuse_missing(reply, version)
         if _DIGEST.fullmatch(reference) and _digest(reply.body) != reference:
-            raise SourceError(f"{self._where}: the manifest is not the one of its digest")
+            raise SourceError(f"{self.where}: the manifest is not the one of its digest")
         return reply
 
     def _layers(self, reply: Reply) -> Iterator[Layer]:
-        layers = _object(reply, self._where).get("layers")
+        layers = _object(reply, self.where).get("layers")
         for layer in layers if isinstance(layers, list) else []:
             if isinstance(layer, dict):
                 digest, size = layer.get("digest"), layer.get("size")
                 if isinstance(digest, str) and _DIGEST.fullmatch(digest) and isinstance(size, int):
-                    yield Layer(digest, size, str(layer.get("mediaType")))
+                    notes = layer.get("annotations")
+                    signed = notes.get(SIGNATURE_ANNOTATION) if isinstance(notes, dict) else ""
+                    yield Layer(digest, size, str(layer.get("mediaType")), str(signed or ""))
 
     async def download(self, layer: Layer, limit_bytes: int) -> bytes:
         """The archive, its digest checked."""
         if layer.size > limit_bytes:
-            raise SourceError(f"{self._where}: the archive is larger than {limit_bytes} bytes")
+            raise SourceError(f"{self.where}: the archive is larger than {limit_bytes} bytes")
         reply = await self._get(f"/v2/{self._name}/blobs/{layer.digest}", {}, limit_bytes)
-        refuse_status(reply, self._where)
+        refuse_status(reply, self.where)
         if _digest(reply.body) != layer.digest:
-            raise SourceError(f"{self._where}: the archive is not the one of its digest")
+            raise SourceError(f"{self.where}: the archive is not the one of its digest")
         return reply.body
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Host and name, for messages."""
         return f"{self._base.netloc}/{self._name}"
 
     async def _get(
@@ -198,7 +236,7 @@ class Registry:
     async def _token(self, parameters: Mapping[str, str]) -> Secret:
         realm = parse_url(parameters.get("realm", ""), link=True)
         if realm.scheme not in (self._base.scheme, "https"):
-            raise SourceError(f"{self._where}: the token endpoint is not https")
+            raise SourceError(f"{self.where}: the token endpoint is not https")
         asked = {name: parameters[name] for name in ("service", "scope") if name in parameters}
         separator = "&" if realm.query else "?"
         basic_access = self._access.authorization if self._access.username else None
@@ -219,8 +257,8 @@ class Registry:
     def _refuse_missing(self, reply: Reply, version: str) -> None:
         if reply.status == 404:
             what = f"no version {version!r}" if version else "no such chart"
-            raise RevisionNotFound(f"{self._where}: {what}")
-        refuse_status(reply, self._where)
+            raise RevisionNotFound(f"{self.where}: {what}")
+        refuse_status(reply, self.where)
 
 
 def _digest(body: bytes) -> str:

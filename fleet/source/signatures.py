@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from fleet.errors import Place, SpecInvalid
 from fleet.model.integrity import SigningKey
+from fleet.source.cosign import fingerprint, pem_keys
 
 _GPG = b"-----BEGIN PGP SIGNATURE-----"
 _SSH = b"-----BEGIN SSH SIGNATURE-----"
@@ -86,6 +87,12 @@ class Signers:
     keys: tuple[SigningKey, ...]
     allowed: tuple[str, ...]
 
+    def certificates(self) -> list[Any]:
+        """The GPG keys, for Sequoia."""
+        return [
+            pysequoia.Cert.from_bytes(key.data.encode()) for key in self.keys if key.kind == "gpg"
+        ]
+
 
 def fault(signed: Signed, signers: Signers) -> str:
     """Why ``signed`` is not signed by one of ``signers``; "" when it is."""
@@ -100,11 +107,7 @@ def fault(signed: Signed, signers: Signers) -> str:
 
 def _gpg_fault(signed: Signed, signers: Signers) -> str:
     try:
-        certificates = [
-            pysequoia.Cert.from_bytes(key.data.encode())
-            for key in signers.keys
-            if key.kind == "gpg"
-        ]
+        certificates = signers.certificates()
         found = pysequoia.verify(
             signed.payload,
             store=lambda _: certificates,
@@ -112,10 +115,15 @@ def _gpg_fault(signed: Signed, signers: Signers) -> str:
         )
     except RuntimeError:  # the library's one class for whatever is wrong
         return "is signed by a key that Fleet does not know, or its signature is not valid"
-    made = [name.upper() for it in found.valid_sigs for name in (it.certificate, it.signing_key)]
-    if any(name.endswith(allowed) for name in made for allowed in signers.allowed):
+    return gpg_signer_fault(found.valid_sigs, signers)
+
+
+def gpg_signer_fault(made: Iterable[Any], signers: Signers) -> str:
+    """Why none of the valid signatures ``made`` is by a key that may; "" when one is."""
+    names = [name.upper() for it in made for name in (it.certificate, it.signing_key)]
+    if any(name.endswith(allowed) for name in names for allowed in signers.allowed):
         return ""
-    return f"is signed by the GPG key {made[0][-16:] if made else '?'}, which may not"
+    return f"is signed by the GPG key {names[0][-16:] if names else '?'}, which may not"
 
 
 def _ssh_fault(signed: Signed, signers: Signers) -> str:
@@ -125,7 +133,7 @@ def _ssh_fault(signed: Signed, signers: Signers) -> str:
     except (binascii.Error, ValueError):
         return "has a damaged SSH signature"
     public, namespace, reserved, algorithm, blob = parts
-    id = _ssh_fingerprint(public)
+    id = fingerprint(public)
     key = next((key for key in signers.keys if key.id == id), None)
     if key is None:
         return f"is signed by the SSH key {id}, which Fleet does not know"
@@ -185,12 +193,8 @@ def _string(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-def _ssh_fingerprint(public: bytes) -> str:
-    return f"SHA256:{base64.b64encode(hashlib.sha256(public).digest()).decode().rstrip('=')}"
-
-
 def parse_signing_keys(text: str) -> tuple[SigningKey, ...]:
-    """The GPG keys of an armoured text, or the SSH keys of one with a key a line.
+    """The GPG keys of an armoured text, the PEM keys of one, or the SSH keys, one a line.
 
     Raises:
         SpecInvalid: there are none, or one of them is private.
@@ -199,12 +203,16 @@ def parse_signing_keys(text: str) -> tuple[SigningKey, ...]:
         raise SpecInvalid(
             "this is a private key; only public keys are registered", place=Place(field="key")
         )
-    found = _gpg_keys(text) if "BEGIN PGP" in text else _ssh_keys(text)
+    if "BEGIN PGP" in text:
+        found = _gpg_keys(text)
+    else:
+        found = pem_keys(text) if "BEGIN PUBLIC KEY" in text else _ssh_keys(text)
     if not found:
         raise SpecInvalid(
             "there is no public key in it",
             place=Place(field="key"),
-            hint="Give what `gpg --armor --export ID` prints, or lines of an SSH .pub file.",
+            hint="Give what `gpg --armor --export ID` prints, cosign.pub, or lines of an SSH"
+            " .pub file.",
         )
     return found
 
@@ -236,7 +244,7 @@ def _ssh_keys(text: str) -> tuple[SigningKey, ...]:
         kind, _, encoded = match[1].partition(" ")
         try:
             load_ssh_public_key(match[1].encode())
-            id = _ssh_fingerprint(base64.b64decode(encoded))
+            id = fingerprint(base64.b64decode(encoded))
         except (ValueError, UnsupportedAlgorithm, binascii.Error):
             continue
         found.append(SigningKey(id, "ssh", kind, id, (match[2] or "")[:500], match[1]))

@@ -71,6 +71,17 @@ class _Story:
         self.fleet.ok("apply", "-f", "-", stdin=yaml.safe_dump(document))
         self.fleet.ok("app", "refresh", name)
 
+    def settings(self, exclusions: str) -> None:
+        document = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "argocd-cm", "namespace": "argocd"},
+            "data": {"resource.exclusions": exclusions},
+        }
+        answer = self.fleet.fleet("apply", "-f", "-", stdin=yaml.safe_dump(document))
+        assert (answer.code == 0) is exclusions.endswith("]"), answer.err
+        assert ("data.resource.exclusions: is no YAML" in answer.err) is bool(answer.code)
+
     def edit(self, manager: str, **spec: Any) -> None:
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
         path = f"{self.path}?fieldManager={manager}&force=true"
@@ -158,6 +169,14 @@ def test_what_may_differ_and_what_belongs_to_nobody(
     assert [line.split() for line in listed[1:]] == [["-", "ConfigMap", namespace, "left"]]
     full_cluster.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/left")
     story.becomes("Synced", "ExcludedResourceWarning")
+
+    # what an applied argocd-cm says counts above the setting, with no start in between
+    story.settings("- {kinds: [ResourceQuota")
+    story.becomes("Synced", "ExcludedResourceWarning")
+    story.settings("[]")
+    story.becomes("Synced")
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/q"
+    assert full_cluster.request("GET", path)["spec"]["hard"] == {"pods": "10"}
 
 
 def test_settings_that_cannot_be_read_are_refused_at_the_start() -> None:

@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from fleet.render.sandbox import sandbox_status
+from fleet.source.oci import CONTENT_LAYERS
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
 from tests.cluster.kube import TestCluster
 from tests.conftest import require
 from tests.integration.operations.harness import as_file, config_map
-from tests.servers import signing
+from tests.integration.operations.test_artifacts import layer
+from tests.servers import cosign, signing
+from tests.servers.cosign import CosignKey
 from tests.servers.git_http import GitHttpServer
+from tests.servers.oci_registry import OciRegistry
 from tests.servers.signing import SshKey
+from tests.servers.sops import AgeKey, encrypt
 from tests.tools import tools_home
 
 
@@ -171,3 +176,71 @@ def test_a_project_deploys_what_is_signed(
     assert data(full_cluster, namespace, "a") == {"x": "2"}
     ok("gpg", "rm", key.id, "-y")
     assert ok("gpg", "list").out == ""
+
+
+ARTIFACTS = """
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: signed}
+spec:
+  sourceRepos: ["*"]
+  destinations: [{name: eu-1, namespace: "*"}]
+  clusterResourceWhitelist: [{group: "", kind: Namespace}]
+  sourceIntegrity:
+    oci:
+      policies:
+      - repos: ["oci://**"]
+        cosign: {mode: strict, keys: ["%s"]}
+"""
+
+
+def test_a_project_deploys_artifacts_that_cosign_signed(
+    running: Machine, full_cluster: TestCluster, namespace: str, oci_registry: OciRegistry
+) -> None:
+    ok, key, url = running.ok, CosignKey(), f"oci://{oci_registry.host}/configs/shop"
+    content = layer("web/a.yaml", as_file((config_map("a", x="1"),)))
+    digest = oci_registry.push("configs/shop", "stable", {CONTENT_LAYERS[1]: content})
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+    ok("repo", "add", url, "--type", "oci", "--insecure-oci-force-http")
+
+    ok("gpg", "add", stdin=key.public)
+    assert ok("gpg", "list").out.splitlines()[1].split()[:2] == [key.id, "ecdsa-p256"]
+    ok("apply", "-f", "-", stdin=ARTIFACTS % key.id)
+    ok("app", "create", "web", "--project", "signed", "--repo", url, "--path", "web",
+       "--revision", "stable", "--dest-name", "eu-1", "--dest-namespace", namespace,
+       "--sync-policy", "automated", "--sync-option", "CreateNamespace=true")  # fmt: skip
+    ok("app", "refresh", "web")
+    told = ok("app", "get", "web", "-o", "json").out
+    assert f"configs/shop@{digest} is not signed by cosign (wanted: {key.id})" in told
+
+    cosign.sign(oci_registry, "configs/shop", digest, key)
+    ok("app", "refresh", "web")
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "1"}
+
+
+def test_an_encrypted_file_is_deployed_in_the_clear(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    key, repository = AgeKey(), git_http.repository("shop")
+    text = encrypt(tmp_path, "a.yaml", as_file((config_map("a", x="1"),)), key)
+    repository.commit({"web/a.yaml": text})
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+
+    assert "no private key" in fleet("decryption-key", "add", stdin="nonsense").err
+    ok("decryption-key", "add", "--project", "default", stdin=key.private)
+    listed = ok("decryption-key", "list").out
+    assert listed.splitlines()[1].split() == [key.id, "age", "default", "-"]
+    ok("app", "create", "web", "--repo", repository.url, "--path", "web",
+       "--revision", "main", "--dest-name", "eu-1", "--dest-namespace", namespace,
+       "--sync-policy", "automated", "--sync-option", "CreateNamespace=true")  # fmt: skip
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "a") == {"x": "1"}
+    assert key.private not in ok("audit", "changes", "-o", "json").out
+    ok("decryption-key", "rm", key.id, "--project", "default", "-y")
+    assert ok("decryption-key", "list").out == ""

@@ -15,6 +15,7 @@ class HelmRepo(HttpServer):
 
     def __init__(self, *, tls: Pair | None = None) -> None:
         self.charts: list[Chart] = []
+        self.provenance: dict[str, bytes] = {}  # by the file name of the chart
         self._listed_urls: dict[str, str] = {}
         super().__init__(self._serve, tls=tls)
 
@@ -34,6 +35,9 @@ class HelmRepo(HttpServer):
     def _serve(self, request: Request) -> Response:
         if request.path == "/index.yaml":
             return Response(200, self._index(), {"Content-Type": "application/x-yaml"})
+        vouching = self.provenance.get(request.path.removeprefix("/").removesuffix(".prov"))
+        if request.path.endswith(".prov") and vouching is not None:
+            return Response(200, vouching, {"Content-Type": "text/plain"})
         for chart in self.charts:
             if request.path == f"/{_file(chart)}":
                 return Response(200, chart.data, {"Content-Type": "application/gzip"})

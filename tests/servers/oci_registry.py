@@ -25,6 +25,7 @@ USERNAME, PASSWORD = "ci", "ci-password"
 HTPASSWD = "ci:$2y$05$A5YenTREtUQp.5X2AH2cluRzxZNyqsGuRZTbhHWN/e0ZyfvLvHo.u"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
@@ -114,26 +115,40 @@ class OciRegistry:
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": self._descriptor(repository, config, config_type),
-            "layers": [self._descriptor(repository, data, kind) for kind, data in layers.items()],
+            "config": self.describe(repository, config, config_type),
+            "layers": [self.describe(repository, data, kind) for kind, data in layers.items()],
         }
-        body = json.dumps(manifest).encode()
-        self._ask("PUT", f"/v2/{repository}/manifests/{tag}", body, MANIFEST)
-        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+        return self.put_manifest(repository, tag, manifest)
 
-    def _descriptor(self, repository: str, data: bytes, kind: str) -> dict[str, object]:
+    def put_manifest(
+        self, repository: str, tag: str, manifest: Mapping[str, object], kind: str = MANIFEST
+    ) -> str:
+        """Store a manifest as it is, at a tag or, without one, at its digest; its digest."""
+        body = json.dumps(manifest).encode()
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        self._ask("PUT", f"/v2/{repository}/manifests/{tag or digest}", body, kind)
+        return digest
+
+    def describe(self, repository: str, data: bytes, kind: str) -> dict[str, object]:
+        """Store a blob; how a manifest names it."""
         digest = self.push_blob(repository, data)
         return {"mediaType": kind, "digest": digest, "size": len(data)}
 
     def push_chart(
-        self, name: str, version: str, files: Mapping[str, str] = SAMPLE, *, below: str = "charts"
+        self,
+        name: str,
+        version: str,
+        files: Mapping[str, str] = SAMPLE,
+        *,
+        below: str = "charts",
+        provenance: bytes = b"",
     ) -> str:
         """Store a chart as ``helm push`` does, at ``oci://<host>/<below>/<name>:<version>``."""
         chart = package(name, version, files)
         return self.push(
             f"{below}/{name}",
             version.replace("+", "_"),
-            {HELM_CHART: chart.data},
+            {HELM_CHART: chart.data} | ({HELM_PROVENANCE: provenance} if provenance else {}),
             config=json.dumps(chart.metadata).encode(),
             config_type=HELM_CONFIG,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Protocol
 
 import pysequoia
 
+from tests.servers.charts import Chart
 from tests.servers.git_repo import Content, GitRepo, git
 
 
@@ -34,6 +36,47 @@ class GpgKey:
             self._key.signer(), payload, mode=pysequoia.SignatureMode.DETACHED
         )
         return made
+
+    def clearsign(self, text: bytes) -> bytes:
+        """The text, signed in the clear."""
+        made: bytes = pysequoia.sign(self._key.signer(), text, mode=pysequoia.SignatureMode.CLEAR)
+        return made
+
+
+class GnuPg:
+    """A key of the program ``gpg``, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = folder / "gnupg"
+        self._home.mkdir(mode=0o700)
+        self.gpg("--passphrase", "", "--quick-gen-key", "Bob <bob@example.test>", "rsa2048", "sign")
+        self.public = self.gpg("--armor", "--export").decode()
+        listed = self.gpg("--with-colons", "--list-keys").decode()
+        self.id = re.findall(r"^fpr:+([0-9A-F]+):", listed, re.MULTILINE)[0][-16:]
+
+    def clearsign(self, text: bytes) -> bytes:
+        return self.gpg("--digest-algo", "SHA512", "--clearsign", stdin=text)
+
+    def gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        command = ["gpg", "--homedir", str(self._home), "--batch", "--pinentry-mode", "loopback"]
+        done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, check=True)
+        return done.stdout
+
+    def close(self) -> None:
+        """End the agent that gpg has started."""
+        subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], check=True)
+
+
+class ClearSigner(Protocol):
+    def clearsign(self, text: bytes) -> bytes:
+        """The text, signed in the clear."""
+
+
+def provenance(chart: Chart, signer: ClearSigner) -> bytes:
+    """What ``helm package --sign`` puts beside a chart."""
+    metadata = "".join(f"{key}: {value}\n" for key, value in chart.metadata.items())
+    sums = f"files:\n  {chart.name}-{chart.version}.tgz: sha256:{chart.digest}\n"
+    return signer.clearsign(f"{metadata}\n...\n{sums}".encode())
 
 
 class SshKey:

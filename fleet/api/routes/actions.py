@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fleet.api.answers import accepted
 from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
 from fleet.api.requests import Body, Document, Moment, Nothing
 from fleet.api.routes.applications import found, shown
-from fleet.api.shapes import operation_shape
+from fleet.api.shapes import OWN_INFO, operation_shape
 from fleet.errors import Place, SpecInvalid
 from fleet.model.diffs import FieldChange
 from fleet.model.objects import ObjectRef
@@ -98,10 +98,25 @@ class ElsewhereBody(Body):
         return found
 
 
+class InfoBody(Body):
+    """One thing to keep with the operation. Fleet's own names are not to be had."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    value: Annotated[str, Field(max_length=4096)]
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in OWN_INFO:
+            raise ValueError(f"{name} is written by Fleet itself")
+        return name
+
+
 class SyncBody(HoldingBody, ElsewhereBody):
     """``retry`` None: as the application says.
 
-    ``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all."""
+    ``resources`` are ``GROUP:KIND:NAMESPACE/NAME``, or ``GROUP:KIND:NAME``; none means all.
+    The strategy ``apply`` runs no hooks."""
 
     prune: bool = False
     dry_run: bool = False
@@ -109,6 +124,8 @@ class SyncBody(HoldingBody, ElsewhereBody):
     resources: Annotated[tuple[str, ...], Field(max_length=MANY)] = ()
     sync_options: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     retry: RetryBody | None = None
+    strategy: Literal["hook", "apply"] = "hook"
+    info: Annotated[tuple[InfoBody, ...], Field(max_length=100)] = ()
     break_glass_reason: BreakGlassReason = ""
 
 
@@ -166,6 +183,8 @@ async def post_sync(caller: Calling, name: str, body: SyncBody) -> Response:
         sync_options=body.sync_options,
         retry=None if body.retry is None else body.retry.value(),
         break_glass=reason,
+        hookless=body.strategy == "apply",
+        info=tuple((it.name, it.value) for it in body.info),
     )
     deviation = Deviation(body.by_position(), body.manifests)
     if deviation:

@@ -1,4 +1,4 @@
-"""Public keys that may sign commits, GPG's and SSH's."""
+"""Public keys that may sign commits, charts and artifacts: GPG's, SSH's and cosign's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = guarded_router("gpgkeys")
 
 
 class KeysBody(Body):
-    """``keys``: armoured GPG keys, or SSH public keys, one a line."""
+    """``keys``: armoured GPG keys, PEM public keys, or SSH public keys, one a line."""
 
     keys: Annotated[str, Field(max_length=4 << 20)]
 
@@ -36,7 +36,7 @@ def _shape(key: SigningKey, *, data: bool = False) -> dict[str, Any]:
     return {**shape, "keyData": key.data} if data else shape
 
 
-@router.get("/gpgkeys", summary="Public keys that may sign commits, by id")
+@router.get("/gpgkeys", summary="Public keys that may sign, by id")
 async def list_keys(caller: Calling, limit: Limit = PAGE, after: After = "") -> dict[str, Any]:
     await caller.require("get", "gpgkeys")
     async with caller.runtime.db.reading() as tx:

@@ -27,6 +27,7 @@ class Wanted:
     sync: bool = False
     health: frozenset[str] = frozenset()
     operation: bool = False
+    hydrated: bool = False
     objects: tuple[ObjectPattern, ...] = ()
 
     @property
@@ -51,6 +52,8 @@ def outstanding(document: Document, wanted: Wanted) -> list[str]:
     if wanted.operation and operation and operation.get("phase") not in FINAL:
         message = operation.get("message", "")
         found.append(f"operation {operation.get('phase')}: {message}".rstrip(": "))
+    if wanted.hydrated:
+        found += _unhydrated(document)
     found += _of_objects(status, wanted) if wanted.objects else _of_application(status, wanted)
     if wanted.of_objects and status.get("pending") and not found:
         found.append("what was changed or asked for last was not compared yet")
@@ -60,6 +63,17 @@ def outstanding(document: Document, wanted: Wanted) -> list[str]:
             for condition in status.get("conditions") or ()
         ]
     return found
+
+
+def _unhydrated(document: Document) -> Iterator[str]:
+    """Nothing for an application that nobody hydrates."""
+    wanted = (document.get("spec") or {}).get("sourceHydrator")
+    state = (document.get("status") or {}).get("sourceHydrator") or {}
+    current = state.get("currentOperation") or {}
+    done = current.get("phase") == "Hydrated" and current.get("sourceHydrator") == wanted
+    if wanted and not done:
+        said = f"hydration {current.get('phase', 'Hydrating')}: {current.get('message', '')}"
+        yield said.rstrip(": ")
 
 
 def _of_application(status: Document, wanted: Wanted) -> list[str]:

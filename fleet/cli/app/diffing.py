@@ -72,21 +72,27 @@ def diff(
     tell_warnings(answer.get("warnings"))
     show_diff(answer, output, side_by_side=side_by_side)
     if answer.get("errors"):
-        _tell(answer["errors"], output)
+        tell_failures(answer["errors"], output)
         ctx.exit(FleetError.exit_code)
     if answer["different"] and exit_code:
         ctx.exit(DIFFERENT)
 
 
-def _tell(errors: Sequence[Mapping[str, Any]], output: str) -> None:
+def tell_failures(errors: Sequence[Mapping[str, Any]], output: str) -> None:
     """What could not be compared: a line each; as JSON one error for all."""
-    told = [f"{error['object']}: {error['message']}" for error in errors]
+    told = [_about(error) for error in errors]
     if output == "json":
         only = str(errors[0]["object"]) if len(errors) == 1 else ""
         show(FleetError("; ".join(told), object=only), output)
         return
     for line in told:
         tell_error(line)
+
+
+def _about(error: Mapping[str, Any]) -> str:
+    """A message that does not begin with its object gets it in front."""
+    object, message = str(error["object"]), str(error["message"])
+    return message if message.startswith(f"{object}: ") else f"{object}: {message}"
 
 
 def _ask(

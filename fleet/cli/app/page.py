@@ -103,6 +103,7 @@ def _facts(document: Item) -> Iterator[tuple[str, str]]:
     yield "Namespace", destination.get("namespace", "")
     for source in sources_of(document):
         yield "Source", _source_text(source)
+    yield from _hydration(spec.get("sourceHydrator") or {}, status.get("sourceHydrator") or {})
     yield "Sync policy", _policy_text(spec.get("syncPolicy") or {})
     yield "Sync status", _sync_text(status)
     health = status.get("health") or {}
@@ -114,6 +115,18 @@ def _facts(document: Item) -> Iterator[tuple[str, str]]:
         yield "Condition", f"{condition['type']}: {condition.get('message', '')}"
     if status.get("reconciledAt"):
         yield "Last compared", f"{status['reconciledAt']} ({age(status['reconciledAt'])} ago)"
+
+
+def _hydration(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """From where it is rendered, to which branch, and how far that is."""
+    if not spec:
+        return
+    sync, current = spec.get("syncSource") or {}, status.get("currentOperation") or {}
+    target = (spec.get("hydrateTo") or sync).get("targetBranch", "")
+    yield "Dry source", _source_text(spec.get("drySource") or {})
+    yield "Source", f"{sync.get('path', '')} of branch {sync.get('targetBranch', '')}"
+    said = current.get("message") or f"{short(current.get('drySHA', ''))} to branch {target}"
+    yield "Hydration", _joined(current.get("phase", "Hydrating"), said)
 
 
 def _windows(standing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -173,8 +186,12 @@ def _operation(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     kind = operation_kind(state)
     at = state.get("finishedAt") or state.get("startedAt", "")
-    yield "Last operation", f"{state.get('phase', '')} ({kind}, {at})"
+    told = ", ".join(part for part in (kind, at) if part)  # one that waits has no time yet
+    yield "Last operation", _joined(state.get("phase", ""), told)
     yield "Message", state.get("message", "")
+    for it in (state.get("operation") or {}).get("info") or ():
+        if it["name"] != "kind":
+            yield "Info", f"{it['name']}={it.get('value', '')}"
 
 
 def _joined(first: str, second: str) -> str:

@@ -108,6 +108,9 @@ _OPTIONS = (
     _many(
         "--kustomize-component", "kustomize_components", metavar="DIR", help="Kustomize: component"
     ),
+    _text("--config-management-plugin", metavar="NAME", help="Plugin: its name."),
+    _pairs("--plugin-env", help="Plugin: variable"),
+    _pairs("--plugin-param", help="Plugin: parameter that is a text"),
     _flag("--directory-recurse", "Directory: read folders of folders, too."),
     _text("--directory-include", metavar="GLOB", help="Directory: only these files."),
     _text("--directory-exclude", metavar="GLOB", help="Directory: not these files."),

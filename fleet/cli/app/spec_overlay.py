@@ -34,6 +34,7 @@ _PLAIN = {
     "kustomize_force_common_annotation": ("kustomize", "forceCommonAnnotations"),
     "kustomize_label_without_selector": ("kustomize", "labelWithoutSelector"),
     "kustomize_label_include_templates": ("kustomize", "labelIncludeTemplates"),
+    "config_management_plugin": ("plugin", "name"),
     "directory_recurse": ("directory", "recurse"),
     "directory_include": ("directory", "include"),
     "directory_exclude": ("directory", "exclude"),
@@ -59,6 +60,8 @@ _NAMED: dict[str, tuple[tuple[str, ...], Callable[[str, str], Document]]] = {
     ),
     "helm_set_file": (("helm", "fileParameters"), lambda n, v: {"name": n, "path": v}),
     "kustomize_replicas": (("kustomize", "replicas"), lambda n, v: {"name": n, "count": _count(v)}),
+    "plugin_env": (("plugin", "env"), lambda n, v: {"name": n, "value": v}),
+    "plugin_param": (("plugin", "parameters"), lambda n, v: {"name": n, "string": v}),
     "jsonnet_ext_var_str": (
         ("directory", "jsonnet", "extVars"),
         lambda n, v: {"name": n, "value": v},

@@ -54,6 +54,7 @@ _ENTRIES: dict[str, tuple[_Path, Callable[[Any], str], str, str]] = {
     "kustomize-image": (("kustomize", "images"), _image, "NAME", "Kustomize: this image"),
     "kustomize-replica": (("kustomize", "replicas"), _name, "NAME", "Kustomize: these replicas"),
     "plugin-env": (("plugin", "env"), _name, "NAME", "Plugin: this variable"),
+    "plugin-param": (("plugin", "parameters"), _name, "NAME", "Plugin: this parameter"),
 }
 
 

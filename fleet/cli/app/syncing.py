@@ -66,6 +66,20 @@ _SYNC_OPTIONS = (
         is_flag=True,
         help="Delete and make anew what cannot be changed in place; with --replace, everything.",
     ),
+    click.option(
+        "--strategy",
+        type=click.Choice(["hook", "apply"]),
+        default="hook",
+        show_default=True,
+        help="apply runs no hooks.",
+    ),
+    click.option(
+        "--info",
+        type=Pairs(),
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="To be kept with the operation, and shown; repeatable.",
+    ),
     click.option("--server-side", is_flag=True, help="What is done anyway."),
     click.option(
         "--apply-out-of-sync-only", "only_different", is_flag=True, help="What is done anyway."
@@ -128,6 +142,7 @@ def _sync_options(function: Function) -> Function:
         "fleet app sync web --revisions v2 --source-names chart --preview-changes",
         "fleet app sync web --local ./web --dry-run",
         "fleet app sync -l team=web --async",
+        "fleet app sync web --strategy apply --info ticket=OPS-17",
         "fleet app sync web --break-glass --reason 'the shop is down'",
     )
 )
@@ -168,6 +183,8 @@ def sync(
             *(option for flag, option in OPTION_FLAGS.items() if flags[flag]),
         ],
         retry=_retry_of(flags),
+        strategy=None if flags["strategy"] == "hook" else flags["strategy"],
+        info=[{"name": name, "value": value} for name, value in flags["info"]],
         **terms_of(flags),
     )
     patterns, labels = flags["resources"], mapping_of(flags["labels"])

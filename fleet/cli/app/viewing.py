@@ -172,6 +172,10 @@ def _by(it: Item) -> str:
     return str(by.get("username") or ("automated" if by.get("automated") else ""))
 
 
+def _kept(it: Item) -> str:
+    return ", ".join(f"{pair['name']}={pair['value']}" for pair in it.get("info") or ())
+
+
 HISTORY = Table(
     "deployment",
     (
@@ -180,6 +184,7 @@ HISTORY = Table(
         Column("REVISION", lambda it: short(it.get("revision", ""))),
         Column("INITIATED BY", _by),
         Column("HEALTHY", lambda it: it.get("healthyAt", "")),
+        Column("INFO", _kept, wide=True),
         Column("UNTIL", lambda it: it.get("deployedUntil", ""), wide=True),
         Column("MANIFESTS", lambda it: it.get("manifestsSha256", ""), wide=True),
     ),

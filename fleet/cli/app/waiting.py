@@ -73,6 +73,16 @@ def await_application(
             invocation.api.pause(POLL_SECONDS)
 
 
+def why_not_gone(document: Mapping[str, Any]) -> str:
+    """What the deletion of an application waits for, as far as it is known."""
+    status = document.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "DeletionError":
+            return str(condition["message"])
+    state = status.get("operationState") or {}
+    return str(state.get("message") or "its cluster was not looked at since; `fleet cluster list`")
+
+
 def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
     """Return when there is no such application any more.
 
@@ -87,10 +97,7 @@ def await_gone(invocation: Invocation, name: str, patience: Patience) -> None:
             except NotFound:
                 return
             state = (document.get("status") or {}).get("operationState") or {}
-            message = str(state.get("message", ""))
-            for condition in (document.get("status") or {}).get("conditions") or ():
-                if condition["type"] == "DeletionError":
-                    message = condition["message"]
+            message = why_not_gone(document)
             if operation_kind(state) == "delete" and state.get("phase") in ("Failed", "Error"):
                 raise FleetError(f"Application/{name}: could not be deleted: {message}")
             if patience.over:
@@ -109,14 +116,14 @@ def _wanted(flags: Mapping[str, Any]) -> Wanted:
     """
     objects = tuple(object_pattern(text) for text in flags["resources"])
     health = frozenset(state for flag, state in HEALTHS.items() if flags[flag])
-    asked = bool(health or flags["sync"] or flags["operation"])
+    asked = bool(health or flags["sync"] or flags["operation"] or flags["hydrated"])
     if flags["gone"] and (asked or objects):
         raise UsageError("--delete excludes what else could be waited for")
     if not asked:
         healthy = frozenset({"Healthy"})
         # of single objects, an operation says nothing
         return Wanted(sync=True, health=healthy, operation=not objects, objects=objects)
-    return Wanted(flags["sync"], health, flags["operation"], objects)
+    return Wanted(flags["sync"], health, flags["operation"], flags["hydrated"], objects)
 
 
 @app.command(
@@ -134,6 +141,7 @@ def _wanted(flags: Mapping[str, Any]) -> Wanted:
 @click.option("--suspended", is_flag=True, help="Until it is Suspended, or what else is allowed.")
 @click.option("--degraded", is_flag=True, help="Until it is Degraded, or what else is allowed.")
 @click.option("--operation", is_flag=True, help="Until no operation runs.")
+@click.option("--hydrated", is_flag=True, help="Until its dry source is on its branch.")
 @click.option("--delete", "gone", is_flag=True, help="Until it is gone.")
 @click.option(
     "--resource",

@@ -194,6 +194,38 @@ class TestReading:
         assert state["operation"].keys() == {"initiatedBy", "info", "sync"}
         assert state["operation"]["info"] == [{"name": "kind", "value": "rollback"}]
 
+    async def test_a_sync_may_leave_hooks_out_and_keep_what_was_said(
+        self, bare: World, operator: Api
+    ) -> None:
+        await bare.add_app("web", auto=False)
+        hook = config_map("before", {"argocd.argoproj.io/hook": "PreSync"})
+        await bare.deliver(web=(hook, config_map("a")))
+        await bare.pretend_worker()
+        ticket = {"name": "ticket", "value": "OPS-17"}
+        own = {"name": "kind", "value": "rollback"}
+        refused = {"strategy": "apply", "info": [own]}
+        await operator.refused(
+            "POST", "applications/web/sync", refused, code=422, type="SpecInvalid"
+        )
+        body = {"strategy": "apply", "info": [ticket]}
+        await operator.post("applications/web/sync", body, code=202)
+        await bare.pass_()
+        assert bare.read("before") is None
+        assert bare.read("a") is not None
+        status = (await operator.get("applications/web"))["status"]
+        assert status["operationState"]["operation"]["info"] == [ticket]
+        assert status["operationState"]["operation"]["sync"]["syncStrategy"] == {"apply": {}}
+        (entry,) = status["history"]
+        assert entry["info"] == [ticket]
+        # the next one runs them, as nothing else was said
+        await operator.post("applications/web/sync", {}, code=202)
+        await bare.pass_()
+        assert "syncStrategy" not in str((await operator.get("applications/web"))["status"])
+        (operation,) = (await bare.operations("web"))[1:]
+        assert [hook["object"] for hook in operation["hooks"]] == [
+            f"/ConfigMap/{bare.namespace}/before"
+        ]
+
     async def test_resources_history_and_operations(self, deployed: World, operator: Api) -> None:
         resources = (await operator.get("applications/web/resources"))["items"]
         assert [r["name"] for r in resources if r["kind"] == "ConfigMap"] == ["a"]

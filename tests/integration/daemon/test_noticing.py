@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fleet.model.resource_settings import read_resource_settings
 from fleet.render.yaml import load_one
 from tests.integration.daemon.conftest import Start
 from tests.integration.operations.harness import Object, World, config_map, until
+from tests.integration.operations.kinds import configure_keys
 
 KEY = "resource.customizations.ignoreResourceUpdates"
 POINTER = {f"{KEY}.ConfigMap": "jsonPointers: [/data/noise]\n"}
@@ -76,3 +78,20 @@ async def test_the_next_reading_looks_at_it_all_the_same(bare: World, start: Sta
     await _seen(bare, "b", await _edit(bare, "b", other="1"))
     await bare.pass_(look=True)
     assert (await bare.resources("web"))["ConfigMap/a"]["resource_version"] == version
+
+
+async def test_rules_of_an_applied_argocd_cm_reach_watches_that_run(
+    bare: World, start: Start
+) -> None:
+    await _watched(bare, start, {})
+    await _seen(bare, "a", await _edit(bare, "a", noise="0"))
+    await configure_keys(bare, POINTER)
+    rounds = count(1)
+
+    async def is_passed_over() -> bool:
+        noise = str(next(rounds))
+        version = await _edit(bare, "a", noise=noise)
+        await _seen(bare, "b", await _edit(bare, "b", other=noise))
+        return bool((await bare.resources("web"))["ConfigMap/a"]["seen_version"] != version)
+
+    await until(is_passed_over)

@@ -101,3 +101,13 @@ async def test_what_runs_once_runs_though_its_moment_was_missed() -> None:
         assert await seen.next() == "window:1"
     finally:
         table.stop()
+
+
+@pytest.mark.parametrize(
+    ("interval", "jitter", "spread"), [(120, 60, 60), (10, 60, 10), (60, 60, 60), (10, 0, 0)]
+)
+def test_what_is_read_often_is_not_spread_until_it_is_stale(
+    interval: int, jitter: int, spread: int
+) -> None:
+    entry = Entry("reconcile:1", "eu-1", interval_seconds=interval, jitter_seconds=jitter)
+    assert entry.spread_seconds == spread

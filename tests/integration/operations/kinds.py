@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,17 @@ def live(made: World, kind: Kind, name: str) -> Object:
 
 async def configure(made: World, **data: str) -> Put:
     """Apply an argocd-cm with these keys below ``resource.customizations``."""
+    said = {f"resource.customizations.{key}": text for key, text in data.items()}
+    return await configure_keys(made, said)
+
+
+async def configure_keys(made: World, data: Mapping[str, str]) -> Put:
+    """Apply an argocd-cm that says this."""
     document = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "argocd-cm", "namespace": "argocd"},
-        "data": {f"resource.customizations.{key}": text for key, text in data.items()},
+        "data": dict(data),
     }
     config = parse_settings_config(document)
     return await put_settings(made.runtime, ADMIN, config, upsert=True)

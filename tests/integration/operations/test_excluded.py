@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleet.model.resource_settings import read_resource_settings
-from fleet.registry import instance
+from fleet.operations.settings_in_force import note_settings
 from fleet.render.yaml import load_one
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations.harness import (
@@ -32,7 +32,7 @@ def _set(world: World, **data: Any) -> None:
 
 async def _put_settings(world: World) -> None:
     async with world.runtime.db.transaction() as tx:
-        await instance.put_resource_settings(tx, world.runtime.resources.digest)
+        await note_settings(tx, world.runtime)
 
 
 async def test_what_is_excluded_is_said_and_not_applied(bare: World) -> None:

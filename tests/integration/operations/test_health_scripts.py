@@ -124,7 +124,7 @@ async def test_an_unchanged_object_is_judged_once(operators: World) -> None:
         (LOOP, "it was stopped after 1 s of processor time"),
         (HUNGRY, "it needs more memory than it may have"),
         ("return obj.status.nothing.there", "attempt to index field 'status' (a nil value)"),
-        ("return {status = 'Fine'}", "returned no health status"),
+        ("return {status = 'Fine'}", "returned 'Fine', which is no health status"),
     ],
     ids=["loops", "allocates", "fails", "nonsense"],
 )

@@ -40,6 +40,14 @@ async def three(world: World) -> None:
     await world.deliver(**{name: (config_map(name),) for name in ("a", "b", "c", "elsewhere")})
 
 
+async def test_a_moment_that_is_past_is_refused(bare: World) -> None:
+    """A mistyped date must not sync a whole project now."""
+    await bare.put_project(PROJECT)
+    with pytest.raises(SpecInvalid, match="is past"):
+        await plan(bare, -2)
+    assert await bare.rows("select 1 from planned_syncs") == []
+
+
 async def test_all_applications_of_a_project_sync_when_the_time_has_come(bare: World) -> None:
     await three(bare)
     this = await plan(bare)
@@ -151,7 +159,7 @@ async def test_a_sync_option_that_does_nothing_is_refused_when_it_is_planned(bar
 
 async def test_a_project_without_applications_is_done_at_once(bare: World) -> None:
     await bare.put_project(PROJECT)
-    this = await plan(bare, minutes=-5)
+    this = await plan(bare, minutes=0)
     assert await bare.rows("select 1 from procrastinate_jobs where task_name = 'planned'")
     await start_planned(bare.runtime, this.id)
     assert (await shown(bare, this)).ended_at is not None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from fleet.model.applications import Source
-from fleet.model.integrity import SignaturePolicy
-from fleet.model.repositories import RepositoryType
-from fleet.operations.verifying import Verifier, add_signing_keys
-from fleet.registry import repositories, signing_keys
+from fleet.operations.verifying import add_signing_keys
+from fleet.registry import signing_keys
 from tests.integration.operations.harness import ADMIN, World, as_file, config_map
 from tests.servers import signing
 from tests.servers.signing import GpgKey
@@ -100,15 +96,3 @@ async def test_other_repositories_and_projects_are_not_asked(bare: World) -> Non
     await bare.add_app("web", project="shop")
     release("1", None, bare)
     assert (await passes(bare), await live(bare)) == ("", "1")
-
-
-async def test_the_policies_are_for_git_alone(bare: World) -> None:
-    async with bare.runtime.db.reading() as tx:
-        remote = await repositories.remote_of(tx, bare.runtime.ring, bare.repository)
-    policy = SignaturePolicy(("*",), "head", ("4AEE18F83AFDEB23",))
-    verifier = Verifier(bare.runtime, ())
-    sha = release("1", None, bare)
-    source = Source(bare.repo.url, path="web", target_revision="main")
-    assert "is not signed" in await verifier.fault(policy, remote, source, sha)
-    chart = replace(remote, type=RepositoryType.HELM)
-    assert await verifier.fault(policy, chart, replace(source, chart="web"), "1.0.0") == ""

@@ -216,7 +216,7 @@ async def test_a_move_to_another_cluster_starts_anew(db: Database, ring: KeyRing
         us = await seeds.cluster(tx, ring, "us-1")
         id = await seeds.application(tx, "web", eu.id)
         await stands(tx, eu.id, minutes_ago=1)
-        await work.put_resources(tx, eu.id, [(id, _live())])
+        await work.put_resources(tx, [(eu.id, id, _live())])
         made = await history.create_operation(tx, ANNA, _sync(id), await now_of(tx))
         with pytest.raises(Refused, match="while an operation runs"):
             await replace_with(tx, id, us.id, dest_name="us-1")
@@ -242,7 +242,7 @@ async def test_a_rename_keeps_everything_else(db: Database, ring: KeyRing) -> No
     async with db.transaction() as tx:
         eu = await base(tx, ring)
         id = await seeds.application(tx, "web", eu.id)
-        await work.put_resources(tx, eu.id, [(id, _live())])
+        await work.put_resources(tx, [(eu.id, id, _live())])
         await applications.rename_application(tx, ANNA, id, "front")
         found = await applications.get_application(tx, EVERYTHING, "front", fresh=FRESH)
         assert (found.summary.id, found.document.name) == (id, "front")

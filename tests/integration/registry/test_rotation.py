@@ -143,6 +143,7 @@ async def test_rotation_moves_everything_and_opens_as_before(db: Database) -> No
         "repositories.sealed": 0,
         "repo_credentials.sealed": 0,
         "kept_documents.sealed": 1,
+        "decryption_keys.sealed": 0,
         "manifests.body": 1,
         "instance.key_check": 1,
     }

@@ -171,7 +171,11 @@ async def test_what_chooses_a_tool_is_not_offered_to_plugins(workshop: Workshop)
         (NAMED, (), "no config management plugin told is registered"),
         (PluginSource(), (plugin(),), "no plugin is for app"),
         (NAMED, (plugin(discover={"fileName": "y"}),), "plugin told is not for app"),
-        (NAMED, (plugin(generate={"command": ["nowhere"]}),), "nowhere is in none of the folders"),
+        (
+            NAMED,
+            (plugin(generate={"command": ["nowhere"]}),),
+            "nowhere is in none of the folders that the setting plugin_paths",
+        ),
         (NAMED, (plugin(generate={"command": ["/bin/../app/x"]}),), "is in none of the folders"),
         (NAMED, (shell("echo oh no >&2; exit 3"),), "plugin told: generate: oh no"),
         (NAMED, (plugin(init={"command": ["false"]}),), "init: ended with code 1"),

@@ -115,6 +115,18 @@ def test_directory_and_jsonnet() -> None:
     }
 
 
+def test_plugins() -> None:
+    document = created(
+        *PLAIN, "--config-management-plugin", "tanka", "--plugin-env", "A=1",
+        "--plugin-env", "A=2", "--plugin-param", "env=prod",
+    )  # fmt: skip
+    assert document["spec"]["source"]["plugin"] == {
+        "name": "tanka",
+        "env": [{"name": "A", "value": "2"}],
+        "parameters": [{"name": "env", "string": "prod"}],
+    }
+
+
 def test_metadata() -> None:
     document = created(*PLAIN, "--label", "a=b", "--annotation", "x.y/z=1", "--set-finalizer")
     assert document["metadata"] == {

@@ -84,6 +84,8 @@ def test_what_is_named_goes_and_the_rest_stays(
 def test_a_tool_with_nothing_left_goes_and_a_plugin_stays() -> None:
     helm = {"repoURL": "x", "helm": {"values": "x: 1"}}
     assert without(helm, flags("--values-literal")) == {"repoURL": "x"}
+    held = {"repoURL": "x", "plugin": {"parameters": [{"name": "A", "string": "1"}]}}
+    assert without(held, flags("--plugin-param", "A")) == {"repoURL": "x", "plugin": {}}
     plugin = {"repoURL": "x", "plugin": {"env": [{"name": "A", "value": "1"}]}}
     assert without(plugin, flags("--plugin-env", "A")) == {"repoURL": "x", "plugin": {}}
 

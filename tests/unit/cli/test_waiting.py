@@ -9,7 +9,7 @@ import pytest
 from fleet.cli.app.convergence import Wanted, arrived, outstanding, stale
 from fleet.cli.app.objects import object_pattern
 from fleet.cli.app.page import drift_line, page, short
-from fleet.cli.app.waiting import Patience
+from fleet.cli.app.waiting import Patience, why_not_gone
 
 HEALTHY = frozenset({"Healthy"})
 ALL = Wanted(sync=True, health=HEALTHY, operation=True)
@@ -179,6 +179,59 @@ def test_the_page_of_an_application_that_nobody_looked_at() -> None:
     assert "Unknown" in page({"metadata": {"name": "web"}, "spec": {}})
 
 
+def test_an_operation_that_did_not_begin_has_no_time() -> None:
+    info = [{"name": "kind", "value": "delete"}]
+    shown = page(document(operationState={"phase": "Pending", "operation": {"info": info}}))
+    assert "Pending (delete)" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, "its cluster was not looked at since"),
+        ({"operationState": {"phase": "Pending"}}, "its cluster was not looked at since"),
+        ({"operationState": {"message": "waiting for a hook"}}, "waiting for a hook"),
+        (
+            {
+                "operationState": {"message": "waiting for a hook"},
+                "conditions": [{"type": "DeletionError", "message": "eu-1 does not answer"}],
+            },
+            "eu-1 does not answer",
+        ),
+    ],
+)
+def test_a_deletion_always_says_what_it_waits_for(status: dict[str, Any], why: str) -> None:
+    assert why in why_not_gone(document(**status))
+
+
 def test_commits_are_cut_and_chart_versions_are_not() -> None:
     assert short("a" * 40) == "a" * 12
     assert short("16.4.1-beta.20260101000000000000000000000000") != "16.4.1-beta."
+
+
+@pytest.mark.parametrize(
+    ("current", "left"),
+    [
+        ({}, ["hydration Hydrating"]),
+        ({"phase": "Hydrating", "sourceHydrator": {"a": 1}}, ["hydration Hydrating"]),
+        (
+            {"phase": "Failed", "message": "no", "sourceHydrator": {"a": 1}},
+            ["hydration Failed: no"],
+        ),
+        # of what the application said before
+        ({"phase": "Hydrated", "sourceHydrator": {"a": 0}}, ["hydration Hydrated"]),
+        ({"phase": "Hydrated", "sourceHydrator": {"a": 1}}, []),
+    ],
+)
+def test_a_dry_source_is_waited_for_until_it_is_on_its_branch(
+    current: dict[str, Any], left: list[str]
+) -> None:
+    shown = {
+        "spec": {"sourceHydrator": {"a": 1}},
+        "status": {"sourceHydrator": {"currentOperation": current}},
+    }
+    assert outstanding(shown, Wanted(hydrated=True)) == left
+
+
+def test_nobody_waits_for_a_hydration_that_there_is_not() -> None:
+    assert outstanding({"spec": {"source": {}}}, Wanted(hydrated=True)) == []

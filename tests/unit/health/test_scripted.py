@@ -10,7 +10,11 @@ from fleet.health import from_expressions, from_script
 from fleet.model.health import Health
 from tests.unit.health.objects import D, H, P, S, U
 
-NO_STATUS = Health(U, "the health script of its kind returned no health status")
+STATUSES = "Healthy, Suspended, Progressing, Missing, Degraded, Unknown"
+NO_STATUS = Health(U, f"the health script of its kind returned no health status: {STATUSES}")
+NOT_A_STATUS = Health(
+    U, f"the health script of its kind returned 'Fine', which is no health status: {STATUSES}"
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +24,7 @@ NO_STATUS = Health(U, "the health script of its kind returned no health status")
         ({"status": "Healthy"}, Health(H)),
         ({"status": "Degraded", "message": "why"}, Health(D, "why")),
         ({"status": "Suspended", "message": 7}, Health(S)),
-        ({"status": "Fine"}, NO_STATUS),
+        ({"status": "Fine"}, NOT_A_STATUS),
         ({"message": "why"}, NO_STATUS),
         ({"status": 7}, NO_STATUS),
         ("Healthy", NO_STATUS),

@@ -149,7 +149,36 @@ def test_a_hydrated_application_applies_what_was_hydrated() -> None:
         "env/prod",
         "out",
     )
-    assert "does not write" in parsed.warnings[0]
+    assert parsed.warnings == ()
+    assert parsed.spec.hydrator is not None
+    assert parsed.spec.hydrator.branch == "env/prod"
+    assert [(at, it.path) for at, it in parsed.spec.followed] == [(0, "out"), (-1, "x")]
+    staged = hydrator | {"hydrateTo": {"targetBranch": "env/prod-next"}}
+    spec = parse_application(application(source=None, sourceHydrator=staged)).spec
+    assert spec.hydrator is not None
+    assert (spec.hydrator.branch, spec.sources[0].target_revision) == ("env/prod-next", "env/prod")
+
+
+@pytest.mark.parametrize(
+    ("branch", "path"),
+    [
+        *(("env/prod", path) for path in (".", "/", "./.", "a/..", "../a", "a/../../b", "/a")),
+        *(("env/prod", path) for path in (".git", "a/.GIT/hooks", ".git./x", ".gitmodules")),
+        *(("env/prod", path) for path in ("git~1/x", "a\nb", 'a"b', "a\\b", "c:b")),
+        *((branch, "out") for branch in ("-f", "a..b", "a b", "a:b", "HEAD", "refs/heads/a")),
+        *((branch, "out") for branch in ("a.lock", ".a", "a//b", "a/", "@", "a@{1}", "a" * 201)),
+        ("main", "out"),  # what is rendered itself
+    ],
+)
+def test_a_hydrator_writes_no_root_nothing_of_gits_and_not_its_own_source(
+    branch: str, path: str
+) -> None:
+    hydrator = {
+        "drySource": {"repoURL": "https://git.example/a", "targetRevision": "main", "path": "x"},
+        "syncSource": {"targetBranch": branch, "path": path},
+    }
+    with pytest.raises(SpecInvalid):
+        parse_application(application(source=None, sourceHydrator=hydrator))
 
 
 def test_null_false_and_absent_stay_three_things() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleet.errors import SpecInvalid
 from fleet.model.applications import IgnoreDifference
@@ -14,9 +16,25 @@ from fleet.model.resource_settings import (
     KnownField,
     ResourceSettings,
     StatusField,
+    is_resource_key,
+    read_in_force,
     read_resource_settings,
 )
 from fleet.render.yaml import load_one
+
+#: Keys that say something here, one that is another's, and values of which few are any good.
+ALL_KEYS = (
+    "resource.customizations",
+    "resource.customizations.ignoreDifferences.all",
+    "resource.customizations.ignoreResourceUpdates.apps_Deployment",
+    "resource.customizations.knownTypeFields.a.b_C",
+    "resource.compareoptions",
+    "resource.exclusions",
+    "resource.inclusions",
+    "resource.respectRBAC",
+    "url",
+)
+VALUES = ("", "{", "[]", "{}", "7", "[{kinds: [A]}]", "jsonPointers: [/a]", "[1]", "strict")
 
 
 def _read(**data: Any) -> ResourceSettings:
@@ -128,3 +146,49 @@ def test_what_does_not_concern_comparing_is_accepted() -> None:
 def test_what_is_wrong_is_named(data: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecInvalid, match=message):
         read_resource_settings(data, load_one, file="fleet.yaml")
+
+
+def _in_force(setting: dict[str, Any], config: dict[str, str]) -> ResourceSettings:
+    return read_in_force(setting, config, load_one, about="ConfigMap/argocd-cm")
+
+
+def test_a_config_map_counts_above_the_setting_key_by_key() -> None:
+    setting = {f"{IGNORE}all": "jsonPointers: [/a]", f"{IGNORE}Service": "jsonPointers: [/b]"}
+    found = _in_force(setting, {f"{IGNORE}all": "jsonPointers: [/c]", "other": "{", "url": "x"})
+    assert {rule.kind: rule.json_pointers for rule in found.ignore_differences} == {
+        "*": ("/c",),
+        "Service": ("/b",),
+    }
+    assert found.errors == ()
+    assert _in_force(setting, {}) == read_resource_settings(setting, load_one)
+
+
+@pytest.mark.parametrize("key", ["resource.exclusions", "resource.inclusions"])
+def test_while_it_cannot_be_told_which_kinds_there_are_none_is_left_out(key: str) -> None:
+    setting = {"resource.exclusions": "[{kinds: [A]}]", "resource.inclusions": "[{kinds: [B]}]"}
+    found = _in_force(setting, {key: "{", f"{IGNORE}all": "jsonPointers: [/a]"})
+    assert (found.exclusions, found.inclusions) == ((), ())
+    assert len(found.ignore_differences) == 1
+    (error,) = found.errors
+    assert error.startswith(f"ConfigMap/argocd-cm: data.{key}: is no YAML")
+    assert found.digest not in ("", _in_force({}, {}).digest)
+
+
+@given(st.dictionaries(st.sampled_from(ALL_KEYS), st.sampled_from(VALUES)))
+def test_whatever_a_config_map_says_is_read_or_told(config: dict[str, str]) -> None:
+    alone = {key: _in_force({}, {key: text}).errors for key, text in config.items()}
+    assert _in_force({}, config).errors == tuple(e for key in sorted(alone) for e in alone[key])
+    said = {key: text for key, text in config.items() if is_resource_key(key) and not alone[key]}
+    read_resource_settings(said, load_one)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("resource.respectRBAC", "some", "normal, strict"),
+        ("resource.ignoreResourceUpdatesEnabled", "maybe", "true, false"),
+    ],
+)
+def test_a_word_that_is_none(key: str, value: str, words: str) -> None:
+    with pytest.raises(SpecInvalid, match=f"is none of {words}"):
+        read_resource_settings({key: value}, load_one)

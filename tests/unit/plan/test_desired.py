@@ -229,7 +229,9 @@ def test_hooks_stand_in_the_order_in_which_they_run() -> None:
 def test_a_hook_named_like_an_object_is_a_problem() -> None:
     result = prepared(manifest("Job"), manifest("Job", annotations={HOOK: "Sync"}))
     (problem,) = result.problems
-    assert "a hook and an object of the application have the same name" in problem.message
+    assert (
+        "a hook and an object of the application have the same name; rename one" in problem.message
+    )
 
 
 def test_of_two_hooks_of_one_name_and_phase_the_last_runs() -> None:

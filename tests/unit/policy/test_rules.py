@@ -98,6 +98,22 @@ def test_a_word_that_is_no_resource_is_doubted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "doubted"),
+    [
+        ("dance", "there is no action dance"),
+        ("synch", "there is no action synch; did you mean sync?"),
+        ("sync", ""),
+        ("break-glass", ""),
+        ("*", ""),
+        ("action/apps/*/restart", ""),
+    ],
+)
+def test_a_word_that_is_no_action_is_doubted(action: str, doubted: str) -> None:
+    found = doubts(policy(csv=f"p, role:dev, applications, {action}, *, allow"))
+    assert [doubt.partition(": ")[2] for doubt in found] == ([doubted] if doubted else [])
+
+
+@pytest.mark.parametrize(
     ("line", "word"),
     [
         ("p, proj:shop:ci, applications, get, other/*, allow", "not in project shop"),

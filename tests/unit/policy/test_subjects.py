@@ -18,7 +18,8 @@ from fleet.policy import (
     is_role,
     rights_of,
 )
-from fleet.policy.subjects import ACTIONS, OBJECT_KINDS
+from fleet.policy.rules import ACTIONS
+from fleet.policy.subjects import OBJECT_KINDS
 
 SHOP = "project:shop"
 

@@ -75,7 +75,14 @@ TAKEOVERS = st.builds(Takeover, st.lists(WORDS).map(tuple), st.none() | WORDS)
 
 
 @given(
-    st.builds(SyncOptions, st.booleans(), approved=st.booleans(), takeover=st.none() | TAKEOVERS)
+    st.builds(
+        SyncOptions,
+        st.booleans(),
+        approved=st.booleans(),
+        hookless=st.booleans(),
+        info=st.lists(st.tuples(WORDS, WORDS)).map(tuple),
+        takeover=st.none() | TAKEOVERS,
+    )
 )
 def test_what_was_asked_for_comes_back(options: SyncOptions) -> None:
     assert options_from_json(options_to_json(options)) == options

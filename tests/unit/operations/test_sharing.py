@@ -1,0 +1,87 @@
+"""What many callers write in one transaction, and what becomes of it when that is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from fleet.errors import LeaseLost
+from fleet.operations.sharing import MOST, Shared
+
+
+class Database:
+    """Takes what is written, once it is let to; refuses what holds an entry of ``refused``."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = set(refused)
+        self.said: list[tuple[tuple[str, ...], bool]] = []
+        self.is_open = asyncio.Event()
+        self.is_asked = asyncio.Event()
+
+    async def write(self, entries: Sequence[str], waits: bool) -> None:
+        self.said.append((tuple(entries), waits))
+        self.is_asked.set()
+        await self.is_open.wait()
+        if self.refused & set(entries):
+            raise LeaseLost("not this one")
+
+
+async def _gathered(
+    shared: Shared, database: Database, *names: str, size: int = 1
+) -> list[asyncio.Task[None]]:
+    """``names`` wait, while the first of all is being written."""
+    first = asyncio.create_task(shared.put("first", 1, database.write))
+    await database.is_asked.wait()
+    tasks = [asyncio.create_task(shared.put(name, size, database.write)) for name in names]
+    await asyncio.sleep(0)  # each hands in what it has
+    return [first, *tasks]
+
+
+async def test_what_comes_while_one_is_written_goes_together_afterwards() -> None:
+    database = Database()
+    tasks = await _gathered(Shared(), database, "a", "b", "c")
+    database.is_open.set()
+    await asyncio.gather(*tasks)
+    assert database.said == [(("first",), False), (("a", "b", "c"), False)]
+
+
+async def test_one_that_is_refused_fails_alone() -> None:
+    database = Database("b")
+    tasks = await _gathered(Shared(), database, "a", "b", "c")
+    database.is_open.set()
+    first, a, b, c = await asyncio.gather(*tasks, return_exceptions=True)
+    assert (first, a, c) == (None, None, None)
+    assert isinstance(b, LeaseLost)
+    # the second time it waits for rows that others hold
+    alone = {(("a",), True), (("b",), True), (("c",), True)}
+    assert set(database.said[2:]) == alone
+
+
+async def test_one_alone_that_is_refused_waits_for_its_rows_then() -> None:
+    database = Database("a")
+    database.is_open.set()
+    with pytest.raises(LeaseLost):
+        await Shared().put("a", 1, database.write)
+    assert database.said == [(("a",), False), (("a",), True)]
+
+
+async def test_a_caller_that_is_cancelled_takes_nobody_with_it() -> None:
+    database = Database()
+    first, a, b = await _gathered(Shared(), database, "a", "b")
+    first.cancel()
+    a.cancel()
+    database.is_open.set()
+    await b
+    assert first.cancelled()
+    assert a.cancelled()
+    assert database.said[1] == (("a", "b"), False)
+
+
+async def test_a_transaction_does_not_grow_beyond_its_size() -> None:
+    database = Database()
+    tasks = await _gathered(Shared(), database, "a", "b", "c", size=MOST // 2)
+    database.is_open.set()
+    await asyncio.gather(*tasks)
+    assert [entries for entries, _ in database.said] == [("first",), ("a", "b"), ("c",)]
