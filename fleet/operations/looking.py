@@ -124,30 +124,31 @@ async def _look(
         unknown = _base(ref, wanted, row)
         message = f"could not be read: {error.message}"
         return Look(ref, replace(unknown, sync=SyncStatus.UNKNOWN, message=message), failed=True)
+    if wanted is None and (live is None or _is_another(row, live)):
+        return Look(ref, None)
     if live is None:
-        if wanted is None:
-            return Look(ref, None)
         return Look(ref, _missing(_base(ref, wanted, row)))
     if row is not None and row.hook and wanted is None:
-        return await _look_at_hook(place, kind, ref, live, row)
+        health = await health_of(place.runtime.scripts, place.customized, live)
+        seen = hook_row(kind, ref, live, row.wave, health)
+        return Look(ref, seen, is_known=bool(row.uid))
     try:
         seen = await _seen(place, kind, live, wanted, _base(ref, wanted, row))
     except ExpressionFailed as error:
         # what may differ cannot be told: nothing is said of the object until it can be
         unknown = replace(_base(ref, wanted, row), sync=SyncStatus.UNKNOWN, message=error.message)
         return Look(ref, unknown, failed=True)
-    is_known = row is not None and bool(row.uid) and row.uid == metadata_of(live).get("uid")
+    is_known = row is not None and bool(row.uid) and not _is_another(row, live)
     return Look(ref, seen, is_known=is_known)
 
 
-async def _look_at_hook(
-    place: Workplace, kind: ApiKind, ref: ObjectRef, live: Manifest, row: LiveResource
-) -> Look:
-    """One of the same name that is not the one that we made is as good as none."""
-    health = await health_of(place.runtime.scripts, place.customized, live)
-    seen = hook_row(kind, ref, live, row.wave, health)
-    is_known = bool(row.uid) and row.uid == seen.uid
-    return Look(ref, None if row.uid and not is_known else seen, is_known=is_known)
+def _is_another(row: LiveResource | None, live: Manifest) -> bool:
+    """Whether it has the name of the object that we made, and is not that object.
+
+    Nobody deletes it (``pruning``), so nobody may wait for it to go. The controller of aggregated
+    ClusterRoles applies what it knew of one, which makes it anew after its deletion.
+    """
+    return row is not None and bool(row.uid) and row.uid != metadata_of(live).get("uid")
 
 
 def _base(ref: ObjectRef, wanted: DesiredObject | None, row: LiveResource | None) -> LiveResource:

@@ -40,6 +40,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/certificates/ssh"): {"knownHosts": ""},
     ("POST", "/api/v1/certificates/tls"): {"host": "x", "pem": ""},
     ("POST", "/api/v1/gpgkeys"): {"keys": ""},
+    ("POST", "/api/v1/decryptionkeys"): {"keys": ""},
     ("POST", "/api/v1/projects"): {"document": DOCUMENT},
     ("PUT", "/api/v1/projects/{name}"): {"document": DOCUMENT},
     ("POST", "/api/v1/applications"): {"document": APPLICATION},

@@ -175,6 +175,26 @@ async def test_without_a_word_the_finalizer_says_whether_objects_go(
     assert bare.is_going("a") is goes
 
 
+async def test_nobody_waits_for_what_another_writer_made_anew(bare: World) -> None:
+    """The controller of aggregated ClusterRoles does: it applies what it knew of one."""
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+    await delete(bare)
+    await bare.pass_()
+    going = bare.read("a")
+    assert going is not None
+    bare.request(
+        "PUT", bare.path_of("a"), going | {"metadata": going["metadata"] | {"finalizers": []}}
+    )
+    anew = bare.edit("a", colour="theirs")
+    bare.clock.forward(5)
+    await bare.pass_(look=True)
+    assert await bare.rows("select 1 from applications") == []
+    left = bare.read("a")
+    assert left is not None
+    assert left["metadata"]["uid"] == anew["metadata"]["uid"]
+
+
 class TestAnUnreachableCluster:
     @pytest.fixture
     async def far(

@@ -97,6 +97,7 @@ WITHOUT_SCOPE = {
     "clusters.connection_of",
     "clusters.ensure_itself",
     "clusters.get_connected",
+    "clusters.get_with_settings",
     "clusters.record_probe",
     "credentials.same_credential",
     "drift.close",
