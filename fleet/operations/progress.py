@@ -256,7 +256,7 @@ class Progress:
             taken_operation_id=self.held,
             operation_id=operation.id if operation else None,
             operation_created_at=operation.created_at if operation else None,
-            attempted_key=self.attempted_key,
+            attempted_key=self._tried(sync),
             attempts=self.attempts,
             attempt_phase=self.attempt_phase,
             attempted_at=self.attempted_at,
@@ -266,6 +266,14 @@ class Progress:
             judged_key=sync_key(view),
         )
         return replace(standing, changed=self._differs(standing))
+
+    def _tried(self, sync: SyncStatus) -> str:
+        """Key of what was synced last: that of what is wanted now, where it came after a sync that
+        went well and changes nothing. What differs later is drift then, and no new attempt."""
+        is_through = self.operation is None and self.attempt_phase == OperationPhase.SUCCEEDED
+        return (
+            sync_key(self.view) if is_through and sync is SyncStatus.SYNCED else self.attempted_key
+        )
 
     def _failure(self) -> str:
         """Message of the sync that failed last; kept until one succeeds."""

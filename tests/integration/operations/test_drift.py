@@ -68,6 +68,20 @@ async def test_without_self_heal_a_hand_edit_is_shown(bare: World) -> None:
     assert (await bare.app("web"))["sync_status"] == "Synced"
 
 
+async def test_a_hand_edit_stays_where_self_heal_was_switched_off_before(bare: World) -> None:
+    """The application was changed since its last sync, and nothing was to be synced for that."""
+    await _deployed(bare, heal=True)
+    await bare.add_app("web", heal=False, upsert=True)
+    await bare.pass_()
+    bare.edit("a", "kubectl-edit", x="2")
+    await bare.pass_(look=True)
+    live = bare.read("a")
+    assert live is not None
+    assert live["data"] == {"x": "2"}
+    assert (await bare.app("web"))["sync_status"] == "OutOfSync"
+    assert len(await bare.operations("web")) == 1
+
+
 async def test_drift_that_goes_away_by_itself_is_closed(bare: World) -> None:
     await _deployed(bare, heal=False)
     live = bare.read("a")
