@@ -11,7 +11,7 @@ import pytest
 
 from fleet.errors import SpecInvalid
 from fleet.model.resource_settings import read_resource_settings
-from fleet.operations.settings_in_force import note_settings
+from fleet.operations.settings_in_force import in_force, note_settings
 from fleet.render.yaml import load_one
 from tests.integration.operations.harness import World, config_map, deployment
 from tests.integration.operations.kinds import configure_keys
@@ -137,6 +137,16 @@ async def test_a_pass_asks_for_it_once(bare: World) -> None:
     held = bare.runtime.resources_in_force.get(generation)
     await bare.pass_(look=True)
     assert bare.runtime.resources_in_force.get(generation) is held
+
+
+async def test_a_pass_goes_on_with_what_is_said_no_more(bare: World) -> None:
+    """It holds what was said before, and that is not what the setting says."""
+    await configure_keys(bare, COLOUR)
+    before = await in_force(bare.runtime, 1)
+    assert before.resources != bare.runtime.resources
+    await configure_keys(bare, {})
+    for held in (before, bare.runtime):
+        assert (await in_force(held, 2)).resources == bare.runtime.resources
 
 
 async def _keep(world: World, data: Mapping[str, str]) -> None:
