@@ -20,7 +20,7 @@ import orjson
 
 from fleet.errors import FleetError, Forbidden, Refused, SourceUnreachable
 from fleet.logs import fields
-from fleet.model.applications import Source, SourceHydrator
+from fleet.model.applications import Source, SourceHydrator, is_shadow, skips_reconciling
 from fleet.model.hydration import (
     MANIFEST,
     SUBJECT_LENGTH,
@@ -92,7 +92,11 @@ async def hydrate(
     async with runtime.db.reading() as tx:
         due = await hydrations.due(tx, repository, now)
         found = [(one, await desired.inputs_of(tx, one.id)) for one in due]
-    work = [_work(one, entry, now) for one, entry in found if entry is not None]
+    work = [
+        _work(one, entry, now)
+        for one, entry in found
+        if entry is not None and not _is_somebody_elses(entry)
+    ]
     if not work:
         return
     async with committing(runtime.db, "hydrate") as tx:
@@ -111,6 +115,11 @@ async def hydrate(
             await _note(runtime, batch, error=error.as_dict())
         else:
             await _note(runtime, batch, sha=sha)
+
+
+def _is_somebody_elses(entry: Pending) -> bool:
+    """Whether nothing is to be written for an application: its branch, too, is another's."""
+    return is_shadow(entry.document) or skips_reconciling(entry.document)
 
 
 def _work(due: DueHydration, entry: Pending, now: datetime) -> _Work:

@@ -201,6 +201,20 @@ async def test_one_folder_of_two_applications_is_written_by_neither(
     assert git_http.counts()["push"] == 0
 
 
+@pytest.mark.parametrize("mark", ["fleet.dev/shadow", "argocd.argoproj.io/skip-reconcile"])
+async def test_what_another_hydrates_is_not_pushed(
+    farm: Farm, git_http: GitHttpServer, mark: str
+) -> None:
+    farm.world.commit(web=(config_map("web"),))
+    await farm.allow_push()
+    await farm.add("web", annotations={mark: "true"})
+    await farm.poll()
+    assert (git_http.counts()["push"], await farm.state("web")) == (0, {})
+    await farm.add("web")
+    await farm.poll()
+    assert farm.commits() == 1
+
+
 async def test_links_on_the_branch_lead_nowhere(farm: Farm) -> None:
     farm.world.commit(web=(config_map("web"),))
     farm.repo.commit({"apps": Symlink("../../etc")}, branch=BRANCH)
