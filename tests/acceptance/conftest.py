@@ -38,10 +38,8 @@ def stage(
 
 
 @pytest.fixture(scope="session")
-def shared_fleet(
-    full_cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Machine]:
-    with shared_machine(full_cluster, tmp_path_factory.mktemp("shared")) as made:
+def shared_fleet(full_cluster: TestCluster) -> Iterator[Machine]:
+    with shared_machine(full_cluster) as made:
         yield made
 
 

@@ -6,10 +6,10 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.acceptance.fleet_process import Done, Machine, machine
+from tests.acceptance.stage import RENDER_SECONDS
 from tests.cluster.kube import ApiFailed, Object, TestCluster
 from tests.tools import tools_home
 
@@ -46,12 +46,14 @@ class Shared:
         assert "Traceback" not in done.err
         return done
 
-    def create(self, name: str, url: str, *flags: str, revision: str = "main") -> None:
-        """An application of the story's namespace that syncs by itself, by flags."""
+    def create(
+        self, name: str, url: str, *flags: str, revision: str = "main", auto: bool = True
+    ) -> None:
+        """An application of the story's namespace, by flags."""
         where = ("--dest-name", CLUSTER, "--dest-namespace", self.namespace)
         source = ("--repo", url, "--revision", revision)
-        automated = ("--sync-policy", "automated", "--auto-prune", "--self-heal")
-        self.ok("app", "create", name, *source, *where, *automated, *flags)
+        policy = ("--sync-policy", "automated", "--auto-prune", "--self-heal") if auto else ()
+        self.ok("app", "create", name, *source, *where, *policy, *flags)
 
     def application(self, name: str, **spec: Any) -> Object:
         """The document of one, for ``apply``."""
@@ -114,13 +116,9 @@ class Shared:
 
 
 @contextlib.contextmanager
-def shared_machine(cluster: TestCluster, files: Path) -> Iterator[Machine]:
-    """A running Fleet that has the cluster, and plugins that may use what Debian has.
-
-    Args:
-        files: repositories of file URLs may be below it.
-    """
-    settings = {"PLUGIN_PATHS": "/usr/bin", "ALLOWED_FILE_ROOTS": str(files)}
+def shared_machine(cluster: TestCluster) -> Iterator[Machine]:
+    """A running Fleet that has the cluster, and plugins that may use what Debian has."""
+    settings = {"PLUGIN_PATHS": "/usr/bin", "RENDER_TIMEOUT_SECONDS": RENDER_SECONDS}
     with machine(**settings) as made:
         (made.home / "tools").symlink_to(tools_home() / "tools")
         with made.up():
