@@ -19,6 +19,7 @@ from fleet.model.applications import (
 )
 from fleet.model.reading import Fields
 from fleet.model.source_shape import TOOL_BLOCKS
+from fleet.model.values_from import read_values_from
 
 _BRANCH_LENGTH = 200
 _NOT_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^@$|^refs/|^HEAD$")
@@ -242,6 +243,7 @@ def _helm(fields: Fields | None) -> HelmSource | None:
         namespace=fields.text("namespace"),
         kube_version=fields.text("kubeVersion"),
         api_versions=fields.texts("apiVersions"),
+        values_from=read_values_from(fields),
     )
     if made.values and made.values_object is not None:
         fields.warn("values", "not used: valuesObject takes its place")

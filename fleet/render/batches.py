@@ -169,6 +169,8 @@ async def _write(
             "number": number,
             "request": child.translated(request),
             "keys": _revealed(request),
+            # a plugin's commands could read them in the memory of their child
+            "values": [] if alone else _texts(request),
         }
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
@@ -186,6 +188,11 @@ def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:
     if request.keys is None:
         return None
     return [(key.id, key.kind, key.secret.reveal()) for key in request.keys]
+
+
+def _texts(request: RenderRequest) -> list[str | None]:
+    """What stood in the cluster, one for each entry of ``values``."""
+    return [None if value.text is None else value.text.reveal() for value in request.values]
 
 
 async def _read(child: Child) -> Answer | _Alone:
