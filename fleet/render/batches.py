@@ -178,9 +178,9 @@ async def _write(
 
 
 def _told(printed: str, requests: Sequence[RenderRequest]) -> str:
-    """What a child printed, for the log; it may quote what it had decrypted."""
-    has_keys = any(request.keys is not None for request in requests)
-    return "(it decrypted files; what it printed is not kept)" if has_keys else printed
+    """What a child printed, for the log; it may quote what it decrypted, or was handed."""
+    knows = any(request.keys is not None or request.values for request in requests)
+    return "(what it printed is not kept: it may hold secrets)" if knows else printed
 
 
 def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:
