@@ -96,6 +96,7 @@ WITHOUT_SCOPE = {
     "certificates.trusted_for",
     "clusters.connection_of",
     "clusters.ensure_itself",
+    "clusters.find_with_settings",
     "clusters.get_connected",
     "clusters.get_with_settings",
     "clusters.record_probe",
