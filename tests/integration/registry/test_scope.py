@@ -137,7 +137,9 @@ WITHOUT_SCOPE = {
     "repositories.ensure_implicit",
     "timetable.cluster_rows",
     "timetable.clusters_due",
-    "timetable.note_run",
+    "timetable.clusters_state",
+    "timetable.drop_others",
+    "timetable.note_runs",
     "timetable.repository_rows",
     "timetable.show",
 }

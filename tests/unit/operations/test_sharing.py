@@ -1,4 +1,4 @@
-"""What many callers write in one transaction, or ask in one, and what becomes of those that fail."""
+"""What many callers write or ask in one transaction, and what becomes of those that fail."""
 
 from __future__ import annotations
 
