@@ -33,6 +33,7 @@ from fleet.model.hydration import (
 from fleet.model.ids import RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.repositories import Remote
+from fleet.operations.cluster_values import references as values_wanted
 from fleet.operations.crashpoints import committing, writing
 from fleet.operations.evaluating import Evaluation, failed
 from fleet.operations.push_credentials import write_remote
@@ -128,12 +129,18 @@ async def _render(
 ) -> list[_Rendered]:
     """What each dry source renders to, stored for whoever renders the same again."""
     evaluation = Evaluation(runtime)
-    await evaluation.inputs.open([one.entry for one in work])
     found: list[_Rendered] = []
-    jobs = []
+    fit: list[_Work] = []
     for one in work:
         try:
             _check(one)
+            fit.append(one)
+        except FleetError as error:
+            found.append(_Rendered(one, failed(one.entry, error), ()))
+    await evaluation.inputs.open([one.entry for one in fit])
+    jobs = []
+    for one in fit:
+        try:
             jobs.append((one, await evaluation.jobs_of(one.entry, errors)))
         except FleetError as error:
             found.append(_Rendered(one, failed(one.entry, error), ()))
@@ -153,7 +160,15 @@ async def _render(
 
 
 def _check(work: _Work) -> None:
-    """Raises Refused for a folder that two applications would write."""
+    """Raises Refused for a folder that two applications would write, and for values that no
+    commit says."""
+    if values_wanted(work.hydrator.dry):
+        raise Refused(
+            "helm.valuesFrom of spec.sourceHydrator.drySource reads from the cluster: a branch"
+            " would show that to whoever reads it, and no commit says when it changes",
+            hint="Let the application sync from its source, without sourceHydrator.",
+            object=f"Application/{work.entry.name}",
+        )
     if work.due.rivals:
         names = ", ".join(work.due.rivals[:3])
         raise Refused(

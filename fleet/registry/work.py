@@ -78,20 +78,24 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
-    """Kinds that have objects in an inventory on the cluster, each with a version; and
-    whether somebody wants to know of orphans, or did."""
+async def to_observe(
+    tx: Tx, cluster: ClusterId
+) -> tuple[tuple[tuple[GroupKind, str], ...], bool, bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; whether
+    somebody wants to know of orphans, or did; and whether values of charts stand there."""
     rows = await tx.execute(
         text(
             "select managed_kinds, exists(select from applications a"
             "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
-            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]')),"
+            " exists(select from applications a"
+            "  where a.cluster_id = c.id and a.values_digest is not null)"
             " from clusters c where id = :id"
         ),
         {"id": cluster},
     )
     row = rows.one_or_none()
-    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
+    return (kinds_of(row[0]), bool(row[1]), bool(row[2])) if row else ((), False, False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:

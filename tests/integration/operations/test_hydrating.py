@@ -105,6 +105,19 @@ async def test_without_credentials_for_pushing_nothing_is_pushed_and_it_says_so(
     assert "push-password" not in stored
 
 
+async def test_what_stands_in_a_cluster_is_not_pushed(farm: Farm) -> None:
+    chart = {"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"}
+    farm.repo.commit({f"web/{name}": text for name, text in chart.items()})
+    await farm.allow_push()
+    dry = {"repoURL": farm.repo.url, "targetRevision": "main", "path": "web"}
+    values = {"valuesFrom": [{"kind": "ConfigMap", "name": "shared"}]}
+    await farm.add("web", drySource={**dry, "helm": values})
+    await farm.poll()
+    assert "helm.valuesFrom" in (await farm.conditions("web"))["HydrationError"]
+    assert farm.world.requests()["get", "ConfigMap"] == 0
+    assert BRANCH not in git("branch", "--list", "--all", cwd=farm.repo.path)
+
+
 async def test_what_was_decrypted_is_not_pushed(farm: Farm, tmp_path: Path) -> None:
     key = AgeKey()
     await keep_decryption_keys(farm.world.runtime, ADMIN, Secret(key.private), "")
