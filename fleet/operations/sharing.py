@@ -136,15 +136,20 @@ class Asking(Generic[Question, Answer]):
         (answer,) = found if found is not None else await read((question,))
         return answer
 
+    async def close(self) -> None:
+        """Return when nothing is being asked any more."""
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+
     async def _run(self, read: Read[Question, Answer]) -> None:
         while self._asked:
             group = [self._asked.popleft() for _ in range(min(ASKED, len(self._asked)))]
-            answers: Sequence[tuple[Answer] | None]
+            answers: Sequence[tuple[Answer] | None] = [None] * len(group)
             try:
                 answers = [(it,) for it in await read([one.question for one in group])]
             except Exception as error:  # noqa: BLE001 - each finds out by itself, and says so
                 log.debug("%s asked apart: %s", len(group), error)
-                answers = [None] * len(group)
-            for one, answer in zip(group, answers, strict=True):
-                if not one.answer.done():  # else its caller was cancelled
-                    one.answer.set_result(answer)
+            finally:
+                for one, answer in zip(group, answers, strict=True):
+                    if not one.answer.done():  # else its caller was cancelled
+                        one.answer.set_result(answer)

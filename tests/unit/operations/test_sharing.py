@@ -157,3 +157,16 @@ async def test_what_is_asked_later_is_answered_from_a_later_moment() -> None:
     oracle, asking = Oracle(), Asking[str, str]()
     assert [await asking.ask(name, oracle.read) for name in "ab"] == ["A", "B"]
     assert oracle.asked == [("a",), ("b",)]
+
+
+async def test_a_reader_that_is_ended_leaves_nobody_waiting() -> None:
+    oracle, asking = Oracle(), Asking[str, str]()
+    await asking.close()  # nothing was ever asked
+    asker = asyncio.create_task(asking.ask("a", oracle.read))
+    while not oracle.asked:
+        await asyncio.sleep(0)
+    assert asking._reader is not None
+    asking._reader.cancel()
+    await asking.close()
+    assert await asker == "A"
+    assert oracle.asked == [("a",), ("a",)]
