@@ -102,14 +102,16 @@ _OF_REPOSITORY = """
         and (r.revision <> r.evaluated or b.generation > b.rendered_generation
           or b.refresh <> '' or (b.render_error is not null and b.rendered_at < :retry_before
             and b.render_error ->> 'type' <> all(:lasting))))
-    order by a.name
+    order by c.name, a.name
 """
 
 
 async def pending_renders(tx: Tx, repository: RepositoryId, now: datetime) -> tuple[Pending, ...]:
     """Applications with a source in the repository whose ref moved, whose own document
-    changed, that somebody asked to refresh, or whose render failed and may not fail again;
-    by name."""
+    changed, that somebody asked to refresh, or whose render failed and may not fail again.
+
+    By cluster, then by name: who takes them in parts has a cluster's together, and its pass
+    finds all of them."""
     rows = await tx.execute(
         text(_SELECT + _OF_REPOSITORY),
         {"repository": repository, "retry_before": now - RETRY, "lasting": _LASTING},
