@@ -217,7 +217,8 @@ def _written_path(fields: Fields) -> str:
         part == ".." or part.rstrip(". ").lower().startswith((".git", "git~")) for part in parts
     ):
         raise fields.invalid("path", f"{path[:80]!r} is no folder that may be written")
-    if any(ord(letter) < 0x20 or letter in '\x7f"\\:' for letter in path):
+    # letters that cannot be seen, too: some file systems take .g\u200cit for .git
+    if any(not letter.isprintable() or letter in '"\\:' for letter in path):
         raise fields.invalid("path", "holds letters that no folder's name should")
     return "/".join(parts)
 

@@ -78,6 +78,8 @@ class Runtime:
     jq: Jq = field(default_factory=Jq)
     #: what holds for objects of every application
     resources: ResourceSettings = ResourceSettings()
+    #: what the setting alone says of that, where ``resources`` is what is in force
+    configured: ResourceSettings | None = None
     #: … with what ``argocd-cm`` says above the setting, by its generation
     resources_in_force: Recent[int, ResourceSettings] = field(default_factory=lambda: Recent(2))
     now: Callable[[], datetime] = utc_now

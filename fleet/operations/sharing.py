@@ -63,23 +63,29 @@ class Shared:
         if not await waiting.is_written:
             await write((entry,), True)
 
+    async def close(self) -> None:
+        """Return when nothing is being written any more. What a caller that was cancelled has
+        handed in is still written: it tells what has been done."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
     async def _run(self, write: Write[Any]) -> None:
         while self._waiting:
             if monotonic() < self._busy_until:
                 await asyncio.sleep(GATHER_SECONDS)
             group = self._next()
+            is_written = False
             try:
                 await write([one.entry for one in group], False)
+                is_written = True
             except Exception as error:  # noqa: BLE001 - each finds out by itself, and says so
                 log.debug("%s wrote apart: %s", len(group), error)
-                is_written = False
-            else:
-                is_written = True
+            finally:
+                for one in group:
+                    if not one.is_written.done():  # else its caller was cancelled
+                        one.is_written.set_result(is_written)
             if len(group) > 1:
                 self._busy_until = monotonic() + GATHER_SECONDS
-            for one in group:
-                if not one.is_written.done():  # else its caller was cancelled
-                    one.is_written.set_result(is_written)
 
     def _next(self) -> Sequence[_Waiting]:
         """The first that waits, and as many after it as fit."""

@@ -133,7 +133,8 @@ async def _one_child(
                 return answers, RenderError(
                     f"the plugin ran more than {limits.processes} processes at a time"
                 )
-            _log.warning("a render process ended with %d: %s", code, await listening)
+            said = _told(await listening, requests)
+            _log.warning("a render process ended with %d: %s", code, said)
             return answers, _reason(code, limits)
         except RenderError as exc:
             return answers, exc
@@ -174,6 +175,12 @@ async def _write(
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
     stdin.close()
+
+
+def _told(printed: str, requests: Sequence[RenderRequest]) -> str:
+    """What a child printed, for the log; it may quote what it had decrypted."""
+    has_keys = any(request.keys is not None for request in requests)
+    return "(it decrypted files; what it printed is not kept)" if has_keys else printed
 
 
 def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:

@@ -79,6 +79,30 @@ async def test_a_caller_that_is_cancelled_takes_nobody_with_it() -> None:
     assert database.said[1] == (("a", "b"), False)
 
 
+async def test_what_a_cancelled_caller_left_is_written_before_the_database_is_closed() -> None:
+    database, shared = Database(), Shared()
+    await shared.close()  # nothing was ever handed in
+    first, a = await _gathered(shared, database, "a")
+    first.cancel()
+    a.cancel()
+    closing = asyncio.create_task(shared.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    database.is_open.set()
+    await closing
+    assert [entries for entries, _ in database.said] == [("first",), ("a",)]
+
+
+async def test_a_writer_that_is_ended_leaves_nobody_waiting() -> None:
+    database, shared = Database(), Shared()
+    (first,) = await _gathered(shared, database)
+    assert shared._writer is not None
+    shared._writer.cancel()
+    database.is_open.set()
+    await asyncio.wait_for(first, 60)
+    assert database.said == [(("first",), False), (("first",), True)]
+
+
 async def test_a_transaction_does_not_grow_beyond_its_size() -> None:
     database = Database()
     tasks = await _gathered(Shared(), database, "a", "b", "c", size=MOST // 2)
