@@ -35,6 +35,10 @@ class HelmParameter:
     force_string: bool = False
 
 
+#: Of a ConfigMap or Secret that holds values and says no other.
+VALUES_KEY = "values.yaml"
+
+
 @dataclass(frozen=True, slots=True)
 class ValuesReference:
     """An entry of ``helm.valuesFrom``: values that stand in the destination's namespace.
@@ -48,7 +52,7 @@ class ValuesReference:
 
     kind: str
     name: str
-    values_key: str = "values.yaml"
+    values_key: str = VALUES_KEY
     target_path: str = ""
     optional: bool = False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from fleet.model.applications import ValuesReference
+from fleet.model.applications import VALUES_KEY, ValuesReference
 from fleet.model.reading import Fields
 
 KINDS = ("ConfigMap", "Secret")
@@ -49,7 +49,7 @@ def _reference(fields: Fields) -> ValuesReference:
     name = fields.text("name", required=True)
     if _NAME.fullmatch(name) is None:
         raise fields.invalid("name", f"{name[:80]!r} is no name of a {kind}")
-    key = fields.text("valuesKey") or "values.yaml"
+    key = fields.text("valuesKey") or VALUES_KEY
     if _KEY.fullmatch(key) is None:
         raise fields.invalid("valuesKey", f"{key[:80]!r} is no key of a {kind}")
     path = fields.text("targetPath")
@@ -108,5 +108,6 @@ def spelled(entry: object) -> str:
     """An entry of a document as it is written on a command line, but for ``?``."""
     if not isinstance(entry, dict):
         return ""
-    key, path = entry.get("valuesKey") or "", entry.get("targetPath") or ""
+    key, path = entry.get("valuesKey") or VALUES_KEY, entry.get("targetPath") or ""
+    key = "" if key == VALUES_KEY else key
     return f"{entry.get('kind')}/{entry.get('name')}{key and ':' + key}{path and '@' + path}"

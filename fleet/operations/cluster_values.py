@@ -34,7 +34,7 @@ from fleet.registry import clusters, queue
 from fleet.registry.cluster_values import look_anew, readers
 from fleet.registry.desired import Pending
 
-#: A cluster that takes longer is one that does not answer: others wait for the same poll.
+#: A cluster that takes longer for one of them does not answer: others wait for the same poll.
 SECONDS = 10.0
 #: Requests to one cluster at a time.
 AT_ONCE = 8
@@ -139,12 +139,7 @@ async def read(
     """What stands in one cluster for applications that go there; each object is asked for once
     a user. A failure is what was found for the applications that it concerns."""
     reading = _Reading(runtime, cluster, link)
-    try:
-        async with asyncio.timeout(SECONDS):
-            answers = await asyncio.gather(*(reading.find(entry) for entry in entries))
-    except TimeoutError:
-        gone = _unanswered(cluster, f"it took longer than {SECONDS:g} s")
-        answers = [_failed(runtime, gone) for _ in entries]
+    answers = await asyncio.gather(*(reading.find(entry) for entry in entries))
     return dict(zip((entry.id for entry in entries), answers, strict=True))
 
 
@@ -168,13 +163,15 @@ async def look_at_values(runtime: Runtime, cluster: Cluster, link: Link) -> None
 
 @dataclass
 class _Reading:
-    """One look at one cluster, each object asked for once a user."""
+    """One look at one cluster, each object asked for once a user. Once it did not answer, it is
+    not asked any more."""
 
     runtime: Runtime
     cluster: Cluster
     link: Link
     asked: dict[tuple[str, ObjectRef], asyncio.Task[Manifest | None]] = field(default_factory=dict)
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    silence: ClusterUnreachable | None = None
 
     async def find(self, entry: Asking) -> Found:
         sources = [references(source) for source in application_spec(entry.document).sources]
@@ -260,8 +257,8 @@ class _Reading:
             self.asked[key] = asyncio.create_task(self._get(user, ref))
         try:
             return await self.asked[key]
-        except ClusterUnreachable as error:
-            raise _unanswered(self.cluster, error.message) from None
+        except ClusterUnreachable:
+            raise
         except ClusterError as error:
             raise RenderError(
                 f"{ref} cannot be read: {error.message}", hint=error.hint, object=str(ref)
@@ -270,7 +267,16 @@ class _Reading:
     async def _get(self, user: str, ref: ObjectRef) -> Manifest | None:
         client, kind = self.link.client, _KINDS[ref.kind]
         async with self.slots:
-            return await get_object(client, kind, ref.namespace, ref.name, as_user=user)
+            if self.silence is not None:
+                raise self.silence
+            try:
+                async with asyncio.timeout(SECONDS):
+                    return await get_object(client, kind, ref.namespace, ref.name, as_user=user)
+            except ClusterUnreachable as error:
+                self.silence = _unanswered(self.cluster, error.message)
+            except TimeoutError:
+                self.silence = _unanswered(self.cluster, f"{ref} took longer than {SECONDS:g} s")
+            raise self.silence
 
 
 def _text(found: Manifest, ref: ObjectRef, wanted: ValuesReference) -> str:

@@ -21,12 +21,14 @@ import orjson
 from fleet.errors import FleetError, Forbidden, Refused, SourceUnreachable
 from fleet.logs import fields
 from fleet.model.applications import Source, SourceHydrator, is_shadow, skips_reconciling
+from fleet.model.argo_settings import SETTINGS
 from fleet.model.hydration import (
     MANIFEST,
     SUBJECT_LENGTH,
     DryCommit,
     Folder,
     HydrationPhase,
+    author_of,
     files_of,
     message_of,
 )
@@ -41,6 +43,7 @@ from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
 from fleet.registry import desired, hydrations, manifests, queue, repositories
+from fleet.registry.config_maps import config_map
 from fleet.registry.desired import Pending, Rendered
 from fleet.registry.hydrations import DueHydration, Hydration
 from fleet.render.yaml import dump
@@ -48,7 +51,6 @@ from fleet.source import NewCommit, blob_id
 
 log = logging.getLogger(__name__)
 
-AUTHOR = "Fleet <fleet@localhost>"
 #: How often a push is tried anew on a branch that others move at the same time.
 PUSHES = 5
 _LASTING = ("RenderError", "SpecInvalid")
@@ -199,7 +201,7 @@ def _in_the_clear(work: _Work) -> Refused:
 async def _push(runtime: Runtime, batch: Sequence[_Rendered]) -> str:
     """Have the branch hold what was rendered; the commit that does."""
     first = batch[0].work
-    remote = await _target(runtime, first)
+    remote, author = await _target(runtime, first), await _author(runtime)
     commit = await _dry_commit(runtime, first)
     folders = [
         Folder(
@@ -211,7 +213,7 @@ async def _push(runtime: Runtime, batch: Sequence[_Rendered]) -> str:
         for one in batch
     ]
     for _ in range(PUSHES):
-        sha = await _push_once(runtime, remote, first, commit, folders)
+        sha = await _push_once(runtime, remote, first, commit, folders, author)
         if sha:
             return sha
     raise SourceUnreachable(
@@ -238,6 +240,12 @@ async def _target(runtime: Runtime, work: _Work) -> Remote:
     return await write_remote(runtime, remote, project)
 
 
+async def _author(runtime: Runtime) -> str:
+    async with runtime.db.reading() as tx:
+        document = await config_map(tx, SETTINGS)
+    return author_of((document or {}).get("data") or {})
+
+
 async def _dry_commit(runtime: Runtime, work: _Work) -> DryCommit:
     async with runtime.db.reading() as tx:
         remote = await repositories.remote_of(tx, runtime.ring, work.due.dry.repository_id)
@@ -249,7 +257,12 @@ async def _dry_commit(runtime: Runtime, work: _Work) -> DryCommit:
 
 
 async def _push_once(
-    runtime: Runtime, remote: Remote, work: _Work, dry: DryCommit, folders: Sequence[Folder]
+    runtime: Runtime,
+    remote: Remote,
+    work: _Work,
+    dry: DryCommit,
+    folders: Sequence[Folder],
+    author: str,
 ) -> str:
     """The commit that the branch has now; "" when it moved on the way."""
     refs = await runtime.mirrors.ls_remote(remote)
@@ -266,7 +279,7 @@ async def _push_once(
         parent=parent,
         files=files_of(dry, changed),
         message=message_of(dry),
-        author=AUTHOR,
+        author=author,
         seconds=dry.seconds,
     )
     sha = await runtime.mirrors.commit(remote, new)

@@ -105,6 +105,22 @@ async def test_without_credentials_for_pushing_nothing_is_pushed_and_it_says_so(
     assert "push-password" not in stored
 
 
+async def test_who_commits_is_what_argocd_cm_says(farm: Farm) -> None:
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": "argocd"},
+        "data": {"commit.author.name": "Shop Bot", "commit.author.email": "bot@shop.example"},
+    }
+    await farm.apply(settings)
+    farm.world.commit(web=(config_map("web"),))
+    await farm.allow_push()
+    await farm.add("web")
+    await farm.poll()
+    found = git("log", "-1", "--format=%an <%ae> %cn", BRANCH, cwd=farm.repo.path)
+    assert found.strip() == "Shop Bot <bot@shop.example> Shop Bot"
+
+
 async def test_what_stands_in_a_cluster_is_not_pushed(farm: Farm) -> None:
     chart = {"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"}
     farm.repo.commit({f"web/{name}": text for name, text in chart.items()})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.errors import RenderError
+from fleet.operations import cluster_values
 from fleet.operations.rendering import render_at
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import World, settings_for, world
@@ -272,6 +273,29 @@ async def test_a_cluster_that_does_not_answer_keeps_what_it_has(
     await charts.pass_("gone", look=True)
     assert await charts.poll() is None
     assert (await charts.app("web"))["render_error"] is None
+
+
+async def test_a_cluster_that_hangs_is_not_waited_for_by_others(
+    charts: World, throwaway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = throwaway()
+    await charts.add_cluster("slow", slow)
+    charts.create_namespace("slow")
+    say(charts, "colour: red\n", cluster="slow")
+    await add(charts, MAP, cluster="slow")
+    await add(charts, name="api")
+    assert await charts.poll() is None
+    monkeypatch.setattr(cluster_values, "SECONDS", 0.2)
+    slow.freeze()
+    try:
+        charts.repo.commit({"chart/values.yaml": 'colour: white\ndb: {password: ""}\n'})
+        assert await charts.poll() is None
+        error = (await charts.app("web"))["render_error"]
+        assert error["type"] == "ClusterUnreachable"
+        await charts.pass_()
+        assert live(charts, "api") == ("white", "")
+    finally:
+        slow.thaw()
 
 
 async def test_a_look_at_another_revision_has_them_too(charts: World) -> None:

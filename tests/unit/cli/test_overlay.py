@@ -78,6 +78,25 @@ def test_nothing_more_is_written_than_was_given() -> None:
             {"parameters": [{"name": "a", "value": "1", "forceString": True}]},
         ),
         (("--helm-set-file", "a=x.txt"), {"fileParameters": [{"name": "a", "path": "x.txt"}]}),
+        (
+            ("--helm-values-from", "ConfigMap/web", "--helm-values-from", "secret/db:pw@db.pw?"),
+            {
+                "valuesFrom": [
+                    {"kind": "ConfigMap", "name": "web"},
+                    {
+                        "kind": "Secret",
+                        "name": "db",
+                        "valuesKey": "pw",
+                        "targetPath": "db.pw",
+                        "optional": True,
+                    },
+                ]
+            },
+        ),
+        (
+            ("--helm-values-from", "ConfigMap/web", "--helm-values-from", "ConfigMap/web?"),
+            {"valuesFrom": [{"kind": "ConfigMap", "name": "web", "optional": True}]},
+        ),
         (("--helm-set", "a=1", "--helm-set", "a=2"), {"parameters": [{"name": "a", "value": "2"}]}),
     ],
 )
@@ -166,6 +185,8 @@ def test_another_destination_takes_the_place_of_the_first() -> None:
         ("--dest-server", "https://a", "--dest-name", "b"),
         ("--kustomize-replica", "web=many"),
         ("--values-literal-file", "/nonexistent"),
+        ("--helm-values-from", "web"),
+        ("--helm-values-from", "Pod/web"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(arguments: tuple[str, ...]) -> None:

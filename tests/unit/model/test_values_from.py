@@ -124,5 +124,12 @@ def test_any_key_can_be_named(keys: list[str]) -> None:
 )
 def test_an_entry_on_a_command_line(text: str, entry: dict[str, object] | None) -> None:
     assert parse_reference(text) == entry
-    if entry is not None and text[0] == "S":
-        assert spelled(entry) == text.rstrip("?")
+    if entry is not None:
+        kind, _, rest = text.partition("/")
+        assert spelled(entry) == f"{entry['kind']}/{rest.rstrip('?')}"
+        assert str(entry["kind"]).lower() == kind.lower()
+
+
+def test_the_key_that_nobody_has_to_say_is_not_said() -> None:
+    assert spelled({**SECRET, "valuesKey": "values.yaml"}) == spelled(SECRET) == "Secret/db"
+    assert spelled("no entry") == ""
