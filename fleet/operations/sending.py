@@ -43,6 +43,7 @@ from fleet.plan.remaking import HINT, why_not_remade
 
 GOING = "is being deleted, to be made anew"
 ANEW = "made anew"
+_INSTRUCTION = "fleet.dev/"
 
 
 async def send(errand: Errand) -> Sent | Held:
@@ -275,6 +276,16 @@ async def _without_ignored(errand: Errand, side: Manifest) -> Manifest:
     return remove_ignored(side, about)
 
 
+def _uninstructed(side: Manifest) -> Manifest:
+    """Without what Git tells Fleet about the object, such as to look for differences: whoever made
+    it did not know of that."""
+    metadata = {**metadata_of(side)}
+    marks = annotations_of(side)
+    kept = {key: text for key, text in marks.items() if not key.startswith(_INSTRUCTION)}
+    metadata.pop("annotations", None)
+    return {**side, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
+
+
 async def _check_take_over(errand: Errand, live: Manifest) -> None:
     """Raises Refused when somebody else made the object and it is to stay theirs."""
     ours = annotations_of(errand.wanted.manifest).get(TRACKING_ANNOTATION)
@@ -292,7 +303,7 @@ async def _check_take_over(errand: Errand, live: Manifest) -> None:
         return
     if option is TakeOver.IF_NO_DIFF:
         predicted = await predict(errand)
-        sides = [await _without_ignored(errand, side) for side in (live, predicted)]
+        sides = [await _without_ignored(errand, _uninstructed(side)) for side in (live, predicted)]
         changes = compare(*sides, salt=secrets.token_bytes(16)).changes
         if not changes:
             return

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine
+from tests.acceptance.kubelet import eventually
+from tests.acceptance.team import WAIT, Team
 from tests.cluster.kube import ApiFailed, Object, TestCluster
-from tests.integration.operations.harness import as_file, config_map
+from tests.integration.operations.harness import as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
 
 
@@ -150,3 +152,114 @@ def test_somebodys_own_files_are_tried_before_they_are_committed(
     assert "dry run" in shown.out
     ok("app", "delete", "web", "--force-forget", "-y")
     assert fleet("app", "get", "web").code == 3
+
+
+def test_a_part_of_it_a_try_and_another_revision(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    team = Team(running, full_cluster, namespace, git_http.repository("shop"))
+    note = config_map("note", {"argocd.argoproj.io/hook": "PreSync"})
+    back = config_map("b", value="1")
+    back["metadata"]["labels"] = {"tier": "back"}
+    team.commit("web", note, config_map("a", value="1"), back, config_map("c", value="1"))
+    team.register()
+    team.create("web")
+    ok, sync = team.ok, ("app", "sync", "web", *WAIT)
+
+    # first only asked, then part by part
+    ok(*sync, "--dry-run")
+    assert set(team.told("web").values()) == {"dry run"}
+    assert not team.names("configmaps") & {"a", "b", "c", "note"}
+    ok(*sync, "--resource", ":ConfigMap:a")
+    assert team.names("configmaps") & {"a", "b", "c", "note"} == {"a"}
+    ok("app", "wait", "web", "--resource", ":ConfigMap:a", "--sync", *WAIT)
+    ok(*sync, "--resource", "!:ConfigMap:c")
+    assert team.names("configmaps") & {"a", "b", "c", "note"} == {"a", "b"}
+    back["data"]["value"] = "2"
+    team.release("web", note, config_map("a", value="2"), back)
+    ok(*sync, "--label", "tier=back")
+    assert [team.data(name)["value"] for name in ("a", "b")] == ["1", "2"]
+
+    # all of it without its hooks, with a word for those who look later
+    ok(*sync, "--strategy", "apply", "--info", "ticket=OPS-17")
+    assert (team.data("a"), team.data("note")) == ({"value": "2"}, None)
+    assert "ticket=OPS-17" in ok("app", "get", "web").out
+    assert "ticket=OPS-17" in ok("app", "history", "web", "-o", "wide").out
+    ok(*sync)
+    assert team.hooks("web") == [("PreSync", "note", "Succeeded")]
+
+    # looked at before it is done
+    halted = deployment("halted")
+    halted["spec"]["paused"] = True
+    team.release("web", config_map("a", value="3"), halted)
+    shown = ok(*sync, "--preview-changes", "-y").out
+    assert '+  value: "3"' in shown
+    assert team.data("a") == {"value": "3"}
+    ok("app", "wait", "web", "--suspended", *WAIT)
+    assert "b" in team.names("configmaps")
+    ok(*sync, "--prune")
+    assert "b" not in team.names("configmaps")
+
+    # of two sources one is taken from somewhere else
+    team.commit("more", config_map("more", value="main"))
+    team.repository.branch("fix")
+    fix = {"more/objects.yaml": as_file((config_map("more", value="fix"),))}
+    team.repository.commit(fix, branch="fix")
+    ok("app", "add-source", "web", "--repo", team.repository.url, "--path", "more",
+       "--revision", "main", "--source-name", "more")  # fmt: skip
+    for chosen, revision in (("--source-names=more", "fix"), ("--source-positions=2", "main")):
+        ok(*sync, "--revisions", revision, chosen)
+        assert (team.data("more"), team.data("a")) == ({"value": revision}, {"value": "3"})
+
+    # what fails is tried again, until it does not
+    elsewhere = f"{namespace}-late"
+    late = config_map("late")
+    late["metadata"]["namespace"] = elsewhere
+    team.release("web", late)
+    again = ("--retry-limit", "100", "--retry-backoff-duration", "1s",
+             "--retry-backoff-factor", "1")  # fmt: skip
+    ok("app", "sync", "web", "--async", *again)
+    team.says("web", "failed and is retried")
+    full_cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": elsewhere}})
+    team.settles("web", "--operation")
+    assert team.state("web")["phase"] == "Succeeded"
+    full_cluster.request("DELETE", f"/api/v1/namespaces/{elsewhere}")
+
+
+def test_a_rollback_needs_neither_the_repository_nor_a_pause(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    team = Team(running, full_cluster, namespace, git_http.repository("shop"))
+    note = config_map("note", {"argocd.argoproj.io/hook": "PreSync"}, text="first")
+    team.commit("web", note, config_map("a", value="1"))
+    team.register()
+    team.create("web", "--sync-policy", "automated", "--auto-prune", "--self-heal")
+    team.settles("web")
+    later = config_map("note", {"argocd.argoproj.io/hook": "PreSync"}, text="second")
+    team.release("web", later, config_map("a", value="2"), config_map("b"))
+    team.settles("web")
+    assert [team.data(name) for name in ("a", "note")] == [{"value": "2"}, {"text": "second"}]
+
+    # the git server is gone: what was deployed is known all the same, its hooks, too
+    away = team.repository.path.with_name("away")
+    team.repository.path.rename(away)
+    back = ("app", "rollback", "web", "0", "-y", "--prune", "--until", "2h", "--reason", "slow")
+    assert "rollback Succeeded" in team.ok(*back, *WAIT).out
+    assert [team.data(name) for name in ("a", "b", "note")] == [
+        {"value": "1"},
+        None,
+        {"text": "first"},
+    ]
+    assert team.hooks("web") == [("PreSync", "note", "Succeeded")]
+    pinned = team.conditions("web")["Pinned"]
+    assert "slow" in pinned
+    assert "until 20" in pinned
+    team.edit("a", value="edited")
+    eventually(lambda: team.data("a") == {"value": "1"}, lambda: str(team.document("web")))
+
+    # it is back, and so is everybody
+    away.rename(team.repository.path)
+    team.ok("app", "resume", "web")
+    eventually(lambda: team.data("a") == {"value": "2"}, lambda: str(team.document("web")))
+    team.settles("web")
+    assert "Pinned" not in team.conditions("web")

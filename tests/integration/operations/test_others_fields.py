@@ -132,6 +132,21 @@ async def test_what_somebody_else_made_is_taken_over_or_not(
     assert data_of(bare, "b") == {"colour": "blue"}
 
 
+async def test_what_git_says_about_an_object_is_no_difference(bare: World) -> None:
+    """Whoever made it did not know of the option."""
+    bare.create_namespace()
+    made_by_somebody(bare, "a", x="same")
+    made_by_somebody(bare, "b", x="same")
+    await bare.add_app("web")
+    b = marked("b", TAKE_OVER, "IfNoDiff", x="same")
+    b["metadata"]["annotations"]["team"] = "shop"
+    await bare.deliver(web=(marked("a", TAKE_OVER, "IfNoDiff", x="same"), b))
+    assert await bare.results("web") == {
+        "ConfigMap/a": ("configured", ""),
+        "ConfigMap/b": ("failed", "Refused"),
+    }
+
+
 def restart(world: World, name: str) -> None:
     """As ``kubectl rollout restart`` does it: an annotation of the Pod template, by an update."""
     path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/{name}"
