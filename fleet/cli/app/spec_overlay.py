@@ -265,7 +265,7 @@ def put_at(document: Document, path: tuple[str, ...], value: Any) -> None:
         if not isinstance(document.get(key), dict):
             document[key] = {}
         document = document[key]
-    if value in ("", False):
+    if value is False or value == "":  # 0 is a value
         document.pop(path[-1], None)
     else:
         document[path[-1]] = value

@@ -172,6 +172,13 @@ def test_auto_sync_is_switched_off() -> None:
     assert "syncPolicy" not in after["spec"] or after["spec"]["syncPolicy"] == {}
 
 
+def test_no_retries_are_a_number_of_retries() -> None:
+    document = created(*PLAIN, "--sync-retry-limit", "0", "--no-sync-retry-refresh")
+    assert document["spec"]["syncPolicy"] == {"retry": {"limit": 0}}
+    parsed = parse_application(document)
+    assert parsed.spec.sync_policy.retry.limit == 0
+
+
 def test_another_destination_takes_the_place_of_the_first() -> None:
     after = with_flags(created(*PLAIN), flags("--dest-server", "https://10.0.0.1:6443"))
     assert after["spec"]["destination"] == {"server": "https://10.0.0.1:6443"}
