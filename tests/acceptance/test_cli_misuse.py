@@ -91,7 +91,10 @@ def test_a_server_that_is_not_there(running: Machine) -> None:
 
 
 def test_what_does_not_exist(running: Machine) -> None:
-    failed(running.fleet("app", "get", "nothing"), 3, "nothing")
+    for noun in ("app", "proj", "cluster", "plugin", "gpg"):
+        failed(running.fleet(noun, "get", "nothing"), 3, "nothing", f"`fleet {noun} list`")
+    failed(running.fleet("repo", "get", "https://no.example/x"), 3, "`fleet repo list`")
+    failed(running.fleet("account", "list-tokens", "nobody"), 3, "`fleet account list`")
     failed(running.fleet("app", "wait", "nothing", "--timeout", "1"), 3)
     failed(running.fleet("app", "sync", "nothing"), 3)
     failed(running.fleet("proj", "remove-source", "default", "https://x"), 3)
