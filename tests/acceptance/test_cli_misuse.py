@@ -58,6 +58,8 @@ def test_making_an_account_needs_a_yes(running: Machine, bare_clusters: list[Tes
 
 
 def test_a_cluster_that_does_not_answer(running: Machine) -> None:
+    add = ("cluster", "add", "gone", "--token-stdin", "--server")
+    failed(running.fleet(*add, "eu-1", stdin="token"), 2, "'eu-1' is not the address", "https://")
     nowhere = f"https://127.0.0.1:{free_port()}"
     done = running.fleet(
         "cluster", "add", "gone", "--server", nowhere, "--token-stdin",
@@ -102,6 +104,7 @@ def test_what_does_not_exist(running: Machine) -> None:
 
 def test_a_rule_about_an_action_that_does_not_exist(running: Machine) -> None:
     running.ok("proj", "create", "dancing")
+    failed(running.fleet("proj", "role", "create", "dancing", "c i"), 2, "no valid role", "Letters")
     running.ok("proj", "role", "create", "dancing", "ci")
     add = ("proj", "role", "add-policy", "dancing", "ci", "--object", "*", "--action")
     failed(running.fleet(*add, "dance"), 2, "no action dance", "delete, get,", "wildcard")
