@@ -400,7 +400,12 @@ def _check_source(
 ) -> None:
     about = f"Application/{entry.name}"
     if is_awaited(entry.project_document):
-        raise NotFound(f"{about}: AppProject/{entry.project} does not exist", object=about)
+        raise NotFound(
+            f"{about}: AppProject/{entry.project} does not exist",
+            hint=f"Create it, or name one of `fleet proj list`: `fleet app set {entry.name}"
+            " --project NAME`.",
+            object=about,
+        )
     allowed = may_use_source(project_spec(entry.project_document), source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)

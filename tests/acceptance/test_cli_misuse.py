@@ -58,6 +58,8 @@ def test_making_an_account_needs_a_yes(running: Machine, bare_clusters: list[Tes
 
 
 def test_a_cluster_that_does_not_answer(running: Machine) -> None:
+    add = ("cluster", "add", "gone", "--token-stdin", "--server")
+    failed(running.fleet(*add, "eu-1", stdin="token"), 2, "'eu-1' is not the address", "https://")
     nowhere = f"https://127.0.0.1:{free_port()}"
     done = running.fleet(
         "cluster", "add", "gone", "--server", nowhere, "--token-stdin",
@@ -91,7 +93,10 @@ def test_a_server_that_is_not_there(running: Machine) -> None:
 
 
 def test_what_does_not_exist(running: Machine) -> None:
-    failed(running.fleet("app", "get", "nothing"), 3, "nothing")
+    for noun in ("app", "proj", "cluster", "plugin", "gpg"):
+        failed(running.fleet(noun, "get", "nothing"), 3, "nothing", f"`fleet {noun} list`")
+    failed(running.fleet("repo", "get", "https://no.example/x"), 3, "`fleet repo list`")
+    failed(running.fleet("account", "list-tokens", "nobody"), 3, "`fleet account list`")
     failed(running.fleet("app", "wait", "nothing", "--timeout", "1"), 3)
     failed(running.fleet("app", "sync", "nothing"), 3)
     failed(running.fleet("proj", "remove-source", "default", "https://x"), 3)
@@ -99,6 +104,7 @@ def test_what_does_not_exist(running: Machine) -> None:
 
 def test_a_rule_about_an_action_that_does_not_exist(running: Machine) -> None:
     running.ok("proj", "create", "dancing")
+    failed(running.fleet("proj", "role", "create", "dancing", "c i"), 2, "no valid role", "Letters")
     running.ok("proj", "role", "create", "dancing", "ci")
     add = ("proj", "role", "add-policy", "dancing", "ci", "--object", "*", "--action")
     failed(running.fleet(*add, "dance"), 2, "no action dance", "delete, get,", "wildcard")

@@ -431,6 +431,20 @@ def test_what_is_no_document_of_ours_is_refused(doc: Any) -> None:
         parse_document(doc, file="x.yaml", line=3)
 
 
+@pytest.mark.parametrize(
+    ("doc", "says"),
+    [
+        ({"kind": "Application", "metadata": {"name": "web"}}, "Application/web has no apiVersion"),
+        ({"apiVersion": "v1", "kind": ""}, "the document has no kind"),
+        ({"kind": ["x"]}, "the document has no apiVersion and kind"),
+    ],
+)
+def test_what_a_document_does_not_say_is_told_exactly(doc: Any, says: str) -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        parse_document(doc, file="x.yaml", line=3, item="items[1]")
+    assert caught.value.message == f"x.yaml:3: items[1]: {says}"
+
+
 FIELDS = [
     "metadata.name",
     "metadata.labels",
