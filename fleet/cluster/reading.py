@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
@@ -79,10 +80,14 @@ async def list_metadata(
 
 
 async def get_object(
-    client: ClusterClient, kind: ApiKind, namespace: str, name: str
+    client: ClusterClient, kind: ApiKind, namespace: str, name: str, *, as_user: str = ""
 ) -> Manifest | None:
-    """The object; None when the server says that there is none of this name."""
-    call = _get(kind, namespace, name, "application/json")
+    """The object; None when the server says that there is none of this name.
+
+    Args:
+        as_user: in whose name it is asked for; "" for that of the client.
+    """
+    call = replace(_get(kind, namespace, name, "application/json"), as_user=as_user)
     body = await _found(client, call)
     if body is None:
         return None

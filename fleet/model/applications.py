@@ -36,6 +36,28 @@ class HelmParameter:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesReference:
+    """An entry of ``helm.valuesFrom``: values that stand in the destination's namespace.
+
+    Attributes:
+        kind: ConfigMap or Secret.
+        values_key: which of its entries.
+        target_path: where the entry goes, as text of one value; "" when it is YAML of many.
+        optional: there may be no such object.
+    """
+
+    kind: str
+    name: str
+    values_key: str = "values.yaml"
+    target_path: str = ""
+    optional: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind == "Secret"
+
+
+@dataclass(frozen=True, slots=True)
 class HelmSource:
     value_files: tuple[str, ...] = ()
     ignore_missing_value_files: bool = False
@@ -51,6 +73,7 @@ class HelmSource:
     namespace: str = ""
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
+    values_from: tuple[ValuesReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

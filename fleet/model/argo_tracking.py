@@ -125,10 +125,12 @@ class Takeover:
     Attributes:
         applications: of Argo CD, as claims name them; ``*`` stands for all.
         installation: its id; None: nobody knows it, and objects that name none are taken.
+        leftovers: what these applications have and Git does not hold, and is to be deleted.
     """
 
     applications: tuple[str, ...]
     installation: str | None = None
+    leftovers: tuple[ObjectRef, ...] = ()
 
     def why_not(self, claim: Claim | None) -> str:
         """Why an object with this claim is not to be taken; "" when it is."""

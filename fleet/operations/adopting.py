@@ -3,6 +3,7 @@
 The plan asks the cluster, object by object: is it there, which application of Argo CD has it,
 who wrote its fields, what an apply would change. The sync is an ordinary one that may make
 fields of Argo CD and of kubectl's client-side apply Fleet's; fields of others stay conflicts.
+What Git does not hold is deleted only where that was asked for, after everything was applied.
 Argo CD's marks stay, so that it knows its objects again when somebody goes back to it.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.cluster import get_metadata, list_metadata
 from fleet.errors import (
@@ -26,13 +27,7 @@ from fleet.model.applications import Application
 from fleet.model.argo_tracking import ArgoTracking, Claim, Takeover, names_of
 from fleet.model.clusters import ApiKind
 from fleet.model.live import LiveMeta
-from fleet.model.objects import (
-    TRACKING_ANNOTATION,
-    GroupKind,
-    ObjectRef,
-    Tracking,
-    metadata_of,
-)
+from fleet.model.objects import GroupKind, ObjectRef, Tracking, metadata_of
 from fleet.model.operations import Operation, SyncOptions
 from fleet.model.scope import Actor, Scope
 from fleet.model.sync_options import TAKE_OVER
@@ -50,10 +45,17 @@ from fleet.operations.diffing import (
     problems_of,
     site_of,
 )
-from fleet.operations.marks import claim_on
+from fleet.operations.marks import claim_on, mark_on
 from fleet.operations.runtime import Runtime
 from fleet.operations.views import policy_for
-from fleet.plan import Consent, DesiredObject, Prepared, TakeOver, read_object_options
+from fleet.plan import (
+    Consent,
+    DesiredObject,
+    Prepared,
+    TakeOver,
+    read_hook,
+    read_object_options,
+)
 
 #: What an adoption asks for, whatever the application says: else fields of Argo CD stay its own.
 _MIGRATE = "ClientSideApplyMigration=true"
@@ -70,11 +72,13 @@ class Adoption:
         policy: of objects that are there and not Fleet's yet.
         applications: of Argo CD whose objects are meant beside those of the same name.
         installation: id of that Argo CD; None as the stored ``argocd-cm`` says.
+        prune: delete what those applications have and Git does not hold.
     """
 
     policy: TakeOver = TakeOver.ALWAYS
     applications: tuple[str, ...] = ()
     installation: str | None = None
+    prune: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """An object that Argo CD's application has and Git does not hold. It is left alone.
+    """An object that Argo CD's application has and Git does not hold.
 
     Attributes:
         kept: what would keep it from being deleted; "" when nothing would.
@@ -132,6 +136,10 @@ class AdoptionPlan:
     revisions: tuple[str, ...]
     takeover: Takeover
     has_hooks: bool
+
+    @property
+    def prunable(self) -> tuple[ObjectRef, ...]:
+        return tuple(it.ref for it in self.leftovers if not it.kept)
 
     def why_not(self, policy: TakeOver) -> str:
         """Why nothing of it is to be done; "" when it may."""
@@ -219,7 +227,8 @@ async def adopt_application(
     asked = (_MIGRATE, f"{TAKE_OVER}={adoption.policy}")
     # hooks belong to deployments, and nothing is deployed: a selective sync runs none
     chosen = tuple(it.ref for it in plan.candidates) if plan.has_hooks else ()
-    options = SyncOptions(sync_options=asked, takeover=plan.takeover, resources=chosen)
+    takeover = replace(plan.takeover, leftovers=plan.prunable if adoption.prune else ())
+    options = SyncOptions(sync_options=asked, takeover=takeover, resources=chosen)
     return await sync_application(runtime, actor, scope, name, options)
 
 
@@ -260,8 +269,7 @@ async def _candidate(
 
 
 def _is_ours(app: Application, meta: LiveMeta) -> bool:
-    ours = Tracking(str(app.summary.id), meta.ref)
-    return Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, "")) == ours
+    return mark_on(meta) == Tracking(str(app.summary.id), meta.ref)
 
 
 def _told(
@@ -296,7 +304,8 @@ async def _leftovers(
     answers = await asyncio.gather(*(_listed(site, kind) for kind in kinds))
     found = []
     for meta, kind in ((m, k) for k, ms in zip(kinds, answers, strict=True) for m in ms or ()):
-        claim = None if meta.owner_references else claim_on(tracking, meta)
+        is_another = bool(meta.owner_references or meta.deletion_timestamp)
+        claim = None if is_another else claim_on(tracking, meta)
         if claim is None or meta.ref in wanted or takeover.why_not(claim):
             continue
         found.append(Leftover(meta.ref, claim, _why_kept(site, kind, meta)))
@@ -320,10 +329,12 @@ async def _listed(site: Site, kind: ApiKind) -> list[LiveMeta] | None:
 
 
 def _why_kept(site: Site, kind: ApiKind, meta: LiveMeta) -> str:
-    options = read_object_options(
-        {"metadata": {"annotations": meta.annotations}},
-        site.app.document.spec.sync_policy.options,
-    )
+    manifest = {"metadata": {"annotations": meta.annotations}}
+    if mark_on(meta) is not None:
+        return "Fleet's mark: a sync of the application that has it prunes it"
+    if read_hook(manifest) is not None:
+        return "its being a hook"
+    options = read_object_options(manifest, site.app.document.spec.sync_policy.options)
     if options.prune is not Consent.GIVEN:
         return "its sync option Prune"
     try:

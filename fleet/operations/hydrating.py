@@ -20,7 +20,7 @@ import orjson
 
 from fleet.errors import FleetError, Forbidden, Refused, SourceUnreachable
 from fleet.logs import fields
-from fleet.model.applications import Source, SourceHydrator
+from fleet.model.applications import Source, SourceHydrator, is_shadow, skips_reconciling
 from fleet.model.hydration import (
     MANIFEST,
     SUBJECT_LENGTH,
@@ -33,6 +33,7 @@ from fleet.model.hydration import (
 from fleet.model.ids import RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.repositories import Remote
+from fleet.operations.cluster_values import references as values_wanted
 from fleet.operations.crashpoints import committing, writing
 from fleet.operations.evaluating import Evaluation, failed
 from fleet.operations.push_credentials import write_remote
@@ -92,7 +93,11 @@ async def hydrate(
     async with runtime.db.reading() as tx:
         due = await hydrations.due(tx, repository, now)
         found = [(one, await desired.inputs_of(tx, one.id)) for one in due]
-    work = [_work(one, entry, now) for one, entry in found if entry is not None]
+    work = [
+        _work(one, entry, now)
+        for one, entry in found
+        if entry is not None and not _is_somebody_elses(entry)
+    ]
     if not work:
         return
     async with committing(runtime.db, "hydrate") as tx:
@@ -113,6 +118,11 @@ async def hydrate(
             await _note(runtime, batch, sha=sha)
 
 
+def _is_somebody_elses(entry: Pending) -> bool:
+    """Whether nothing is to be written for an application: its branch, too, is another's."""
+    return is_shadow(entry.document) or skips_reconciling(entry.document)
+
+
 def _work(due: DueHydration, entry: Pending, now: datetime) -> _Work:
     spec = application_spec(entry.document)
     assert spec.hydrator is not None, "only its application has a dry source"
@@ -128,12 +138,18 @@ async def _render(
 ) -> list[_Rendered]:
     """What each dry source renders to, stored for whoever renders the same again."""
     evaluation = Evaluation(runtime)
-    await evaluation.inputs.open([one.entry for one in work])
     found: list[_Rendered] = []
-    jobs = []
+    fit: list[_Work] = []
     for one in work:
         try:
             _check(one)
+            fit.append(one)
+        except FleetError as error:
+            found.append(_Rendered(one, failed(one.entry, error), ()))
+    await evaluation.inputs.open([one.entry for one in fit])
+    jobs = []
+    for one in fit:
+        try:
             jobs.append((one, await evaluation.jobs_of(one.entry, errors)))
         except FleetError as error:
             found.append(_Rendered(one, failed(one.entry, error), ()))
@@ -153,7 +169,15 @@ async def _render(
 
 
 def _check(work: _Work) -> None:
-    """Raises Refused for a folder that two applications would write."""
+    """Raises Refused for a folder that two applications would write, and for values that no
+    commit says."""
+    if values_wanted(work.hydrator.dry):
+        raise Refused(
+            "helm.valuesFrom of spec.sourceHydrator.drySource reads from the cluster: a branch"
+            " would show that to whoever reads it, and no commit says when it changes",
+            hint="Let the application sync from its source, without sourceHydrator.",
+            object=f"Application/{work.entry.name}",
+        )
     if work.due.rivals:
         names = ", ".join(work.due.rivals[:3])
         raise Refused(

@@ -9,9 +9,11 @@ from fleet.cluster import delete, drop_finalizer, get_metadata
 from fleet.errors import KindUnknown
 from fleet.model.applications import LiveResource
 from fleet.model.clusters import ApiKind
-from fleet.model.objects import HOOK_FINALIZER, TRACKING_ANNOTATION, Tracking
+from fleet.model.live import LiveMeta
+from fleet.model.objects import HOOK_FINALIZER, Tracking
 from fleet.model.operations import Action, Outcome, Task
 from fleet.operations.crashpoints import writing
+from fleet.operations.marks import claim_on, mark_on
 from fleet.operations.tasks import KEPT, Result, Workplace, unknown_kind
 from fleet.plan import Consent, read_object_options
 
@@ -38,8 +40,7 @@ async def _prune_served(
     gone = Outcome(task.ref, Action.PRUNED, task.wave, "pruned")
     if meta is None:
         return Result(task, gone, None)
-    claim = Tracking.parse(meta.annotations.get(TRACKING_ANNOTATION, ""))
-    ours = claim == Tracking(str(place.application_id), task.ref)
+    ours = mark_on(meta) == Tracking(str(place.application_id), task.ref) or _is_taken(place, meta)
     same = row is None or not row.uid or row.uid == meta.uid
     kept = kept_by_option(place, meta.annotations)
     if kept and ours:
@@ -71,6 +72,15 @@ async def _prune_served(
     if place.awaits_end and row is not None:
         return Result(task, gone, replace(row, message="is being deleted"))
     return Result(task, gone, None)
+
+
+def _is_taken(place: Workplace, meta: LiveMeta) -> bool:
+    """Whether it is a leftover of Argo CD's application, and nobody took it meanwhile."""
+    takeover = place.takeover
+    if takeover is None or meta.ref not in takeover.leftovers:
+        return False
+    claim = claim_on(place.customized.tracking, meta)
+    return claim is not None and not takeover.why_not(claim) and mark_on(meta) is None
 
 
 def kept_by_option(place: Workplace, annotations: Mapping[str, str]) -> str:

@@ -9,9 +9,9 @@ The rules, in the order in which they are asked:
 3. An object that another application owns is left alone, applied or pruned.
 4. Hooks run in their phase, before, among or after what is applied and pruned: all of them
    whatever differs, and none when only chosen objects are synced.
-5. Pruned is only what is in the inventory (what we applied last), was asked for, and may be
-   deleted; never while the render or a list was incomplete; never everything at once
-   without ``allowEmpty``. Prunes follow all applies, in the reverse order.
+5. Pruned is only what is in the inventory (what we applied last) or is taken over for that,
+   was asked for, and may be deleted; never while the render or a list was incomplete; never
+   everything at once without ``allowEmpty``. Prunes follow all applies, in the reverse order.
 6. What goes to another namespace is pruned where it was once all that was applied is well.
 7. Namespaces, volumes and CustomResourceDefinitions take other data with them. They are
    pruned like the rest, as in Argo CD, but last of all: a failure before keeps them.
@@ -287,6 +287,12 @@ def _prunes(situation: Situation) -> tuple[list[Task], list[Task]]:
             task = _prune(resource, reason)
             is_last = not reason and situation.options_of(resource.ref).prune_last
             (kept if reason else prunes).append(replace(task, last=True) if is_last else task)
+    takeover = situation.options.takeover
+    others = desired | situation.set_apart | {row.ref for row in situation.inventory}
+    for ref in set(takeover.leftovers if takeover else ()) - others:
+        reason = _why_kept(situation, ref)
+        step = Step.SKIP if reason else Step.PRUNE
+        (kept if reason else prunes).append(Task(ref, step, reason=reason, warning=bool(reason)))
     return _in_prune_order(prunes), kept
 
 
@@ -308,6 +314,10 @@ def _why_not_pruned(situation: Situation, ref: ObjectRef) -> str:
         return "is not among the resources chosen for this sync"
     if not situation.options.prune:
         return "is no longer in Git; pruning was not asked for (--prune, or automated.prune)"
+    return _why_kept(situation, ref)
+
+
+def _why_kept(situation: Situation, ref: ObjectRef) -> str:
     if not situation.complete:
         return "is not pruned, because the render or a list of live objects was incomplete"
     consent = situation.options_of(ref).prune

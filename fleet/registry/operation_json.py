@@ -116,13 +116,15 @@ def _takeover_to_json(takeover: Takeover | None) -> dict[str, Any]:
     if takeover is None:
         return {}
     told = {"applications": list(takeover.applications), "installation": takeover.installation}
-    return {"takeover": told}
+    leftovers = [ref.key for ref in takeover.leftovers]
+    return {"takeover": {**told, **({"leftovers": leftovers} if leftovers else {})}}
 
 
 def _takeover_from_json(stored: Mapping[str, Any] | None) -> Takeover | None:
     if stored is None:
         return None
-    return Takeover(tuple(stored["applications"]), stored["installation"])
+    leftovers = tuple(ObjectRef.from_key(key) for key in stored.get("leftovers", ()))
+    return Takeover(tuple(stored["applications"]), stored["installation"], leftovers)
 
 
 def options_from_json(stored: Mapping[str, Any]) -> SyncOptions:

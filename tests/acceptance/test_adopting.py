@@ -70,6 +70,9 @@ def test_from_argo_cd_to_fleet(
     place = _Place(full_cluster, namespace)
     argo.deploy(place, page)
     argo.deploy(place, config_map("other", shade="light"))
+    argo.deploy(place, config_map("left", shade="grey"))  # Git had it once
+    precious = config_map("precious", {"argocd.argoproj.io/sync-options": "Prune=false"})
+    argo.deploy(place, precious)
     before = [argo.live(place, it) for it in (page, other)]
 
     # at first Fleet only looks: whatever the export says of syncing by itself
@@ -115,6 +118,8 @@ def test_from_argo_cd_to_fleet(
     eventually(lambda: plan().count(whose) == 2, plan)
     assert "Argo CD's marks stay" in plan()
     assert [argo.live(place, it) for it in (page, other)] == before
+    left = f"ConfigMap/{namespace}/left  is left, not in Git (Argo CD's application web; prunable)"
+    assert left in plan()
     running.ok("app", "adopt", "web", "--policy", "IfNoDiff", "-y")
     assert status()["sync"]["status"] == "Synced"
     for was, name in zip(before, (page, other), strict=True):
@@ -123,3 +128,16 @@ def test_from_argo_cd_to_fleet(
         mark = was["metadata"]["annotations"][argo.TRACKING_ID]
         assert now["metadata"]["annotations"][argo.TRACKING_ID] == mark
     assert "is Fleet's already" in plan()
+
+    # what Git does not hold any more stays until somebody asks for its end
+    assert argo.live(place, config_map("left"))["data"] == {"shade": "grey"}
+    shown = running.ok("app", "adopt", "web", "--prune", "--dry-run").out
+    assert f"ConfigMap/{namespace}/left  would be pruned" in shown
+    assert f"ConfigMap/{namespace}/precious  is left" in shown
+    assert argo.live(place, config_map("left"))["data"] == {"shade": "grey"}
+    told = running.ok("app", "adopt", "web", "--prune", "-y", "--timeout", "120").out
+    assert f"ConfigMap/{namespace}/left  pruned" in told
+    found = full_cluster.request("GET", f"/api/v1/namespaces/{namespace}/configmaps")["items"]
+    names = {it["metadata"]["name"] for it in found if "deletionTimestamp" not in it["metadata"]}
+    assert names >= {"page", "other", "precious"}
+    assert "left" not in names

@@ -97,6 +97,26 @@ def test_what_does_not_exist(running: Machine) -> None:
     failed(running.fleet("proj", "remove-source", "default", "https://x"), 3)
 
 
+def test_a_rule_about_an_action_that_does_not_exist(running: Machine) -> None:
+    running.ok("proj", "create", "dancing")
+    running.ok("proj", "role", "create", "dancing", "ci")
+    add = ("proj", "role", "add-policy", "dancing", "ci", "--object", "*", "--action")
+    failed(running.fleet(*add, "dance"), 2, "no action dance", "delete, get,", "wildcard")
+    failed(running.fleet(*add, "synch"), 2, "did you mean sync?")
+    held = running.ok("proj", "get", "dancing", "-o", "json").json()
+    assert held["spec"]["roles"] == [{"name": "ci"}]
+    for action in ("sync", "get*", "action/apps/Deployment/restart"):
+        running.ok(*add, action)
+
+    # what was written for something else is kept, and told of
+    rule = "p, proj:dancing:ci, applications, dance, dancing/*, allow"
+    held["spec"]["roles"] = [{"name": "ci", "policies": [rule]}]
+    told = running.ok("apply", "-f", "-", stdin=json.dumps(held))
+    assert "there is no action dance" in told.out + told.err
+    assert running.ok("proj", "get", "dancing", "-o", "json").json()["spec"] == held["spec"]
+    running.ok("proj", "role", "remove-policy", "dancing", "ci", "--object", "*", "-a", "dance")
+
+
 def test_an_application_that_makes_no_sense(running: Machine) -> None:
     create = ("app", "create", "web", "--repo", "https://git.example/shop.git")
     failed(running.fleet(*create, "--dest-name", "a"), 2, "spec.source.path")

@@ -32,11 +32,12 @@ Names = Annotated[tuple[str, ...], Field(max_length=100)]
 class AdoptBody(Body):
     """``from``: applications of Argo CD whose objects are meant beside those of the same name;
     ``*`` stands for all. ``installation``: id of that Argo CD; none as the stored argocd-cm
-    says."""
+    says. ``prune``: delete what they have and Git does not hold, as far as it is prunable."""
 
     policy: TakeOver = TakeOver.ALWAYS
     origins: Annotated[Names, Field(alias="from")] = ()
     installation: Annotated[str, Field(max_length=253)] | None = None
+    prune: bool = False
 
 
 @router.get("/applications/{name}/adoption", summary="What taking over from Argo CD comes to")
@@ -56,7 +57,7 @@ async def get_adoption(
 @router.post("/applications/{name}/adopt", summary="Take over what Argo CD deployed")
 async def post_adopt(caller: Calling, name: str, body: AdoptBody) -> Response:
     await found(caller, "sync", name)
-    adoption = Adoption(body.policy, body.origins, body.installation)
+    adoption = Adoption(body.policy, body.origins, body.installation, body.prune)
     operation = await adopt_application(caller.runtime, caller.actor, caller.scope, name, adoption)
     return accepted(operation_shape(operation))
 

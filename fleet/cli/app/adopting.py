@@ -29,6 +29,7 @@ LEFT = "Argo CD's marks stay on the objects, so that it knows them again."
         "fleet app adopt web --dry-run",
         "fleet app adopt web --policy IfNoDiff -y",
         "fleet app adopt web --from shop-web --from argocd_web",
+        "fleet app adopt web --prune",
     )
 )
 @click.argument("name")
@@ -51,6 +52,9 @@ LEFT = "Argo CD's marks stay on the objects, so that it knows them again."
 @click.option(
     "--installation", metavar="ID", help="Id of that Argo CD.  [default: as its argocd-cm says]"
 )
+@click.option(
+    "--prune", is_flag=True, help="Also delete what it has and Git does not hold, as the plan says."
+)
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
 @yes_option()
@@ -64,6 +68,7 @@ def adopt(
     policy: str,
     origins: tuple[str, ...],
     installation: str | None,
+    prune: bool,
     detached: bool,
     timeout: int,
     yes: bool,
@@ -73,7 +78,8 @@ def adopt(
 
     Shows the plan first: what is there, which application of Argo CD has it, who wrote its fields,
     and what would change. Fields that Argo CD and `kubectl apply` wrote become Fleet's; those of
-    others are conflicts, and nothing is taken over then. Hooks do not run.
+    others are conflicts, and nothing is taken over then. Hooks do not run. Objects that Argo CD's
+    application has and Git does not hold are shown; they stay, unless --prune asks for their end.
 
     Exits 3 when it may not be done as told.
     """
@@ -82,7 +88,7 @@ def adopt(
     with spinner(f"Asking the cluster about {name}"):
         plan = invocation.api.get("applications", name, "adoption", query=asked)
     if dry_run or output == "table":
-        _show_plan(plan, output)
+        _show_plan(plan, output, prune=prune)
     if plan["refused"]:
         refused = Refused(
             f"Application/{name}: nothing is taken over: {plan['refused']}",
@@ -92,13 +98,15 @@ def adopt(
         ctx.exit(refused.exit_code)
     if dry_run:
         return
-    confirm(f"Take over the objects of {name}?", yes=yes)
-    started = invocation.api.post("applications", name, "adopt", body=asked)
+    gone = [it for it in plan["leftovers"] if it["prunable"]] if prune else []
+    deleted = f" and delete {len(gone)} that Git does not hold" if gone else ""
+    confirm(f"Take over the objects of {name}{deleted}?", yes=yes)
+    started = invocation.api.post("applications", name, "adopt", body={**asked, "prune": prune})
     how = Following(wait=not detached, timeout=timeout, output=output)
     conclude(ctx, carry_out(invocation, [started], how), output)
 
 
-def _show_plan(plan: Mapping[str, Any], output: str) -> None:
+def _show_plan(plan: Mapping[str, Any], output: str, *, prune: bool) -> None:
     if output in ("json", "yaml"):
         click.echo(to_json(plan) if output == "json" else to_yaml(plan))
         return
@@ -112,8 +120,10 @@ def _show_plan(plan: Mapping[str, Any], output: str) -> None:
             click.echo(f"  {line}")
     for item in plan["leftovers"]:
         what = "prunable" if item["prunable"] else f"kept by {item['message']}"
-        said = f"{object_name(item)}  is left, not in Git ({item['trackedBy']}; {what})"
-        click.echo(printable(said))
+        fate = "would be pruned" if prune and item["prunable"] else "is left"
+        click.echo(
+            printable(f"{object_name(item)}  {fate}, not in Git ({item['trackedBy']}; {what})")
+        )
     for error in plan["errors"]:
         click.echo(printable(f"{error['object']}  cannot be told: {error['message']}"))
     if plan["unread"]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fleet.errors import Refused
+from fleet.model.objects import TRACKING_ANNOTATION, ObjectRef, Tracking
 from fleet.model.scope import EVERYTHING
 from fleet.operations.adopting import (
     Adoption,
@@ -54,6 +55,15 @@ def seen(found: AdoptionPlan) -> dict[str, tuple[bool, str, bool, str]]:
 def left_in(world: World, found: AdoptionPlan) -> list[Leftover]:
     """Leftovers of this test: others use the same cluster."""
     return [it for it in found.leftovers if it.ref.namespace == world.namespace]
+
+
+def take_for(world: World, application: str, name: str) -> None:
+    """Mark a ConfigMap as that of another application of Fleet."""
+    ref = ObjectRef("", "ConfigMap", world.namespace, name)
+    mark = {TRACKING_ANNOTATION: str(Tracking(application, ref))}
+    body = {**config_map(name), "metadata": {"name": name, "annotations": mark}}
+    del body["data"]
+    world.request("PATCH", f"{world.path_of(name)}?fieldManager=fleet", body)
 
 
 def stateful(name: str) -> Object:
@@ -231,6 +241,43 @@ async def test_what_git_does_not_hold_is_shown_and_left(bare: World) -> None:
     await adopt(bare)
     assert bare.read("left") is not None
     assert bare.read("kept") is not None
+
+
+async def test_what_git_does_not_hold_goes_when_that_is_asked_for(bare: World) -> None:
+    """What the plan calls prunable, after the rest was applied: not what is kept, is a hook, is
+    another's, or is Fleet's by now."""
+    bare.create_namespace()
+    options = {"argocd.argoproj.io/sync-options": "Prune=false"}
+    deployed = [config_map(name) for name in ("page", "left", "later")]
+    for wanted in (*deployed, config_map("kept", options)):
+        argo.deploy(bare, wanted)
+    argo.deploy(bare, config_map("hook", {"argocd.argoproj.io/hook": "PreSync"}))
+    argo.deploy(bare, config_map("shop"), "shop")
+    argo.deploy(bare, config_map("fleets"))
+    await bare.add_app("other", auto=False)
+    await prepare(bare, config_map("page"))
+    other = str((await bare.app("other"))["id"])
+    take_for(bare, other, "fleets")
+
+    found = await plan(bare)
+    assert {it.ref.name: bool(it.kept) for it in left_in(bare, found)} == {
+        "fleets": True,
+        "hook": True,
+        "kept": True,
+        "later": False,
+        "left": False,
+    }
+    await bare.pretend_worker()
+    await adopt_application(bare.runtime, ADMIN, EVERYTHING, "web", Adoption(prune=True))
+    take_for(bare, other, "later")
+    await bare.pass_()
+    results = await bare.results("web")
+    assert results["ConfigMap/page"][0] == "configured"
+    assert results["ConfigMap/left"][0] == "pruned"
+    assert results["ConfigMap/later"][0] == "skipped"
+    gone = [it.ref.name for it in left_in(bare, found) if bare.is_going(it.ref.name)]
+    assert gone == ["left"]
+    assert not bare.is_going("shop")
 
 
 async def test_a_tracking_method_that_there_is_not_is_refused(bare: World) -> None:

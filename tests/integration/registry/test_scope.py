@@ -96,6 +96,7 @@ WITHOUT_SCOPE = {
     "certificates.trusted_for",
     "clusters.connection_of",
     "clusters.ensure_itself",
+    "clusters.find_with_settings",
     "clusters.get_connected",
     "clusters.get_with_settings",
     "clusters.record_probe",
@@ -136,7 +137,9 @@ WITHOUT_SCOPE = {
     "repositories.ensure_implicit",
     "timetable.cluster_rows",
     "timetable.clusters_due",
-    "timetable.note_run",
+    "timetable.clusters_state",
+    "timetable.drop_others",
+    "timetable.note_runs",
     "timetable.repository_rows",
     "timetable.show",
 }

@@ -164,7 +164,7 @@ def test_a_hydrated_application_applies_what_was_hydrated() -> None:
     [
         *(("env/prod", path) for path in (".", "/", "./.", "a/..", "../a", "a/../../b", "/a")),
         *(("env/prod", path) for path in (".git", "a/.GIT/hooks", ".git./x", ".gitmodules")),
-        *(("env/prod", path) for path in ("git~1/x", "a\nb", 'a"b', "a\\b", "c:b")),
+        *(("env/prod", path) for path in ("git~1/x", ".g\u200cit/x", "a\nb", 'a"b', "a\\b", "c:b")),
         *((branch, "out") for branch in ("-f", "a..b", "a b", "a:b", "HEAD", "refs/heads/a")),
         *((branch, "out") for branch in ("a.lock", ".a", "a//b", "a/", "@", "a@{1}", "a" * 201)),
         ("main", "out"),  # what is rendered itself

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fleet.model.argo_tracking import Takeover
+from fleet.model.decisions import refused
 from fleet.model.operations import SyncOptions
-from fleet.plan import Consent, Method, ObjectOptions, Verdict, build_plan
+from fleet.plan import Consent, Method, ObjectOptions, Situation, Verdict, build_plan
 from tests.unit.plan.test_planning import have, ref, situation, told, want
 
 ANEW = ObjectOptions(method=Method.REPLACE, force=True)
@@ -82,3 +84,44 @@ def test_what_says_so_itself_is_pruned_last() -> None:
     ]
     assert [task.last for task in plan.tasks] == [False, False, False, True]
     assert not plan.prune_last
+
+
+def leftovers(*names: str, **changes: object) -> Situation:
+    """An adoption that is to delete these, too; of what Fleet applied nothing is pruned."""
+    refs = tuple(ref("ConfigMap", name) for name in names)
+    options = SyncOptions(takeover=Takeover(("web",), leftovers=refs))
+    found = situation(want("ConfigMap", "page"), have("ConfigMap", "old"), options=options)
+    return replace(found, **changes)
+
+
+def test_what_is_taken_over_to_be_deleted_is_pruned_and_nothing_else() -> None:
+    """Neither what Git holds by now, nor what Fleet applied, nor a hook."""
+    found = leftovers(
+        "page", "old", "left", "hook", set_apart=frozenset({ref("ConfigMap", "hook")})
+    )
+    assert told(build_plan(found)) == [
+        "apply ConfigMap/page",
+        "prune ConfigMap/left",
+        "skip ConfigMap/old",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"complete": False}, "incomplete"),
+        ({"application_options": ObjectOptions(prune=Consent.REFUSED)}, "Prune=false"),
+        ({"gate": lambda ref, _, verb: refused(f"{verb} {ref.name}")}, "delete left"),
+    ],
+)
+def test_what_speaks_against_a_prune_keeps_what_is_taken_over(
+    changes: dict[str, object], says: str
+) -> None:
+    plan = build_plan(leftovers("left", desired=(), inventory=(), **changes))
+    assert told(plan) == ["skip ConfigMap/left"]
+    assert says in plan.tasks[0].reason
+
+
+def test_an_adoption_never_deletes_everything() -> None:
+    """Git holds nothing any more: that may be a mistake."""
+    assert "would delete all 1" in build_plan(leftovers("left", desired=(), inventory=())).refused

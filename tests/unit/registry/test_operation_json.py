@@ -71,7 +71,12 @@ def test_hooks_come_back_as_they_were(hooks: list[Outcome]) -> None:
     assert hooks_from_json(hooks_to_json(hooks)) == tuple(hooks)
 
 
-TAKEOVERS = st.builds(Takeover, st.lists(WORDS).map(tuple), st.none() | WORDS)
+TAKEOVERS = st.builds(
+    Takeover,
+    st.lists(WORDS).map(tuple),
+    st.none() | WORDS,
+    st.lists(REFS, max_size=3).map(tuple),
+)
 
 
 @given(
