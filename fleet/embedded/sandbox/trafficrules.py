@@ -93,6 +93,8 @@ def _ingress_spec(spec: Fields, path: str) -> Iterator[Cause]:
     if not spec.get("rules") and not spec.get("defaultBackend"):
         why = "either `defaultBackend` or `rules` must be specified"
         yield invalid_value(path, dict(spec) or None, why)
+    if spec.get("defaultBackend") is not None:
+        yield from _ingress_backend(spec["defaultBackend"], f"{path}.defaultBackend")
 
 
 def _ingress_rule(rule: Fields, path: str) -> Iterator[Cause]:
@@ -104,8 +106,10 @@ def _ingress_rule(rule: Fields, path: str) -> Iterator[Cause]:
 def _ingress_path(it: Fields, path: str) -> Iterator[Cause]:
     if not it.get("pathType"):
         yield required_field(f"{path}.pathType", "pathType must be specified")
-    elif it["pathType"] != "ImplementationSpecific" and not it.get("path", "").startswith("/"):
+        return  # before that is known, a real server looks no further
+    if it["pathType"] != "ImplementationSpecific" and not it.get("path", "").startswith("/"):
         yield invalid_value(f"{path}.path", it.get("path", ""), "must be an absolute path")
+    yield from _ingress_backend(it["backend"], f"{path}.backend")
 
 
 def _ingress_backend(backend: Fields, path: str) -> Iterator[Cause]:
@@ -127,7 +131,6 @@ TRAFFIC_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "V1EndpointAddress": (_endpoint_address,),
     "V1HTTPIngressPath": (_ingress_path,),
     "V1IPBlock": (_ip_block,),
-    "V1IngressBackend": (_ingress_backend,),
     "V1IngressRule": (_ingress_rule,),
     "V1IngressSpec": (_ingress_spec,),
     "V1IngressTLS": (_ingress_tls,),

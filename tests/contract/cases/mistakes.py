@@ -244,6 +244,11 @@ BODIES: dict[str, tuple[str, Any, Expected]] = {
         backed({"service": {"name": "a"}}),
         invalid("port name or number is required"),
     ),
+    "backend_of_last_resort": (
+        "ingresses",
+        {"metadata": {"name": "one"}, "spec": {"defaultBackend": {"service": {"name": "a"}}}},
+        invalid("spec.defaultBackend: Required value"),
+    ),
     "tls_host": (
         "ingresses",
         {

@@ -283,7 +283,6 @@ TOO_MANY = {(INVALID, "status.readyReplicas")}
             ),
             {
                 (INVALID, "spec.rules[0].host"),
-                (INVALID, "spec.rules[0].http.paths[0].backend"),
                 (INVALID, "spec.rules[0].http.paths[1].backend"),
                 (REQUIRED, "spec.rules[0].http.paths[0].pathType"),
                 (INVALID, "spec.rules[0].http.paths[1].path"),
