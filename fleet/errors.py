@@ -140,8 +140,31 @@ class Forbidden(FleetError):
     http_status = 403
 
 
+#: Kind of what is named in vain → the command that lists those that there are.
+_LISTS = {
+    "Account": "`fleet account list`",
+    "AppProject": "`fleet proj list`",
+    "Application": "`fleet app list`",
+    "Cluster": "`fleet cluster list`",
+    "ConfigManagementPlugin": "`fleet plugin list`",
+    "DecryptionKey": "`fleet decryption-key list`",
+    "RepoCredential": "`fleet repocreds list`",
+    "Repository": "`fleet repo list`",
+    "SigningKey": "`fleet gpg list`",
+}
+
+
 class NotFound(FleetError):
+    """Says where to look: a hint that is only a guess, or none, is completed by the command
+    that lists what is there of the object's kind."""
+
     http_status = 404
+
+    def __init__(self, message: str, *, hint: str = "", object: str = "") -> None:
+        command = _LISTS.get(object.partition("/")[0])
+        if command and "`" not in hint:
+            hint = f"{hint} {command} lists those that there are.".lstrip()
+        super().__init__(message, hint=hint, object=object)
 
 
 class AlreadyExists(FleetError):

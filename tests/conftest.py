@@ -7,6 +7,7 @@ Everything that costs seconds is started once a run and shared by the xdist work
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -159,6 +160,16 @@ def empty_database(postgres: State) -> Iterator[TestDatabase]:
     made = create_database(postgres, template=EMPTY)
     yield made
     drop_database(postgres, made)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """For tests that set up logs: later ones would write to a stream that is closed."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ def main() -> int:
     options = _options()
     state = options.state.resolve()
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # it is, under nohup
+        signal.signal(signal.SIGHUP, _terminated)  # its terminal was closed
     try:
         if options.clean:
             return _clean(state)
@@ -60,7 +62,8 @@ def main() -> int:
         say(f"\nThe demo stopped: {error}")
         return 1
     except KeyboardInterrupt:
-        say("\nStopped. `make demo` goes on from here, `make demo-clean` removes everything.")
+        with contextlib.suppress(OSError):  # nobody reads it where the terminal is gone
+            say("\nStopped. `make demo` goes on from here, `make demo-clean` removes everything.")
         return 130
     return 0
 
@@ -76,7 +79,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clusters", type=int, default=10, help="default: 10")
     parser.add_argument("--port", type=int, default=os.environ.get("FLEET_PORT", "8080"))
     parser.add_argument(
-        "--sandbox-port", type=int, help="default: as last time, or the sandbox's own"
+        "--sandbox-port",
+        type=int,
+        default=os.environ.get("FLEET_SANDBOX_PORT"),
+        help="default: as last time, or the sandbox's own",
     )
     return parser.parse_args()
 

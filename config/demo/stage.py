@@ -22,6 +22,9 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fleet.cli.sandbox.endpoint import read_endpoint
+from fleet.cli.sandbox.place import Place
+from fleet.cli.sandbox.starting import PORT as SANDBOX_PORT
 from fleet.render.tools import find_tools
 from tests.keeper import start_child
 
@@ -112,18 +115,31 @@ class Stage:
         """The settings, which need nothing to run.
 
         Raises:
-            DemoFailed: the port is taken, or the state cannot be written.
+            DemoFailed: a port is taken, or the state cannot be written.
         """
         if _is_taken(self.port):
             raise DemoFailed(
                 f"port {self.port} is taken. Choose another: FLEET_PORT=8090 make demo"
             )
+        self._refuse_taken_sandbox_port()
         settings = SETTINGS.format(
             home=json.dumps(str(self.home)), port=self.port, state=json.dumps(str(self.state))
         )
         with told(self.state):
             self.home.mkdir(parents=True, exist_ok=True)
             self._write("fleet.yaml", settings)
+
+    def _refuse_taken_sandbox_port(self) -> None:
+        place = Place(self.home)
+        if place.holder() is not None:
+            return  # the clusters of a demo that was killed: they are taken up
+        kept = read_endpoint(place)
+        port = self._sandbox_port or (kept.port if kept else SANDBOX_PORT)
+        if _is_taken(port):
+            raise DemoFailed(
+                f"port {port}, for the clusters, is taken."
+                " Choose another: FLEET_SANDBOX_PORT=17443 make demo"
+            )
 
     def run(self, command: str) -> None:
         """Show a command and run it; what it prints goes to the terminal.

@@ -238,9 +238,10 @@ Commit a change       cd {checkout}
                       git commit -am 'web: 2.1.0 in production' && git push
                       fleet app list --watch
 Break it by hand      kubectl --context {PROD} -n web scale deployment web --replicas 0
-                      fleet app get web-{PROD}          # healed; it says who it was
+                      fleet app events web-{PROD}       # healed; it says who it was
 Kill a cluster        fleet sandbox break {LOST} --how unreachable
-                      fleet cluster list                # and: fleet sandbox heal {LOST}
+                      fleet cluster test {LOST}           # in minutes, cluster list says it, too
+                      fleet sandbox heal {LOST}
 Roll back             fleet app history web-{PROD}
                       fleet app set web-{PROD} --sync-policy none
                       fleet app rollback web-{PROD} 0

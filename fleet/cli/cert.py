@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, watch_option, yes_option
-from fleet.cli.output import Column, Table, show_items, to_json, to_yaml
+from fleet.cli.output import Column, Table, show_added, show_items
 from fleet.cli.reading import text_of
 from fleet.cli.watching import show_list
 from fleet.errors import NotFound
@@ -51,7 +49,7 @@ def cert() -> None:
 def add_ssh(invocation: Invocation, source: str, batch: bool, output: str) -> None:  # noqa: ARG001
     """Trust the ssh host keys of a known_hosts file. Nothing is trusted on first use."""
     body = {"knownHosts": text_of(source)}
-    _show_added(invocation.api.post("certificates", "ssh", body=body), output)
+    show_added(invocation.api.post("certificates", "ssh", body=body), CERTIFICATES, output)
 
 
 @cert.command("add-tls", examples=("fleet cert add-tls git.example --from ca.pem",))
@@ -62,16 +60,7 @@ def add_ssh(invocation: Invocation, source: str, batch: bool, output: str) -> No
 def add_tls(invocation: Invocation, host: str, source: str, output: str) -> None:
     """Trust a CA, or a certificate, for one https host."""
     body = {"host": host, "pem": text_of(source)}
-    _show_added(invocation.api.post("certificates", "tls", body=body), output)
-
-
-def _show_added(answer: Any, output: str) -> None:
-    if output in ("json", "yaml"):
-        click.echo(to_json(answer) if output == "json" else to_yaml(answer))
-        return
-    if answer["added"]:
-        show_items(answer["added"], CERTIFICATES, output)
-    click.echo(f"{len(answer['added'])} added, {answer['known']} known before", err=True)
+    show_added(invocation.api.post("certificates", "tls", body=body), CERTIFICATES, output)
 
 
 @cert.command("list", examples=("fleet cert list", "fleet cert list --cert-type ssh"))

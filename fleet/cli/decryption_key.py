@@ -8,7 +8,7 @@ from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, watch_option, yes_option
-from fleet.cli.output import Column, Table, show_done, show_items, to_json, to_yaml
+from fleet.cli.output import Column, Table, show_added, show_done
 from fleet.cli.reading import text_of
 from fleet.cli.watching import show_list
 
@@ -51,12 +51,7 @@ def add(invocation: Invocation, source: str, project: str, output: str) -> None:
     """Keep private keys: what age-keygen writes, or armoured OpenPGP keys."""
     body = {"keys": text_of(source), "project": project}
     answer = invocation.api.post("decryptionkeys", body=body)
-    if output in ("json", "yaml"):
-        click.echo(to_json(answer) if output == "json" else to_yaml(answer))
-        return
-    if answer["added"]:
-        show_items(answer["added"], KEYS, output)
-    click.echo(f"{len(answer['added'])} added, {answer['known']} known before", err=True)
+    show_added(answer, KEYS, output)
 
 
 @decryption_key.command("list", examples=("fleet decryption-key list",))

@@ -28,8 +28,10 @@ from fleet.cli.output import to_json, to_yaml
 def export(invocation: Invocation, with_secrets: bool, output: str) -> None:
     """Print everything as Argo CD's own documents.
 
-    Settings, projects, ApplicationSets and applications, as they were written, without what
-    Fleet marks them with. Without --with-secrets there is nothing secret in it.
+    Settings, plugins, projects, ApplicationSets and applications, as they were written, without
+    what Fleet marks them with. Without --with-secrets there is nothing secret in it. Plugins are
+    no objects of a cluster: kubectl passes over them, saying so, and Argo CD takes each as the
+    `plugin.yaml` of a sidecar.
     """
     query = {"secrets": True} if with_secrets else {}
     documents = invocation.api.get("export", query=query)["documents"]

@@ -8,7 +8,7 @@ from fleet.cli.asking import confirm
 from fleet.cli.command import Group
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option, watch_option, yes_option
-from fleet.cli.output import Column, Table, show_done, show_item, show_items, to_json, to_yaml
+from fleet.cli.output import Column, Table, show_added, show_done, show_item
 from fleet.cli.reading import text_of
 from fleet.cli.watching import show_list
 
@@ -47,12 +47,7 @@ def gpg() -> None:
 def add(invocation: Invocation, source: str, output: str) -> None:
     """Trust public keys: armoured GPG keys, PEM keys of cosign, or SSH keys, one a line."""
     answer = invocation.api.post("gpgkeys", body={"keys": text_of(source)})
-    if output in ("json", "yaml"):
-        click.echo(to_json(answer) if output == "json" else to_yaml(answer))
-        return
-    if answer["added"]:
-        show_items(answer["added"], KEYS, output)
-    click.echo(f"{len(answer['added'])} added, {answer['known']} known before", err=True)
+    show_added(answer, KEYS, output)
 
 
 @gpg.command("list", examples=("fleet gpg list",))

@@ -42,6 +42,13 @@ def yes_option(what: str = "Do not ask.") -> Callable[[Function], Function]:
     return click.option("-y", "--yes", is_flag=True, help=what)
 
 
+def needless_yes_option() -> Callable[[Function], Function]:
+    """Of commands that ask nothing, as Argo CD's do not: scripts that say ``-y`` go on working."""
+    return click.option(
+        "-y", "--yes", is_flag=True, expose_value=False, help="Accepted; nothing is asked."
+    )
+
+
 def selector_option(what: str) -> Callable[[Function], Function]:
     return click.option(
         "-l", "--selector", default="", metavar="SELECTOR", help=f"Only {what} with these labels."

@@ -140,6 +140,16 @@ def show_items(items: Sequence[Item], table: Table, output: str) -> None:
             click.echo(line)
 
 
+def show_added(answer: Item, table: Table, output: str) -> None:
+    """What is new of many that were given, and how many were known before."""
+    if output in ("json", "yaml"):
+        click.echo(to_json(answer) if output == "json" else to_yaml(answer))
+        return
+    if answer["added"]:
+        show_items(answer["added"], table, output)
+    click.echo(f"{len(answer['added'])} added, {answer['known']} known before", err=True)
+
+
 def show_item(item: Item, table: Table, output: str, page: Callable[[Item], str]) -> None:
     """One thing: its page, or the form that was asked for."""
     if output in ("json", "yaml"):

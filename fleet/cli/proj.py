@@ -14,16 +14,15 @@ from fleet.cli.editing import edited
 from fleet.cli.failures import tell_warnings
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import Function, output_option, watch_option, yes_option
-from fleet.cli.output import Column, Item, Table, page_of, show_done, show_item
+from fleet.cli.output import Column, Item, Table, show_done, show_item
 from fleet.cli.proj_lists import LIST_VERBS
+from fleet.cli.proj_page import Beside, destination, kind, page
 from fleet.cli.proj_roles import role
-from fleet.cli.proj_syncs import cancel_sync, sync, syncs, when
+from fleet.cli.proj_syncs import cancel_sync, sync, syncs
 from fleet.cli.proj_windows import windows
 from fleet.cli.project_changes import put_changed
 from fleet.cli.projects import (
     CLUSTER_ALLOW,
-    CLUSTER_DENY,
-    NAMESPACE_ALLOW,
     NAMESPACE_DENY,
     new_project,
 )
@@ -38,27 +37,19 @@ def _many(items: Any, none: str = "none") -> str:
     return none if not found else found[0] if len(found) == 1 else f"{len(found)} of them"
 
 
-def _destination(entry: Item) -> str:
-    return f"{entry.get('name') or entry.get('server', '')},{entry.get('namespace', '')}"
-
-
-def _kind(entry: Item) -> str:
-    return f"{entry.get('group') or 'core'}/{entry.get('kind')}"
-
-
 PROJECTS = Table(
     "project",
     (
         Column("NAME", lambda it: it["metadata"]["name"]),
         Column("DESCRIPTION", lambda it: _spec(it).get("description", "")),
         Column(
-            "DESTINATIONS", lambda it: _many(map(_destination, _spec(it).get("destinations", ())))
+            "DESTINATIONS", lambda it: _many(map(destination, _spec(it).get("destinations", ())))
         ),
         Column("SOURCES", lambda it: _many(_spec(it).get("sourceRepos"))),
-        Column("CLUSTER KINDS", lambda it: _many(map(_kind, _spec(it).get(CLUSTER_ALLOW, ())))),
+        Column("CLUSTER KINDS", lambda it: _many(map(kind, _spec(it).get(CLUSTER_ALLOW, ())))),
         Column(
             "DENIED KINDS",
-            lambda it: _many(map(_kind, _spec(it).get(NAMESPACE_DENY, ())), ""),
+            lambda it: _many(map(kind, _spec(it).get(NAMESPACE_DENY, ())), ""),
             wide=True,
         ),
     ),
@@ -172,10 +163,12 @@ def get(invocation: Invocation, name: str, output: str) -> None:
     """Show one project."""
     document = invocation.api.get("projects", name)
     if output in ("json", "yaml", "name"):
-        show_item(document, PROJECTS, output, lambda it: _page(it, [], []))
+        show_item(document, PROJECTS, output, lambda it: page(it, Beside()))
         return
-    planned, givers = _planned(invocation, name), _globals(invocation, name)
-    show_item(document, PROJECTS, output, lambda it: _page(it, planned, givers))
+    beside = Beside(
+        _planned(invocation, name), _globals(invocation, name), _tokens(invocation, document)
+    )
+    show_item(document, PROJECTS, output, lambda it: page(it, beside))
 
 
 def _planned(invocation: Invocation, name: str) -> list[Item]:
@@ -189,48 +182,13 @@ def _globals(invocation: Invocation, name: str) -> list[str]:
     return [it["name"] for it in invocation.api.items("projects", name, "globalprojects")]
 
 
-def _service_account(entry: Item) -> str:
-    place = f"{entry.get('server', '')},{entry.get('namespace', '')}"
-    return f"{place}: {entry.get('defaultServiceAccount')}"
-
-
-def _window(entry: Item) -> str:
-    zone = entry.get("timeZone") or "UTC"
-    return f"{entry.get('kind')} {entry.get('schedule')} for {entry.get('duration')}, {zone}"
-
-
-def _page(it: Item, planned: list[Item], givers: list[str]) -> str:
-    spec = _spec(it)
-    kinds = [
-        ("Allowed cluster kinds", CLUSTER_ALLOW, "none"),
-        ("Denied cluster kinds", CLUSTER_DENY, ""),
-        ("Allowed kinds", NAMESPACE_ALLOW, "all that are not denied"),
-        ("Denied kinds", NAMESPACE_DENY, ""),
-    ]
-    return page_of(
-        [
-            ("Name", it["metadata"]["name"]),
-            ("Description", spec.get("description", "")),
-            ("Sources", "\n".join(spec.get("sourceRepos") or ["none"])),
-            (
-                "Destinations",
-                "\n".join(map(_destination, spec.get("destinations") or ())) or "none",
-            ),
-            *(
-                (title, "\n".join(map(_kind, spec.get(key) or ())) or none)
-                for title, key, none in kinds
-            ),
-            ("Inherits from", "\n".join(givers)),
-            ("Roles", "\n".join(role["name"] for role in spec.get("roles") or ())),
-            (
-                "Service accounts",
-                "\n".join(map(_service_account, spec.get("destinationServiceAccounts") or ())),
-            ),
-            ("Source namespaces", "\n".join(spec.get("sourceNamespaces") or ())),
-            ("Sync windows", "\n".join(map(_window, spec.get("syncWindows") or ()))),
-            ("Planned syncs", "\n".join(f"{when(entry)} {entry['id']}" for entry in planned)),
-        ]
-    )
+def _tokens(invocation: Invocation, document: Item) -> dict[str, list[Item]]:
+    """Of each role of the project."""
+    name, roles = document["metadata"]["name"], _spec(document).get("roles") or ()
+    return {
+        role["name"]: invocation.api.items("projects", name, "roles", role["name"], "tokens")
+        for role in roles
+    }
 
 
 @proj.command("set", examples=("fleet proj set shop --description 'The shop' --src '*'",))

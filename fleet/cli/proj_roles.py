@@ -17,7 +17,7 @@ from fleet.cli.project_changes import put_changed
 from fleet.cli.projects import Document
 from fleet.cli.times import Span
 from fleet.cli.watching import show_list
-from fleet.errors import AlreadyExists, NotFound
+from fleet.errors import AlreadyExists, NotFound, UsageError
 
 ROLES = Table(
     "role",
@@ -140,7 +140,26 @@ def _rule_options(function: Function) -> Function:
     return function
 
 
-def _rule_verb(verb: str, text: str, change: Callable[[list[str], str], list[str]]) -> None:
+def _require_action(action: str) -> None:
+    """Raises UsageError where no such action exists. An import may bring one, with a warning: it
+    was written for something else; whoever types one means one that there is."""
+    from fleet.policy import ACTIONS, why_no_action  # it takes RE2, which other commands need not
+
+    if why := why_no_action(action):
+        raise UsageError(
+            f"--action {action}: {why}",
+            hint=f"The actions are {', '.join(sorted(ACTIONS))}; a wildcard means several, and"
+            " action/GROUP/KIND/NAME one of an object.",
+        )
+
+
+def _rule_verb(
+    verb: str,
+    text: str,
+    change: Callable[[list[str], str], list[str]],
+    *,
+    check: Callable[[str], None] = lambda _: None,
+) -> None:
     @role.command(
         verb, help=text, examples=(f"fleet proj role {verb} shop ci -a sync --object '*'",)
     )
@@ -151,6 +170,7 @@ def _rule_verb(verb: str, text: str, change: Callable[[list[str], str], list[str
     def command(
         invocation: Invocation, /, project: str, role_name: str, output: str, **flags: Any
     ) -> None:
+        check(flags["action"])
         object_ = f"{project}/{flags['object_'].removeprefix(f'{project}/')}"
         subject, effect = f"proj:{project}:{role_name}", flags["permission"]
         parts = ("p", subject, flags["resource"], flags["action"], object_, effect)
@@ -209,7 +229,9 @@ def _spelled(entry: str) -> str:
     return ",".join(part.strip() for part in entry.split(","))
 
 
-_rule_verb("add-policy", "Give a role a rule, for objects of its project.", _added)
+_rule_verb(
+    "add-policy", "Give a role a rule, for objects of its project.", _added, check=_require_action
+)
 _rule_verb("remove-policy", "Take a rule from a role.", _removed)
 _group_verb("add-group", "Give a role to a group.", _added)
 _group_verb("remove-group", "Take a role from a group.", _removed)

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from fleet.cli.asking import confirm
 from fleet.cli.command import Command
 from fleet.cli.invocation import Invocation
-from fleet.cli.options import given, output_option, watch_option, yes_option
+from fleet.cli.options import given, needless_yes_option, output_option, watch_option
 from fleet.cli.output import Column, Item, Table, show_done
 from fleet.cli.times import Moment, age
 from fleet.cli.watching import show_list
@@ -102,15 +101,14 @@ def syncs(invocation: Invocation, name: str, watch: bool, output: str) -> None:
 @click.command(
     "cancel-sync",
     cls=Command,
-    examples=("fleet proj cancel-sync shop 5f3c0b7e-8f0e-4d4c-9f0a-3c1f0e6d2b11 -y",),
+    examples=("fleet proj cancel-sync shop 5f3c0b7e-8f0e-4d4c-9f0a-3c1f0e6d2b11",),
 )
 @click.argument("name", metavar="PROJECT")
 @click.argument("id", type=click.UUID, metavar="ID")
-@yes_option()
+@needless_yes_option()
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
-def cancel_sync(invocation: Invocation, name: str, id: object, yes: bool, output: str) -> None:
+def cancel_sync(invocation: Invocation, name: str, id: object, output: str) -> None:
     """Let a planned sync not take place."""
-    confirm(f"Cancel the planned sync {id} of project {name}?", yes=yes)
     answer = invocation.api.delete("projects", name, "syncs", str(id))
     show_done(answer, "project", name, f"sync cancelled ({id})", output)

@@ -49,6 +49,7 @@ from fleet.cluster.reading import (
     get_metadata,
     get_object,
     list_metadata,
+    list_objects,
     pod_logs,
 )
 from fleet.cluster.replacing import create, put_managed_fields, replace
@@ -97,6 +98,7 @@ __all__ = [
     "get_metadata",
     "get_object",
     "list_metadata",
+    "list_objects",
     "lost_fields",
     "make_new",
     "merge",

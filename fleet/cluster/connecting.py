@@ -44,7 +44,11 @@ def checked_server(text: object, *, field: str, allow_http_loopback: bool = Fals
         # Not quoted: what stands there is a password.
         raise SpecInvalid("credentials do not belong into the address", place=place)
     if parts.query or parts.fragment or not host or port == 0 or "\\" in text:
-        raise SpecInvalid(f"{text!r} is not the address of an API server", place=place)
+        raise SpecInvalid(
+            f"{text!r} is not the address of an API server",
+            place=place,
+            hint="Write https://host[:port], as a kubeconfig has it under `server`.",
+        )
     allowed = parts.scheme == "https" or (
         parts.scheme == "http" and allow_http_loopback and _is_loopback(host)
     )

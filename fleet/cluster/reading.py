@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +33,7 @@ from fleet.model.live import ListResult, LiveMeta
 from fleet.model.objects import Manifest
 
 PAGE_SIZE = 500  # objects; client-go's and kubectl's
+WHOLE_PAGE_SIZE = 100  # objects, which may have 1.5 MiB each
 LOG_LINE_BYTES = 1 << 20
 
 POD = ApiKind("", "v1", "Pod", "pods", namespaced=True)
@@ -40,6 +42,17 @@ POD = ApiKind("", "v1", "Pod", "pods", namespaced=True)
 IDENTITY_KIND = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
 
 _Item = TypeVar("_Item")
+
+
+class _WholePage(msgspec.Struct):
+    """One page of a list of objects. An answer without ``items`` is no list."""
+
+    kind: str
+    metadata: PageMeta
+    items: list[dict[str, Any]] | None
+
+
+_WHOLE_PAGE = msgspec.json.Decoder(_WholePage)
 
 
 async def list_metadata(
@@ -78,11 +91,42 @@ async def list_metadata(
     return ListResult(kind, tuple(items), version)
 
 
+async def list_objects(
+    client: ClusterClient, kind: ApiKind, *, namespace: str = "", limit: int = WHOLE_PAGE_SIZE
+) -> list[Manifest]:
+    """Every object of ``kind``, whole, in the server's order. For what is asked once: nothing
+    that Fleet looks at again and again is read like this.
+
+    Raises:
+        as ``list_metadata``; KindUnknown where the cluster has no such kind.
+    """
+
+    def read(body: bytes) -> tuple[list[Manifest], PageMeta]:
+        page = _WHOLE_PAGE.decode(body)
+        _check_list(page.kind)
+        return page.items or [], page.metadata
+
+    items, _ = await _pages(
+        client,
+        kind,
+        read,
+        namespace=namespace,
+        label_selector="",
+        limit=limit,
+        accept="application/json",
+    )
+    return items
+
+
 async def get_object(
-    client: ClusterClient, kind: ApiKind, namespace: str, name: str
+    client: ClusterClient, kind: ApiKind, namespace: str, name: str, *, as_user: str = ""
 ) -> Manifest | None:
-    """The object; None when the server says that there is none of this name."""
-    call = _get(kind, namespace, name, "application/json")
+    """The object; None when the server says that there is none of this name.
+
+    Args:
+        as_user: in whose name it is asked for; "" for that of the client.
+    """
+    call = replace(_get(kind, namespace, name, "application/json"), as_user=as_user)
     body = await _found(client, call)
     if body is None:
         return None

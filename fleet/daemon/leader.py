@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from fleet import metrics
-from fleet.daemon.schedule import Entry, Timetable
+from fleet.daemon.schedule import Entry, Planned, Timetable
 from fleet.errors import RegistryError
 from fleet.logs import fields
 from fleet.operations.openings import Openings
@@ -60,7 +60,13 @@ class Leader:
         self._renewed = 0.0
         self._kept_at = float("-inf")
         self._counted_at = float("-inf")
-        self._shown: tuple[object, ...] = ()
+        # what is written down of the timetable, by key; None before it was for the first time
+        self._shown: dict[str, Planned] | None = None
+        # of clusters, and of which state of them
+        self._of_clusters: tuple[Entry, ...] = ()
+        self._state: str | None = None
+        # clusters to wake with the next tick
+        self._due: set[str] = set()
         self._openings = Openings()
 
     @property
@@ -99,7 +105,7 @@ class Leader:
         if self._timetable is None:
             log.info("leading", extra=fields(holder=self._holder, epoch=epoch))
             await self._note_settings()
-            self._timetable = Timetable(self._wake)
+            self._timetable, self._shown, self._state = Timetable(self._wake), None, None
             self._timetable.start()
             metrics.LEADER.set(1)
         await self._tick(self._timetable)
@@ -109,6 +115,7 @@ class Leader:
             log.info("no longer leading", extra=fields(why=why))
             self._timetable.stop()
             self._timetable = None
+            self._due.clear()
             metrics.LEADER.set(0)
             metrics.FLEET.show({})
             self._counted_at = float("-inf")
@@ -120,22 +127,29 @@ class Leader:
 
     async def _wake(self, key: str) -> None:
         task, _, what = key.partition(":")
+        if task == "reconcile":
+            # there may be thousands, and none has to be punctual: the next tick wakes them together
+            self._due.add(what)
+            return
         async with self._runtime.db.transaction() as tx:
             await queue.wake(tx, task, [what])
-            await timetable.note_run(tx, key)
+            await timetable.note_runs(tx, [key])
 
     async def _tick(self, table: Timetable) -> None:
         """What a second brings: changed schedules, due retries, dead workers."""
-        now = self._runtime.now()
+        now, due = self._runtime.now(), frozenset(self._due)
         async with self._own.transaction() as tx:
             moved = await routing.settle(tx)
         if moved:
             log.info("clusters have other workers now", extra=fields(clusters=len(moved)))
         async with self._own.transaction() as tx:
             entries = await self._entries(tx)
-            await queue.wake(tx, "reconcile", map(str, await timetable.clusters_due(tx, now)))
+            retried = await timetable.clusters_due(tx, now)
+            await queue.wake(tx, "reconcile", due.union(map(str, retried)))
+            await timetable.note_runs(tx, [f"reconcile:{cluster}" for cluster in sorted(due)])
             # with the tick and the takeover of its job this keeps the promise of 15 seconds
             await queue.requeue_stalled(tx, routing.GONE_SECONDS)
+        self._due -= due
         if monotonic() - self._kept_at > KEEPING_SECONDS:
             await self._keep_house()
             self._kept_at = monotonic()
@@ -143,14 +157,23 @@ class Leader:
             await self._count(now)
             self._counted_at = monotonic()
         table.update(entries, now)
-        shown = table.planned()
-        if shown != self._shown:
-            async with self._own.transaction() as tx:
-                await timetable.show(
-                    tx,
-                    [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in shown],
-                )
-            self._shown = shown
+        await self._show({planned.key: planned for planned in table.planned()})
+
+    async def _show(self, wanted: dict[str, Planned]) -> None:
+        """Write down what the timetable holds, where that changed."""
+        known = self._shown or {}
+        changed = [planned for key, planned in wanted.items() if known.get(key) != planned]
+        is_gone = self._shown is None or bool(known.keys() - wanted.keys())
+        if not (changed or is_gone):
+            return
+        async with self._own.transaction() as tx:
+            if is_gone:
+                await timetable.drop_others(tx, list(wanted))
+            await timetable.show(
+                tx,
+                [(p.key, p.name, p.interval_seconds, p.next_run_at, p.paused) for p in changed],
+            )
+        self._shown = wanted
 
     async def _count(self, now: datetime) -> None:
         async with self._own.reading() as tx:
@@ -176,19 +199,28 @@ class Leader:
             if self._runtime.settings.history_retention_months > 0:
                 await queue.wake(tx, "retain", ["history"])
 
+    async def _clusters(self, tx: Tx) -> tuple[Entry, ...]:
+        """Entries of clusters, read anew where one of them changed."""
+        settings, now = self._runtime.settings, self._runtime.now()
+        state = await timetable.clusters_state(tx, now)
+        if state != self._state:
+            self._of_clusters = tuple(
+                Entry(
+                    f"reconcile:{row.id}",
+                    f"reconcile {row.name}",
+                    interval := row.interval_seconds or settings.reconcile_interval_seconds,
+                    settings.reconcile_jitter_seconds if row.interval_seconds is None else 0,
+                    row.paused,
+                    _due(row.observed_at, interval),
+                )
+                for row in await timetable.cluster_rows(tx, now)
+            )
+            self._state = state
+        return self._of_clusters
+
     async def _entries(self, tx: Tx) -> tuple[Entry, ...]:
         settings = self._runtime.settings
-        found = [
-            Entry(
-                f"reconcile:{row.id}",
-                f"reconcile {row.name}",
-                row.interval_seconds or settings.reconcile_interval_seconds,
-                settings.reconcile_jitter_seconds if row.interval_seconds is None else 0,
-                row.paused,
-                _due(row.observed_at, row.interval_seconds or settings.reconcile_interval_seconds),
-            )
-            for row in await timetable.cluster_rows(tx, self._runtime.now())
-        ]
+        found = [*await self._clusters(tx)]
         found += [
             Entry(
                 f"poll:{row.id}",

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,7 @@ from fleet.operations.settings_in_force import in_force
 from fleet.operations.views import policy_for
 from fleet.registry import clusters, leases, queue, routing, sightings, timetable, work
 from fleet.registry.database import Tx
+from fleet.registry.timetable import TimetableRow
 
 log = logging.getLogger(__name__)
 
@@ -214,6 +215,9 @@ class Watchers:
         self._holder = holder
         self._queue = routing.queue_of(runtime.selector)
         self._held: dict[ClusterId, ClusterWatch] = {}
+        # clusters to watch, and of which state of all
+        self._rows: Sequence[TimetableRow] = ()
+        self._state: str | None = None
         # what each cluster's row said when its watches were last looked after
         self._tended: dict[ClusterId, tuple[datetime, tuple[str, ...], int]] = {}
 
@@ -241,11 +245,7 @@ class Watchers:
     async def _turn(self) -> None:
         now = self._runtime.now()
         async with self._runtime.db.transaction() as tx:
-            rows = [
-                row
-                for row in await timetable.cluster_rows(tx, now)
-                if not row.paused and row.queue == self._queue
-            ]
+            rows = await self._ours(tx, now)
             held = await self._lease(tx, {f"watch:{row.id}" for row in rows})
         mine = {ClusterId(row.id): row for row in rows if f"watch:{row.id}" in held}
         for cluster in self._held.keys() - mine.keys():
@@ -256,6 +256,18 @@ class Watchers:
                 runtime = await in_force(self._runtime, row.settings_generation)
                 await self._tend(runtime, cluster, work.kinds_of(row.managed_kinds))
                 self._tended[cluster] = said
+
+    async def _ours(self, tx: Tx, now: datetime) -> Sequence[TimetableRow]:
+        """Clusters that workers of this queue watch, read anew where one of any changed."""
+        state = await timetable.clusters_state(tx, now)
+        if state != self._state:
+            self._rows = [
+                row
+                for row in await timetable.cluster_rows(tx, now)
+                if not row.paused and row.queue == self._queue
+            ]
+            self._state = state
+        return self._rows
 
     async def _lease(self, tx: Tx, names: set[str]) -> Collection[str]:
         """Hold a fair share of these leases and no other; returns those that are held."""

@@ -35,6 +35,32 @@ class HelmParameter:
     force_string: bool = False
 
 
+#: Of a ConfigMap or Secret that holds values and says no other.
+VALUES_KEY = "values.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesReference:
+    """An entry of ``helm.valuesFrom``: values that stand in the destination's namespace.
+
+    Attributes:
+        kind: ConfigMap or Secret.
+        values_key: which of its entries.
+        target_path: where the entry goes, as text of one value; "" when it is YAML of many.
+        optional: there may be no such object.
+    """
+
+    kind: str
+    name: str
+    values_key: str = VALUES_KEY
+    target_path: str = ""
+    optional: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind == "Secret"
+
+
 @dataclass(frozen=True, slots=True)
 class HelmSource:
     value_files: tuple[str, ...] = ()
@@ -51,6 +77,7 @@ class HelmSource:
     namespace: str = ""
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
+    values_from: tuple[ValuesReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Global projects: whose rules other projects inherit, as ``argocd-cm`` names them.
 
-Of that ConfigMap Fleet reads ``globalProjects`` here, scripts in ``customizations`` and what it
-says about resources in ``resource_settings``; the rest is kept. The value is YAML, which the
-reader is given: this room parses none.
+Of that ConfigMap Fleet reads ``globalProjects`` here, scripts in ``customizations``, what it
+says about resources in ``resource_settings`` and who commits in ``hydration``; the rest is
+kept. The value is YAML, which the reader is given: this room parses none.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fleet.errors import Place, SpecInvalid
 from fleet.model.argo_settings import SETTINGS
 from fleet.model.customizations import is_customization
 from fleet.model.documents import kept
+from fleet.model.hydration import AUTHOR_KEYS, author_of
 from fleet.model.names import is_label_key
 from fleet.model.objects import Manifest
 from fleet.model.reading import Fields, Origin
@@ -57,16 +58,18 @@ def parse_settings_config(doc: Manifest, *, file: str = "", line: int = 0) -> Se
     """The ConfigMap ``argocd-cm``.
 
     Raises:
-        SpecInvalid: its data is no mapping of texts.
+        SpecInvalid: its data is no mapping of texts, or who commits cannot be put so.
     """
     data = doc.get("data") or {}
     place = Place(file, line, "data")
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise SpecInvalid("is not a mapping of texts", place=place)
+    author_of(data)
+    read = {_KEY, *AUTHOR_KEYS}
     others = sorted(
         key
         for key in data
-        if key != _KEY and not is_customization(key) and not is_resource_key(key)
+        if key not in read and not is_customization(key) and not is_resource_key(key)
     )
     warnings = (f"data: kept, and not read from here: {', '.join(others)}",) if others else ()
     return SettingsConfig(data.get(_KEY, ""), kept(doc), warnings)

@@ -7,14 +7,22 @@ from; they are written when a manifest changes, and never decide whether one did
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from fleet.errors import Place, SpecInvalid
+from fleet.model.argo_settings import SETTINGS
 
 MANIFEST = "manifest.yaml"
 METADATA = "hydrator.metadata"
 README = "README.md"
 SUBJECT_LENGTH = 200
+#: Keys of ``argocd-cm``, and who commits where they say nothing.
+AUTHOR_KEYS = {"commit.author.name": "Fleet", "commit.author.email": "fleet@localhost"}
+#: What no line of a commit may hold, and more than anybody is called.
+_NOT_IN_AUTHOR = re.compile(r"[<>\x00-\x1f\x7f]|.{201}|^\s*$")
 
 
 class HydrationPhase(StrEnum):
@@ -51,6 +59,27 @@ class Folder:
     application: str
     dry_path: str
     manifests: bytes
+
+
+def author_of(settings: Mapping[str, str]) -> str:
+    """Who commits, as git writes it.
+
+    Args:
+        settings: the data of ``argocd-cm``.
+
+    Raises:
+        SpecInvalid: a name or an address that git would not take.
+    """
+    found = {key: settings.get(key, default) for key, default in AUTHOR_KEYS.items()}
+    for key, value in found.items():
+        if _NOT_IN_AUTHOR.search(value):
+            raise SpecInvalid(
+                "is empty, too long, or holds what no author of a commit has",
+                place=Place(field=f"data.{key}"),
+                object=f"ConfigMap/{SETTINGS}",
+            )
+    name, address = found.values()
+    return f"{name} <{address}>"
 
 
 def message_of(commit: DryCommit) -> str:

@@ -102,6 +102,11 @@ def group_kind_of(manifest: Mapping[str, Any]) -> GroupKind:
     return GroupKind(group_version_of(manifest)[0], _text(manifest.get("kind")))
 
 
+def what_it_lacks(manifest: Mapping[str, Any]) -> str:
+    """Which of ``apiVersion`` and ``kind`` a document does not say; "" when it says both."""
+    return " and ".join(key for key in ("apiVersion", "kind") if not _text(manifest.get(key)))
+
+
 def metadata_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(manifest.get("metadata"))
 

@@ -22,7 +22,7 @@ from fleet.model.argo_settings import ArgoSettings, is_settings, parse_settings
 from fleet.model.documents import ARGO_API_VERSION
 from fleet.model.lists import flattened
 from fleet.model.new_application import new_application
-from fleet.model.objects import Manifest
+from fleet.model.objects import Manifest, ref_of, what_it_lacks
 from fleet.model.plugins import Plugin, parse_plugin
 from fleet.model.project_spec import parse_project
 from fleet.model.projects import Project
@@ -53,18 +53,23 @@ _HINT = (
 )
 
 
-def parse_document(doc: Manifest, *, file: str = "", line: int = 0) -> Document:
+def parse_document(doc: Manifest, *, file: str = "", line: int = 0, item: str = "") -> Document:
     """Whatever ``doc`` is.
+
+    Args:
+        item: where in a List it is, as ``items[2]``; told while it does not say what it is.
 
     Raises:
         SpecInvalid: of a kind that Fleet does not read, or wrong in itself.
     """
-    place = Place(file=file, line=line)
+    place = Place(file=file, line=line, field=item)
     if not isinstance(doc, dict):
         raise SpecInvalid("the document is not a mapping", place=place)
-    api_version, kind = doc.get("apiVersion"), doc.get("kind")
-    if not isinstance(api_version, str) or not isinstance(kind, str):
-        raise SpecInvalid("the document has no apiVersion and kind", place=place, hint=_HINT)
+    if untyped := what_it_lacks(doc):
+        ref = ref_of(doc)
+        which = str(ref) if ref.name else "the document"
+        raise SpecInvalid(f"{which} has no {untyped}", place=place, hint=_HINT)
+    api_version, kind = doc["apiVersion"], doc["kind"]
     secret_type = secret_type_of(doc) if kind == "Secret" else ""
     reader = _READERS.get((api_version, kind, secret_type))
     if reader is None and is_settings(doc):

@@ -149,7 +149,11 @@ def _role(fields: Fields, project: str) -> ProjectRole:
     """Its tokens elsewhere cannot be taken over: the key that signs them is not exported."""
     name = fields.text("name", required=True)
     if _ROLE_NAME.fullmatch(name) is None:
-        raise fields.invalid("name", f"{name!r} is no valid role name")
+        raise fields.invalid(
+            "name",
+            f"{name!r} is no valid role name",
+            hint="Letters, digits, '-' and '_', a letter or digit first and last.",
+        )
     if fields.children("jwtTokens"):
         fields.warn("jwtTokens", "kept, but no token of Fleet: make new ones")
     role = ProjectRole(

@@ -8,6 +8,7 @@ from fleet.model.applications import Source
 from fleet.model.decryption import DecryptionKey
 from fleet.model.objects import Manifest
 from fleet.model.plugins import PluginSpec
+from fleet.model.secret import Secret
 
 #: Names a file that may be there for one application alone, among the paths that a render read:
 #: its name stands in for the application's, so that applications which lack it have one key.
@@ -44,6 +45,18 @@ class FetchedBase:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenValues:
+    """What an entry of ``helm.valuesFrom`` was when the cluster was asked.
+
+    ``digest`` stands for the text, keyed, so that nobody guesses a short one by it; "" when
+    there is none, which the entry allows. ``text`` is None then, and where it is not handed on.
+    """
+
+    digest: str = ""
+    text: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RenderRequest:
     """Render one source.
 
@@ -55,6 +68,7 @@ class RenderRequest:
     given, where the application says what it reads (else all of it). ``announces`` asks for the
     parameters that the plugin of the source knows, in place of manifests. ``key_ids`` names the
     keys that the project may decrypt with, and ``keys`` are these, once a render asked for them.
+    ``values`` has one entry for each of the source's ``helm.valuesFrom``.
     """
 
     tree: SourceTree
@@ -72,6 +86,7 @@ class RenderRequest:
     announces: bool = False
     key_ids: tuple[str, ...] = ()
     keys: tuple[DecryptionKey, ...] | None = None
+    values: tuple[GivenValues, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

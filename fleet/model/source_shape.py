@@ -56,6 +56,7 @@ def _helm(block: HelmSource) -> dict[str, Any]:
         values_object=None,
         parameters=[_plain(it, value=None) | {"value": it.value} for it in block.parameters],
         file_parameters=[{"name": name, "path": path} for name, path in block.file_parameters],
+        values_from=[_plain(it) for it in block.values_from],
     )
     if block.values_object is not None:  # an empty one, too, takes the place of ``values``
         shape["valuesObject"] = block.values_object

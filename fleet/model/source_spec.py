@@ -19,6 +19,7 @@ from fleet.model.applications import (
 )
 from fleet.model.reading import Fields
 from fleet.model.source_shape import TOOL_BLOCKS
+from fleet.model.values_from import read_values_from
 
 _BRANCH_LENGTH = 200
 _NOT_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^@$|^refs/|^HEAD$")
@@ -216,7 +217,8 @@ def _written_path(fields: Fields) -> str:
         part == ".." or part.rstrip(". ").lower().startswith((".git", "git~")) for part in parts
     ):
         raise fields.invalid("path", f"{path[:80]!r} is no folder that may be written")
-    if any(ord(letter) < 0x20 or letter in '\x7f"\\:' for letter in path):
+    # letters that cannot be seen, too: some file systems take .g\u200cit for .git
+    if any(not letter.isprintable() or letter in '"\\:' for letter in path):
         raise fields.invalid("path", "holds letters that no folder's name should")
     return "/".join(parts)
 
@@ -241,6 +243,7 @@ def _helm(fields: Fields | None) -> HelmSource | None:
         namespace=fields.text("namespace"),
         kube_version=fields.text("kubeVersion"),
         api_versions=fields.texts("apiVersions"),
+        values_from=read_values_from(fields),
     )
     if made.values and made.values_object is not None:
         fields.warn("values", "not used: valuesObject takes its place")

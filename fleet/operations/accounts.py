@@ -133,7 +133,12 @@ def the_one(held: Sequence[ApiToken], which: str, owner: str, now: datetime) -> 
     found = [token for token in held if _is(token, which)]
     valid = [token for token in found if token.is_valid(now)]
     if not found:
-        raise NotFound(f"{owner} has no token {which!r}", object=f"Token/{which}")
+        raise NotFound(
+            f"{owner} has no token {which!r}",
+            hint="`fleet account list-tokens ACCOUNT`, or `fleet proj role list-tokens PROJECT"
+            " ROLE`, lists those that there are.",
+            object=f"Token/{which}",
+        )
     if len(valid) > 1:
         raise UsageError(
             f"{len(valid)} tokens of {owner} are called {which!r}", hint="Name one by its id."

@@ -70,6 +70,7 @@ class Given:
     document: Any
     file: str = ""
     line: int = 0
+    item: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ async def apply_documents(
     parsed: list[tuple[int, Given, Document]] = []
     for position, entry in enumerate(_apart(given)):
         try:
-            found = parse_document(entry.document, file=entry.file, line=entry.line)
+            found = parse_document(
+                entry.document, file=entry.file, line=entry.line, item=entry.item
+            )
             parsed.append((position, entry, found))
         except FleetError as error:
             results.append((position, _failed(entry, *_called(entry.document), error)))
@@ -130,7 +133,11 @@ def _apart(given: Sequence[Given]) -> list[Given]:
     for entry in given:
         is_object = isinstance(entry.document, dict)
         objects = flattened(entry.document) if is_object else [entry.document]
-        found += [Given(entry.index, object, entry.file, entry.line) for object in objects]
+        is_list = objects[:1] != [entry.document]
+        found += [
+            replace(entry, document=object, item=f"items[{number}]" if is_list else "")
+            for number, object in enumerate(objects)
+        ]
     return found
 
 

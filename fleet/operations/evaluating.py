@@ -20,6 +20,7 @@ from fleet.model.plugins import PluginSpec
 from fleet.model.projects import is_awaited
 from fleet.model.renders import Reads, RenderRequest, RenderResult, SourceTree
 from fleet.model.repositories import Remote, RepositoryType
+from fleet.operations.cluster_values import references as values_wanted
 from fleet.operations.crashpoints import committing
 from fleet.operations.dependencies import render_complete
 from fleet.operations.inputs import Inputs, Place, facts_of, place_of, places_read, reads_of
@@ -42,6 +43,11 @@ class _Job:
     follows: FollowedSource
     only_lends: bool
     request: RenderRequest
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether values of a Secret enter it, and no manifest shows which."""
+        return any(wanted.is_secret for wanted in values_wanted(self.request.source))
 
     def places(self, reads: Reads) -> Iterator[tuple[Place, str]]:
         """Every path that it read, and where it is."""
@@ -90,7 +96,7 @@ async def evaluate(
         except SourceUnreachable:
             postponed.append(entry)
         except FleetError as error:
-            rendered.append(failed(entry, error))
+            rendered.append(failed(entry, error, work.inputs.values(entry).digest))
     answers = iter(await work.render([job for group in jobs.values() for job in group]))
     for index, group in jobs.items():
         mine = [next(answers) for _ in group]
@@ -120,7 +126,7 @@ async def _record(
         await queue.wake(tx, "reconcile", [str(cluster) for cluster in clusters])
 
 
-def failed(entry: Pending, error: FleetError) -> Rendered:
+def failed(entry: Pending, error: FleetError, values_digest: str | None = None) -> Rendered:
     return Rendered(
         id=entry.id,
         generation=entry.generation,
@@ -129,6 +135,7 @@ def failed(entry: Pending, error: FleetError) -> Rendered:
         inputs=(),
         error=error.as_dict(),
         seen=entry.seen,
+        values_digest=values_digest,
     )
 
 
@@ -168,8 +175,9 @@ class Evaluation:
         lent = tuple(
             (source.ref, tree) for (source, _), tree in zip(pairs, trees, strict=True) if source.ref
         )
+        values = self.inputs.values(entry)
         jobs = []
-        for (source, follows), tree in zip(pairs, trees, strict=True):
+        for position, ((source, follows), tree) in enumerate(zip(pairs, trees, strict=True)):
             request = RenderRequest(
                 tree=tree,
                 source=replace(source, path=CHART_FOLDER) if source.chart else source,
@@ -182,6 +190,7 @@ class Evaluation:
                 plugins=await self._known_plugins(entry),
                 only_paths=paths_read(entry.document, source),
                 key_ids=entry.decryption_keys,
+                values=values.of(position),
             )
             jobs.append(_Job(entry, follows, source.only_ref, request))
         return jobs
@@ -310,7 +319,8 @@ class Evaluation:
         key = self._key(job, result.reads)
         if key not in self._done:
             metrics.RENDERS.labels(result.tool).inc()
-            stored = self.store(result.manifests, decrypted=bool(result.reads.keys))
+            is_secret = bool(result.reads.keys) or job.holds_secrets
+            stored = self.store(result.manifests, is_secret=is_secret)
             self.renders.append(
                 manifests.StoredRender(
                     key, stored.sha256, result.tool, result.reads, result.warnings
@@ -322,14 +332,14 @@ class Evaluation:
         return self._done[key]
 
     def store(
-        self, objects: Sequence[Manifest], *, decrypted: bool = False
+        self, objects: Sequence[Manifest], *, is_secret: bool = False
     ) -> manifests.ManifestSet:
-        """The set under its hash; sorted, so that equal sets are one. What was ``decrypted`` is
-        sealed, whatever objects it went into."""
+        """The set under its hash; sorted, so that equal sets are one. What was decrypted, or
+        stood in a Secret, is sealed, whatever objects it went into."""
         ordered = sorted_manifests(objects)
         body = canonical(list(ordered))
         entry = manifests.ManifestSet(
-            hashlib.sha256(body).hexdigest(), body, ordered, is_secret=decrypted
+            hashlib.sha256(body).hexdigest(), body, ordered, is_secret=is_secret
         )
         return self.sets.setdefault(entry.sha256, entry)
 
@@ -347,15 +357,16 @@ class Evaluation:
         """What all sources of an application came to: manifests, or the first failure."""
         for answer in answers:
             if isinstance(answer, FleetError):
-                return failed(entry, answer)
+                return failed(entry, answer, self.inputs.values(entry).digest)
         done = [answer for answer in answers if isinstance(answer, _Done)]
-        decrypted = any(answer.reads.keys for answer in done)
+        is_secret = any(answer.reads.keys for answer in done)
+        is_secret |= any(job.holds_secrets for job in jobs)
         # of an object that two sources hold, the later source's stands last and is used
         objects = [o for answer in done for o in answer.objects]
         return Rendered(
             id=entry.id,
             generation=entry.generation,
-            manifests_sha256=self.store(objects, decrypted=decrypted).sha256,
+            manifests_sha256=self.store(objects, is_secret=is_secret).sha256,
             revisions=tuple(follows.revision for follows in entry.sources),
             inputs=tuple(
                 {
@@ -368,6 +379,7 @@ class Evaluation:
             ),
             warnings=tuple(warning for answer in done for warning in answer.warnings),
             seen=entry.seen,
+            values_digest=self.inputs.values(entry).digest,
         )
 
 
@@ -388,7 +400,12 @@ def _check_source(
 ) -> None:
     about = f"Application/{entry.name}"
     if is_awaited(entry.project_document):
-        raise NotFound(f"{about}: AppProject/{entry.project} does not exist", object=about)
+        raise NotFound(
+            f"{about}: AppProject/{entry.project} does not exist",
+            hint=f"Create it, or name one of `fleet proj list`: `fleet app set {entry.name}"
+            " --project NAME`.",
+            object=about,
+        )
     allowed = may_use_source(project_spec(entry.project_document), source.repo_url)
     if not allowed:
         raise Forbidden(f"{about}: {allowed.reason}", object=about)

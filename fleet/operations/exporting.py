@@ -40,8 +40,8 @@ _OWN = frozenset({INSTANCE_LABEL, TRACKING_ANNOTATION})
 
 
 async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> list[Manifest]:
-    """Settings, projects, ApplicationSets and applications, in the order in which they can be
-    applied; with ``secrets`` also clusters, repositories and whatever Secret was kept."""
+    """Settings, plugins, projects, ApplicationSets and applications, in the order in which they
+    can be applied; with ``secrets`` also clusters, repositories and whatever Secret was kept."""
     found: list[Manifest] = []
     async with runtime.db.transaction() as tx:
         kept = await documents.list_kept(tx, runtime.ring, secrets=secrets)
@@ -53,6 +53,8 @@ async def export_documents(runtime: Runtime, actor: Actor, *, secrets: bool) -> 
             found += await _credentials(runtime, tx)
             after = {"documents": sum(doc["kind"] == "Secret" for doc in found)}
             await record_change(tx, actor, "export", "Secret", "*", after=after)
+        # files of a sidecar at Argo CD's, and no objects of a cluster: they get no namespace
+        found += await exports.plugins(tx)
         projects = [doc for doc in await exports.projects(tx) if not is_awaited(doc)]
         found += [exported(document) for document in projects]
         found += [exported(one.whole) for one in kept if one.kind == "ApplicationSet"]

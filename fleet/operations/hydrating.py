@@ -20,19 +20,22 @@ import orjson
 
 from fleet.errors import FleetError, Forbidden, Refused, SourceUnreachable
 from fleet.logs import fields
-from fleet.model.applications import Source, SourceHydrator
+from fleet.model.applications import Source, SourceHydrator, is_shadow, skips_reconciling
+from fleet.model.argo_settings import SETTINGS
 from fleet.model.hydration import (
     MANIFEST,
     SUBJECT_LENGTH,
     DryCommit,
     Folder,
     HydrationPhase,
+    author_of,
     files_of,
     message_of,
 )
 from fleet.model.ids import RepositoryId
 from fleet.model.objects import Manifest
 from fleet.model.repositories import Remote
+from fleet.operations.cluster_values import references as values_wanted
 from fleet.operations.crashpoints import committing, writing
 from fleet.operations.evaluating import Evaluation, failed
 from fleet.operations.push_credentials import write_remote
@@ -40,6 +43,7 @@ from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.policy import may_use_source
 from fleet.registry import desired, hydrations, manifests, queue, repositories
+from fleet.registry.config_maps import config_map
 from fleet.registry.desired import Pending, Rendered
 from fleet.registry.hydrations import DueHydration, Hydration
 from fleet.render.yaml import dump
@@ -47,7 +51,6 @@ from fleet.source import NewCommit, blob_id
 
 log = logging.getLogger(__name__)
 
-AUTHOR = "Fleet <fleet@localhost>"
 #: How often a push is tried anew on a branch that others move at the same time.
 PUSHES = 5
 _LASTING = ("RenderError", "SpecInvalid")
@@ -92,7 +95,11 @@ async def hydrate(
     async with runtime.db.reading() as tx:
         due = await hydrations.due(tx, repository, now)
         found = [(one, await desired.inputs_of(tx, one.id)) for one in due]
-    work = [_work(one, entry, now) for one, entry in found if entry is not None]
+    work = [
+        _work(one, entry, now)
+        for one, entry in found
+        if entry is not None and not _is_somebody_elses(entry)
+    ]
     if not work:
         return
     async with committing(runtime.db, "hydrate") as tx:
@@ -113,6 +120,11 @@ async def hydrate(
             await _note(runtime, batch, sha=sha)
 
 
+def _is_somebody_elses(entry: Pending) -> bool:
+    """Whether nothing is to be written for an application: its branch, too, is another's."""
+    return is_shadow(entry.document) or skips_reconciling(entry.document)
+
+
 def _work(due: DueHydration, entry: Pending, now: datetime) -> _Work:
     spec = application_spec(entry.document)
     assert spec.hydrator is not None, "only its application has a dry source"
@@ -128,12 +140,18 @@ async def _render(
 ) -> list[_Rendered]:
     """What each dry source renders to, stored for whoever renders the same again."""
     evaluation = Evaluation(runtime)
-    await evaluation.inputs.open([one.entry for one in work])
     found: list[_Rendered] = []
-    jobs = []
+    fit: list[_Work] = []
     for one in work:
         try:
             _check(one)
+            fit.append(one)
+        except FleetError as error:
+            found.append(_Rendered(one, failed(one.entry, error), ()))
+    await evaluation.inputs.open([one.entry for one in fit])
+    jobs = []
+    for one in fit:
+        try:
             jobs.append((one, await evaluation.jobs_of(one.entry, errors)))
         except FleetError as error:
             found.append(_Rendered(one, failed(one.entry, error), ()))
@@ -153,7 +171,15 @@ async def _render(
 
 
 def _check(work: _Work) -> None:
-    """Raises Refused for a folder that two applications would write."""
+    """Raises Refused for a folder that two applications would write, and for values that no
+    commit says."""
+    if values_wanted(work.hydrator.dry):
+        raise Refused(
+            "helm.valuesFrom of spec.sourceHydrator.drySource reads from the cluster: a branch"
+            " would show that to whoever reads it, and no commit says when it changes",
+            hint="Let the application sync from its source, without sourceHydrator.",
+            object=f"Application/{work.entry.name}",
+        )
     if work.due.rivals:
         names = ", ".join(work.due.rivals[:3])
         raise Refused(
@@ -175,7 +201,7 @@ def _in_the_clear(work: _Work) -> Refused:
 async def _push(runtime: Runtime, batch: Sequence[_Rendered]) -> str:
     """Have the branch hold what was rendered; the commit that does."""
     first = batch[0].work
-    remote = await _target(runtime, first)
+    remote, author = await _target(runtime, first), await _author(runtime)
     commit = await _dry_commit(runtime, first)
     folders = [
         Folder(
@@ -187,7 +213,7 @@ async def _push(runtime: Runtime, batch: Sequence[_Rendered]) -> str:
         for one in batch
     ]
     for _ in range(PUSHES):
-        sha = await _push_once(runtime, remote, first, commit, folders)
+        sha = await _push_once(runtime, remote, first, commit, folders, author)
         if sha:
             return sha
     raise SourceUnreachable(
@@ -214,6 +240,12 @@ async def _target(runtime: Runtime, work: _Work) -> Remote:
     return await write_remote(runtime, remote, project)
 
 
+async def _author(runtime: Runtime) -> str:
+    async with runtime.db.reading() as tx:
+        document = await config_map(tx, SETTINGS)
+    return author_of((document or {}).get("data") or {})
+
+
 async def _dry_commit(runtime: Runtime, work: _Work) -> DryCommit:
     async with runtime.db.reading() as tx:
         remote = await repositories.remote_of(tx, runtime.ring, work.due.dry.repository_id)
@@ -225,7 +257,12 @@ async def _dry_commit(runtime: Runtime, work: _Work) -> DryCommit:
 
 
 async def _push_once(
-    runtime: Runtime, remote: Remote, work: _Work, dry: DryCommit, folders: Sequence[Folder]
+    runtime: Runtime,
+    remote: Remote,
+    work: _Work,
+    dry: DryCommit,
+    folders: Sequence[Folder],
+    author: str,
 ) -> str:
     """The commit that the branch has now; "" when it moved on the way."""
     refs = await runtime.mirrors.ls_remote(remote)
@@ -242,7 +279,7 @@ async def _push_once(
         parent=parent,
         files=files_of(dry, changed),
         message=message_of(dry),
-        author=AUTHOR,
+        author=author,
         seconds=dry.seconds,
     )
     sha = await runtime.mirrors.commit(remote, new)

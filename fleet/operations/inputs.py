@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from string import Template
 from typing import Any
 
-from fleet.model.ids import RepositoryId
+from fleet.model.ids import ApplicationId, RepositoryId
 from fleet.model.renders import APPLICATION_OVERRIDES, Reads
 from fleet.model.repositories import Remote, RepositoryType
+from fleet.operations.cluster_values import NOTHING, Found, read_for
 from fleet.operations.runtime import Runtime
 from fleet.operations.specs import application_spec, project_spec
 from fleet.registry import manifests, repositories
@@ -87,13 +88,16 @@ class Inputs:
         self._runtime = runtime
         self._hashes: dict[Place, Hashes] = defaultdict(dict)
         self.remotes: dict[RepositoryId, Remote] = {}
+        self._values: Mapping[ApplicationId, Found] = {}
 
     async def open(self, pending: Iterable[Pending]) -> None:
-        """Learn every remote, and ask once a commit for the ids of all that was read."""
+        """Learn every remote, ask once a commit for the ids of all that was read, and the
+        clusters for values that stand there."""
         entries = tuple(pending)
         async with self._runtime.db.reading() as tx:
             for id in {s.repository_id for entry in entries for s in entry.sources}:
                 self.remotes[id] = await repositories.remote_of(tx, self._runtime.ring, id)
+        self._values = await read_for(self._runtime, entries)
         sources = ((entry, follows) for entry in entries for follows in entry.sources)
         await self.learn(
             found
@@ -122,6 +126,10 @@ class Inputs:
             ids = await self._runtime.mirrors.tree_hashes(remote, revision, sorted(paths))
             self._hashes[place].update(ids)
 
+    def values(self, entry: Pending) -> Found:
+        """What stood in its cluster for the application."""
+        return self._values.get(entry.id, NOTHING)
+
     def hashes(self, entry: Pending, follows: FollowedSource, reads: Reads) -> Hashes:
         """What the ids of everything in ``reads`` are now; ``$ref/path`` for other sources'."""
         here = self._hashes[place_of(follows)]
@@ -137,6 +145,8 @@ class Inputs:
         if entry.error is not None or entry.refresh == "hard" or not entry.sources:
             return False
         if entry.rendered_generation != entry.generation:
+            return False
+        if entry.values_digest != self.values(entry).digest:
             return False
         return all(self._is_unchanged(entry, follows) for follows in entry.sources)
 

@@ -97,8 +97,8 @@ def plan_for(
     """
     gate = gate_of(view.project, cluster, view.app.project)
     if view.app.deleting is not None:
-        if view.ignored.errors:
-            return Plan((), refused="; ".join(view.ignored.errors[:5]))
+        if errors := view.policy.settings.errors:
+            return Plan((), refused="; ".join(errors[:5]))
         # what may keep an object stands on the object: it is read before the object goes
         return build_deletion(
             [r for ref, r in view.rows.items() if not view.policy.excludes(ref.group_kind)],

@@ -17,6 +17,7 @@ from fleet.logs import fields
 from fleet.model.clusters import ApiKind, Cluster, Discovery
 from fleet.model.live import LiveMeta
 from fleet.model.objects import INSTANCE_LABEL, GroupKind, ObjectRef
+from fleet.operations.cluster_values import look_at_values
 from fleet.operations.connections import Link
 from fleet.operations.crashpoints import committing
 from fleet.operations.orphans import look_for_orphans
@@ -60,7 +61,7 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
     if said.version != cluster.version:
         discovery = await link.discovery(fresh=True)
     async with runtime.db.reading() as tx:
-        managed, wants_orphans = await work.to_observe(tx, cluster.id)
+        managed, wants_orphans, holds_values = await work.to_observe(tx, cluster.id)
     policy = policy_for(runtime, cluster)
     kinds = [(kind, version) for kind, version in managed if not policy.excludes(kind)]
     answers = await asyncio.gather(
@@ -85,6 +86,8 @@ async def observe(runtime: Runtime, cluster: Cluster, link: Link, epoch: int) ->
         for kind, answer in answers:
             if isinstance(answer, str):
                 await sightings.mark_unlisted(tx, cluster.id, kind, f"is not known: {answer}")
+    if holds_values:
+        await look_at_values(runtime, cluster, link)
     if wants_orphans:
         await look_for_orphans(runtime, cluster, link.client, discovery)
     for kind, answer in answers:

@@ -116,6 +116,8 @@ async def open_runtime(
         try:
             yield runtime
         finally:
+            for shared in (runtime.beginnings, runtime.plans, runtime.records):
+                await shared.close()
             await runtime.jq.close()
             await runtime.scripts.close()
     finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -22,22 +21,21 @@ from fleet.errors import (
     ClusterUnreachable,
     IdentityChanged,
     LeaseLost,
-    NotFound,
     RegistryError,
 )
 from fleet.logs import fields
 from fleet.model.clusters import Cluster
 from fleet.model.ids import ApplicationId, ClusterId
 from fleet.operations.batches import Pass
+from fleet.operations.beginning import Beginning, Dirty, begin, does_anything, take
 from fleet.operations.connections import Link
 from fleet.operations.fencing import ASK_SECONDS
 from fleet.operations.observing import observe
 from fleet.operations.runtime import Runtime
 from fleet.operations.settings_in_force import in_force
 from fleet.operations.views import Resources
-from fleet.registry import clusters, queue, standings, work
-from fleet.registry.database import Tx
-from fleet.registry.work import DirtyApplication, Taken
+from fleet.registry import queue, standings
+from fleet.registry.work import DirtyApplication
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +43,6 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
 #: An application that broke its pass, by what it says or a bug of ours, is tried again then.
 SET_ASIDE = timedelta(minutes=5)
-#: A pass that was woken a little early counts as the due one.
-DUE = 0.9
 
 
 async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None:
@@ -55,23 +51,18 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
     Args:
         epoch: grows with each pass over the cluster; writes of an older one are refused.
     """
-    try:
-        async with runtime.db.asking() as tx:
-            said = await clusters.get_with_settings(tx, runtime.ring, id)
-            cluster, connection, generation = said
-            if cluster.is_paused(runtime.now()) or cluster.identity_changed:
-                return
-            # a LIST makes more of them dirty, so it comes first where one is due
-            is_due = _is_due(runtime, cluster)
-            first = None if is_due else await _take(runtime, tx, id, epoch)
-    except NotFound:
+    begun = await begin(runtime, id, epoch)
+    if begun is None:
         await runtime.connections.forget(id)
         return
-    link = await runtime.connections.link(id, cluster.name, connection)
-    runtime = await in_force(runtime, generation)
+    cluster = begun.cluster
+    if not does_anything(runtime, cluster):
+        return
+    link = await runtime.connections.link(id, cluster.name, begun.connection)
+    runtime = await in_force(runtime, begun.generation)
     with metrics.PASS_SECONDS.time():
         try:
-            await _run(runtime, cluster, link, epoch, first)
+            await _run(runtime, begun, link, epoch)
             metrics.PASSES.labels("done").inc()
         except LeaseLost as lost:
             metrics.PASSES.labels("lost").inc()
@@ -88,42 +79,24 @@ async def reconcile_cluster(runtime: Runtime, id: ClusterId, epoch: int) -> None
             await _note_failure(runtime, cluster, error)
 
 
-@dataclass(frozen=True)
-class _Dirty:
-    """What was taken, and when it was asked for, of the monotonic clock."""
-
-    taken: Taken
-    asked_at: float
-
-
-async def _take(runtime: Runtime, tx: Tx, id: ClusterId, epoch: int) -> _Dirty:
-    asked_at, limit = monotonic(), runtime.settings.pass_batch
-    taken = await work.take_dirty(tx, id, epoch=epoch, limit=limit, now=runtime.now())
-    return _Dirty(taken, asked_at)
-
-
-async def _run(
-    runtime: Runtime, cluster: Cluster, link: Link, epoch: int, first: _Dirty | None
-) -> None:
-    """The pass. Without ``first`` it is due that the cluster is read as a whole."""
-    started = monotonic()
-    if first is None:
+async def _run(runtime: Runtime, begun: Beginning, link: Link, epoch: int) -> None:
+    started, cluster = monotonic(), begun.cluster
+    if begun.is_due:
         await observe(runtime, cluster, link, epoch)
-    is_known = first is None
+    is_known = begun.is_due
     this = Pass(runtime, cluster, link, await link.discovery(), epoch, recognized=is_known)
     async with this.fence.kept():
-        await _work(this, started, first)
+        await _work(this, started, begun.dirty)
 
 
-async def _work(this: Pass, started: float, first: _Dirty | None) -> None:
+async def _work(this: Pass, started: float, first: Dirty | None) -> None:
     """Batch after batch, until nothing is left or the time is up."""
     runtime, cluster = this.runtime, this.cluster
     done: dict[ApplicationId, object] = {}
     dirty = first if first and monotonic() - first.asked_at < ASK_SECONDS else None
     while True:
         if dirty is None:
-            async with runtime.db.asking() as tx:
-                dirty = await _take(runtime, tx, cluster.id, this.epoch)
+            dirty = await take(runtime, cluster.id, this.epoch)
         taken, asked_at = dirty.taken, dirty.asked_at
         dirty = None
         fresh = [app for app in taken.apps if done.get(app.id, _NEVER) != app.dirty_at]
@@ -159,13 +132,6 @@ async def _reconcile(this: Pass, apps: Sequence[DirtyApplication], known: Resour
         log.exception("an application broke its pass", extra=fields(application=apps[0].name))
         async with this.runtime.db.transaction() as tx:
             await standings.set_aside(tx, apps[0].id, this.runtime.now() + SET_ASIDE)
-
-
-def _is_due(runtime: Runtime, cluster: Cluster) -> bool:
-    if cluster.observed_at is None:
-        return True
-    interval = cluster.interval_seconds or runtime.settings.reconcile_interval_seconds
-    return runtime.now() - cluster.observed_at >= timedelta(seconds=interval * DUE)
 
 
 async def _note_failure(runtime: Runtime, cluster: Cluster, error: ClusterError) -> None:

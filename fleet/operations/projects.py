@@ -11,7 +11,7 @@ from fleet.operations.access import policy_of
 from fleet.operations.inheriting import global_projects, settle_inheritance
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
-from fleet.policy import project_rules
+from fleet.policy import project_doubts
 from fleet.registry import projects
 from fleet.registry.database import Tx, rehearsed
 
@@ -46,30 +46,34 @@ async def put_project(
                 hint="Change it with `fleet proj set` or `fleet proj edit`, or add --upsert.",
                 object=f"AppProject/{project.name}",
             )
-        changed = await written(tx, actor, project)
+        changed, doubts = await written(tx, actor, project)
     action = "created" if not known else "configured" if changed else "unchanged"
-    return Put(project.name, action, project.warnings)
+    return Put(project.name, action, (*project.warnings, *doubts))
 
 
-async def written(tx: Tx, actor: Actor, project: Project) -> bool:
-    """Make it, or give it this document; False when it was so already.
+async def written(tx: Tx, actor: Actor, project: Project) -> tuple[bool, tuple[str, ...]]:
+    """Make it, or give it this document.
+
+    Returns:
+        Whether anything changed by it, and what of its roles is probably not meant.
 
     Raises:
         SpecInvalid: a role has a line that is no rule, or reaches out of the project.
     """
-    await _check_roles(tx, project)
+    doubts = await _role_doubts(tx, project)
     changed = await projects.upsert_project(tx, actor, project)
     await settle_inheritance(tx, project.name)
-    return changed
+    return changed, doubts
 
 
-async def _check_roles(tx: Tx, project: Project) -> None:
+async def _role_doubts(tx: Tx, project: Project) -> tuple[str, ...]:
     if not project.spec.roles:
-        return
+        return ()
+    found: list[str] = []
     mode = (await policy_of(tx)).mode
     for index, role in enumerate(project.spec.roles):
         try:
-            project_rules(role, mode)
+            found += project_doubts(role, mode)
         except SpecInvalid as error:
             raise SpecInvalid(
                 error.bare_message,
@@ -77,6 +81,7 @@ async def _check_roles(tx: Tx, project: Project) -> None:
                 hint=error.hint,
                 object=f"AppProject/{project.name}",
             ) from None
+    return tuple(found)
 
 
 async def _exists(tx: Tx, name: str) -> bool:

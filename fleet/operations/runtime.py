@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from fleet.expressions import Jq, Scripts
@@ -16,7 +16,7 @@ from fleet.model.objects import Manifest, ObjectRef
 from fleet.model.resource_settings import ResourceSettings
 from fleet.model.selectors import Selector
 from fleet.operations.connections import Connections
-from fleet.operations.sharing import Shared
+from fleet.operations.sharing import Asking, Shared
 from fleet.registry.database import Database
 from fleet.registry.sealing import KeyRing
 from fleet.render.rendering import Renderer
@@ -78,6 +78,8 @@ class Runtime:
     jq: Jq = field(default_factory=Jq)
     #: what holds for objects of every application
     resources: ResourceSettings = ResourceSettings()
+    #: what the setting alone says of that, where ``resources`` is what is in force
+    configured: ResourceSettings | None = None
     #: … with what ``argocd-cm`` says above the setting, by its generation
     resources_in_force: Recent[int, ResourceSettings] = field(default_factory=lambda: Recent(2))
     now: Callable[[], datetime] = utc_now
@@ -87,6 +89,8 @@ class Runtime:
     writes: Recent[tuple[ClusterId, ObjectRef], str] = field(
         default_factory=lambda: Recent(RECENT_WRITES)
     )
+    #: passes that begin, by cluster and epoch (``beginning``)
+    beginnings: Asking[tuple[ClusterId, int], Any] = field(default_factory=Asking)
     #: plans of passes, and what came of them, on their way into the database
     plans: Shared = field(default_factory=Shared)
     records: Shared = field(default_factory=Shared)

@@ -11,6 +11,7 @@ from fleet.operations.inheriting import inherit
 from fleet.operations.putting import Put
 from fleet.operations.runtime import Runtime
 from fleet.operations.settings_in_force import check, look_anew
+from fleet.registry import instance
 from fleet.registry.config_maps import config_map, put_config_map
 from fleet.registry.database import rehearsed
 from fleet.render.yaml import load_one
@@ -33,6 +34,7 @@ async def put_settings(
         before = await config_map(tx, SETTINGS)
         if not upsert and before is not None:
             raise UsageError(f"{SETTINGS} is there already", hint="Add --upsert.")
+        await instance.hold_passes(tx)
         await judge_anew(tx, before, config.document)
         await look_anew(tx, runtime, before, config.document)
         missing = await inherit(tx, found)

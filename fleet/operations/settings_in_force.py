@@ -40,16 +40,21 @@ async def in_force(runtime: Runtime, generation: int) -> Runtime:
         async with runtime.db.reading() as tx:
             found = of_document(runtime, await config_maps.config_map(tx, SETTINGS))
         runtime.resources_in_force.put(generation, found)
-    return runtime if found == runtime.resources else replace(runtime, resources=found)
+    if found == runtime.resources:
+        return runtime
+    return replace(runtime, resources=found, configured=_configured(runtime))
+
+
+def _configured(runtime: Runtime) -> ResourceSettings:
+    """What the setting says, also to a pass that goes on with what was in force before."""
+    return runtime.resources if runtime.configured is None else runtime.configured
 
 
 def of_document(runtime: Runtime, document: Manifest | None) -> ResourceSettings:
     """What the setting and an ``argocd-cm`` say together."""
-    if document is None:
-        return runtime.resources
-    data = document.get("data") or {}
+    data = (document or {}).get("data") or {}
     if not any(map(is_resource_key, data)):
-        return runtime.resources
+        return _configured(runtime)
     return read_in_force(runtime.settings.resource_settings, data, load_one, about=_ABOUT)
 
 

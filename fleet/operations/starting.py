@@ -71,9 +71,9 @@ def is_new(one: Progress) -> bool:
 async def not_yet(runtime: Runtime, view: View) -> tuple[str, timedelta] | None:
     """Why an operation that was asked for cannot be planned yet, and when to ask again."""
     if view.app.deleting is not None:
-        if view.ignored.errors:
-            # an object whose kind is left out would go
-            return f"waits: {view.ignored.errors[0]}", UNREADABLE
+        if errors := view.policy.settings.errors:
+            # an object whose kind is left out would go; what may differ is of no matter
+            return f"waits: {errors[0]}", UNREADABLE
         id = view.app.deleting.get("successor")
         why = await _why_not_verified(runtime, id) if id else ""
         return (why, VERIFYING) if why else None

@@ -29,6 +29,7 @@ from fleet.model.objects import (
     group_version_of,
     metadata_of,
     ref_of,
+    what_it_lacks,
 )
 from fleet.model.operations import Condition, SyncPhase
 from fleet.plan.excluded import KindPolicy
@@ -162,8 +163,12 @@ def prepare(
 
 def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
     ref = ref_of(manifest)
+    version = group_version_of(manifest)[1]
+    namespaced = target.scope(ref.group_kind, version)
+    # how messages call it, too: most kinds have namespaces
+    placed = _placed(ref, namespaced=namespaced is not False, namespace=target.namespace)
     if target.policy.excludes(ref.group_kind):
-        found.excluded.add(ref)
+        found.excluded.add(placed)
         return
     marks = read_hook(manifest)
     if marks is not None:
@@ -177,17 +182,15 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
             for namespaced in (True, False)
         }
         return
-    problem = _problem(manifest, ref)
+    problem = _problem(manifest, placed)
     if problem:
-        found.problems.append(Problem(ref, problem, "RenderError"))
+        found.problems.append(Problem(placed, problem, "RenderError"))
         return
-    version = group_version_of(manifest)[1]
-    namespaced = target.scope(ref.group_kind, version)
     if namespaced is None and options.skip_missing_kind:
         # it is there when its turn comes, or is waited for; most kinds have namespaces
         namespaced = bool(ref.namespace or target.namespace)
     if namespaced is None:
-        found.problems.append(_unserved(ref, version))
+        found.problems.append(_unserved(placed, version))
         return
     placed = _placed(ref, namespaced=namespaced, namespace=target.namespace)
     if misplaced := _misplaced(placed, namespaced=namespaced):
@@ -195,7 +198,7 @@ def _collect(manifest: Manifest, target: _Target, found: _Found) -> None:
         return
     wave = wave_of(manifest)
     if wave.warning:
-        found.warnings.append(wave.warning)
+        found.warnings.append(f"{placed}: {wave.warning}")
     found.seen[placed] += 1
     found.objects[placed] = DesiredObject(
         ref=placed,
@@ -274,7 +277,7 @@ def _collect_hook(manifest: Manifest, marks: HookMarks, target: _Target, found: 
         return
     wave = wave_of(manifest)
     if wave.warning:
-        found.warnings.append(wave.warning)
+        found.warnings.append(f"{placed}: {wave.warning}")
     marked = _marked(manifest, placed, target)
     for phase in marks.phases:
         ordinal = found.generated[phase, placed] if generated else 0
@@ -319,8 +322,10 @@ def _collisions(found: _Found) -> Iterable[Problem]:
 
 
 def _problem(manifest: Manifest, ref: ObjectRef) -> str:
-    if not ref.kind or not group_version_of(manifest)[1]:
-        return f"{ref.name or 'an object'}: no apiVersion and kind"
+    if untyped := what_it_lacks(manifest):
+        return f"{ref if ref.name else 'an object'}: no {untyped}"
+    if not group_version_of(manifest)[1]:
+        return f"{ref}: apiVersion {manifest['apiVersion']!r} has no version"
     metadata = metadata_of(manifest)
     if not ref.name:
         if metadata.get("generateName"):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet.model.objects import ObjectRef, annotations_of, ref_of
+from fleet.model.objects import ObjectRef, annotations_of
 
 WAVE_ANNOTATION = "argocd.argoproj.io/sync-wave"
 HELM_WEIGHT_ANNOTATION = "helm.sh/hook-weight"
@@ -63,6 +63,8 @@ _LARGEST_WAVE = 2**31 - 1  # it is kept in a PostgreSQL integer
 
 @dataclass(frozen=True, slots=True)
 class Wave:
+    """``warning`` does not name the object: only who places it knows its namespace."""
+
     number: int
     warning: str = ""
 
@@ -83,7 +85,7 @@ def wave_of(manifest: Mapping[str, Any]) -> Wave:
     if _WAVE.fullmatch(text) and abs(int(text)) <= _LARGEST_WAVE:
         return Wave(int(text))
     shown = text if len(text) <= 32 else text[:32] + "…"
-    return Wave(0, f"{ref_of(manifest)}: {name} {shown!r} is no wave; 0 is used")
+    return Wave(0, f"{name} {shown!r} is no wave; 0 is used")
 
 
 def apply_key(wave: int, ref: ObjectRef) -> tuple[int, int, str, str, str, str]:

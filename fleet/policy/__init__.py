@@ -21,7 +21,16 @@ from fleet.policy.projects import (
     may_use_source,
 )
 from fleet.policy.rights import Rights, is_seen, names_of, object_of, rights_of, unlimited
-from fleet.policy.rules import BREAK_GLASS, Policy, doubts, project_rules, read_policy
+from fleet.policy.rules import (
+    ACTIONS,
+    BREAK_GLASS,
+    Policy,
+    doubts,
+    project_doubts,
+    project_rules,
+    read_policy,
+    why_no_action,
+)
 from fleet.policy.subjects import (
     ADMIN,
     NONE,
@@ -41,6 +50,7 @@ from fleet.policy.windows import (
 )
 
 __all__ = [
+    "ACTIONS",
     "ADMIN",
     "BREAK_GLASS",
     "NONE",
@@ -77,9 +87,11 @@ __all__ = [
     "next_flip",
     "next_opening",
     "object_of",
+    "project_doubts",
     "project_of_role",
     "project_rules",
     "read_policy",
     "rights_of",
     "unlimited",
+    "why_no_action",
 ]

@@ -45,7 +45,7 @@ RESOURCES = frozenset(
 )
 #: To sync although sync windows say no. ``*`` does not permit it: it has to be named.
 BREAK_GLASS = "break-glass"
-#: Behind ``action``, ``update`` and ``delete`` may follow what exactly: ``delete/apps/*/*/web``.
+#: Some may be followed by what exactly: ``delete/apps/*/*/web``.
 ACTIONS = frozenset(
     {
         "action",
@@ -61,6 +61,8 @@ ACTIONS = frozenset(
         BREAK_GLASS,
     }
 )
+#: Those behind which ``/…`` may say what exactly.
+_DETAILED = frozenset({"action", "delete", "update"})
 #: What a role of a project may be given rules about.
 PROJECT_RESOURCES = frozenset(
     {"applications", "applicationsets", "clusters", "exec", "logs", "repositories"}
@@ -259,11 +261,34 @@ def doubts(policy: Policy) -> tuple[str, ...]:
             near = difflib.get_close_matches(rule.resource, RESOURCES, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             found.append(f"{rule}: there is no resource {rule.resource}{meant}")
-        if rule.action.replace("-", "").isalnum() and rule.action not in ACTIONS:
-            near = difflib.get_close_matches(rule.action, ACTIONS, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            found.append(f"{rule}: there is no action {rule.action}{meant}")
+        if why := why_no_action(rule.action):
+            found.append(f"{rule}: {why}")
         is_loose = rule.mode is MatchMode.REGEX and rule.allow
         if is_loose and rule.object.strip("*.") and not rule.object.startswith("^"):
             found.append(f"{rule}: found anywhere in an object's name; begin it with ^")
     return tuple(found)
+
+
+def why_no_action(action: str) -> str:
+    """Why a rule about this action concerns nothing that anybody asks for; "" when it may. Of a
+    pattern nothing is said: it may be meant for actions to come."""
+    if not action:
+        return "there is no action without a name"
+    head, slash, _ = action.partition("/")
+    if not head.replace("-", "").isalnum():
+        return ""
+    if head not in ACTIONS:
+        near = difflib.get_close_matches(head, ACTIONS, n=1)
+        return f"there is no action {head}" + (f"; did you mean {near[0]}?" if near else "")
+    if slash and head not in _DETAILED:
+        return f"nothing may follow the action {head}"
+    return ""
+
+
+def project_doubts(role: ProjectRole, mode: MatchMode) -> tuple[str, ...]:
+    """What is probably not meant by the rules of a project's role.
+
+    Raises:
+        SpecInvalid: as ``project_rules``.
+    """
+    return doubts(Policy(project_rules(role, mode), mode=mode))

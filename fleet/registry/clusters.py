@@ -6,13 +6,13 @@ one that did. Credentials leave through ``connection_of`` alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -72,6 +72,7 @@ __all__ = [
     "find_by_name",
     "find_by_server",
     "find_by_uid",
+    "find_with_settings",
     "get_cluster",
     "get_cluster_by_id",
     "get_connected",
@@ -213,20 +214,33 @@ async def connection_of(tx: Tx, ring: KeyRing, id: ClusterId) -> Connection:
 
 async def get_connected(tx: Tx, ring: KeyRing, id: ClusterId) -> tuple[Cluster, Connection]:
     """The cluster, its applications uncounted, and ``connection_of`` it; raises as that."""
-    row = (await tx.execute(_CONNECTED, {"wanted": id})).one_or_none()
-    if row is None:
-        raise gone(id)
-    return cluster_of(row), _connection(ring, id, row)
+    cluster, connection, _ = await get_with_settings(tx, ring, id)
+    return cluster, connection
 
 
 async def get_with_settings(
     tx: Tx, ring: KeyRing, id: ClusterId
 ) -> tuple[Cluster, Connection, int]:
     """As ``get_connected``, and the generation of ``argocd-cm``; 0: there is none."""
-    row = (await tx.execute(_CONNECTED, {"wanted": id})).one_or_none()
-    if row is None:
+    found = await find_with_settings(tx, ring, [id])
+    if id not in found:
         raise gone(id)
-    return cluster_of(row), _connection(ring, id, row), row.settings_generation
+    return found[id]
+
+
+async def find_with_settings(
+    tx: Tx, ring: KeyRing, ids: Sequence[ClusterId]
+) -> dict[ClusterId, tuple[Cluster, Connection, int]]:
+    """``get_with_settings`` of some clusters; those that are gone are left out."""
+    rows = await tx.execute(_CONNECTED, {"wanted": list(ids)})
+    return {
+        ClusterId(row.id): (
+            cluster_of(row),
+            _connection(ring, ClusterId(row.id), row),
+            row.settings_generation,
+        )
+        for row in rows
+    }
 
 
 #: Made once: every pass begins with it.
@@ -237,7 +251,7 @@ _CONNECTED = select(
         select(CONFIG_MAPS.c.generation).where(CONFIG_MAPS.c.name == SETTINGS).scalar_subquery(),
         0,
     ).label("settings_generation"),
-).where(CLUSTERS.c.id == bindparam("wanted"))
+).where(CLUSTERS.c.id == func.any(bindparam("wanted", type_=ARRAY(Uuid))))
 
 
 def _connection(ring: KeyRing, id: ClusterId, row: AnyRow) -> Connection:

@@ -56,6 +56,7 @@ class Pending:
     plugins: str  # stands for all that are registered; "" when there are none
     signing_keys: str  # likewise
     decryption_keys: tuple[str, ...]  # ids of those that its project may use
+    values_digest: str | None  # of what stood in the cluster at the last render
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ _SELECT = """
     select a.id, a.name, p.name as project,
       coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
       a.generation, a.rendered_generation, a.refresh, a.manifests_sha256,
-      a.revisions, a.render_error, a.cluster_id,
+      a.revisions, a.render_error, a.cluster_id, a.values_digest,
       coalesce(c.name, '') as cluster_name, coalesce(c.server, '') as cluster_server,
       coalesce(c.version, '') as version, coalesce(c.api_versions, '{}') as api_versions,
       (select jsonb_agg(jsonb_build_object('repository', s.repository_id, 'chart', s.chart,
@@ -101,14 +102,16 @@ _OF_REPOSITORY = """
         and (r.revision <> r.evaluated or b.generation > b.rendered_generation
           or b.refresh <> '' or (b.render_error is not null and b.rendered_at < :retry_before
             and b.render_error ->> 'type' <> all(:lasting))))
-    order by a.name
+    order by c.name, a.name
 """
 
 
 async def pending_renders(tx: Tx, repository: RepositoryId, now: datetime) -> tuple[Pending, ...]:
     """Applications with a source in the repository whose ref moved, whose own document
-    changed, that somebody asked to refresh, or whose render failed and may not fail again;
-    by name."""
+    changed, that somebody asked to refresh, or whose render failed and may not fail again.
+
+    By cluster, then by name: who takes them in parts has a cluster's together, and its pass
+    finds all of them."""
     rows = await tx.execute(
         text(_SELECT + _OF_REPOSITORY),
         {"repository": repository, "retry_before": now - RETRY, "lasting": _LASTING},
@@ -147,6 +150,7 @@ def _pending_of(row: Any) -> Pending:
         plugins=row["plugins"],
         signing_keys=row["signing_keys"],
         decryption_keys=tuple(row["decryption_keys"]),
+        values_digest=row["values_digest"],
     )
 
 
@@ -167,7 +171,8 @@ class Rendered:
 
     ``error`` is the one error shape; then what was desired before stays desired.
     ``inputs`` has one entry a source, in order. ``seen`` says where the sources' refs were
-    when the render began; None does not ask whether they are still there.
+    when the render began; None does not ask whether they are still there. ``values_digest``
+    stands for what stood in the cluster, None where nothing of it was asked for.
     """
 
     id: ApplicationId
@@ -178,11 +183,13 @@ class Rendered:
     warnings: tuple[str, ...] = ()
     error: dict[str, Any] | None = None
     seen: tuple[str, ...] | None = None
+    values_digest: str | None = None
 
 
 _RECORD = """
     with r as (select * from jsonb_to_recordset(cast(:rows as jsonb)) as r(id uuid,
-        generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb, seen jsonb)),
+        generation integer, sha text, revisions jsonb, warnings jsonb, error jsonb, seen jsonb,
+        values text)),
     now_at as (select r.id, jsonb_agg(coalesce(f.revision, '') order by s.position) as revisions
       from r join application_sources s on s.application_id = r.id and s.position >= 0
         left join repository_refs f on f.repository_id = s.repository_id
@@ -193,6 +200,7 @@ _RECORD = """
         revisions = case when r.error is null
           then array(select jsonb_array_elements_text(r.revisions)) else a.revisions end,
         rendered_generation = r.generation, rendered_at = now(),
+        values_digest = r.values,
         render_warnings = r.warnings, render_error = r.error, refresh = '',
         urgency = case when a.refresh = '' and a.render_error = r.error then a.urgency
           else least(a.urgency,
@@ -226,6 +234,7 @@ async def record_rendered(tx: Tx, rendered: Sequence[Rendered]) -> frozenset[Clu
             "warnings": list(entry.warnings),
             "error": entry.error,
             "seen": entry.seen,
+            "values": entry.values_digest,
         }
         for entry in rendered
     ]

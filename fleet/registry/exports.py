@@ -27,6 +27,7 @@ from fleet.registry.repositories import REPOSITORIES
 from fleet.registry.tables import TABLES
 
 APPLICATIONS = TABLES["applications"]
+PLUGINS = TABLES["plugins"]
 PROJECTS = TABLES["projects"]
 _PAGE = 500
 
@@ -41,6 +42,12 @@ class Credentials:
     options: RepositoryOptions
     name: str = ""
     project: str = ""
+
+
+async def plugins(tx: Tx) -> list[Manifest]:
+    """Documents of config management plugins, by name."""
+    c = PLUGINS.c
+    return list((await tx.execute(select(c.document).order_by(c.name))).scalars())
 
 
 async def applications(tx: Tx) -> list[Manifest]:

@@ -28,9 +28,16 @@ async def put_resource_settings(tx: Tx, digest: str) -> bool:
     return bool(changed.rowcount)
 
 
+async def hold_passes(tx: Tx) -> None:
+    """Have passes wait with what they write until the transaction ends, before it marks what is
+    theirs: else each would wait for rows that the other holds."""
+    await tx.execute(text("select from clusters order by id for no key update"))
+
+
 async def look_at_everything(tx: Tx) -> tuple[ClusterId, ...]:
     """Have every object and application looked at again when its cluster is read next; returns
     the clusters."""
+    await hold_passes(tx)
     await tx.execute(
         text("update resources set seen_version = :refresh where in_inventory"),
         {"refresh": sightings.any_version()},

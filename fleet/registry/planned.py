@@ -75,7 +75,11 @@ async def get_planned(tx: Tx, scope: Scope, project: str, id: PlannedSyncId) -> 
     query = _all().where(PLANNED.c.id == id, PROJECTS.c.name == project)
     planned = await _of(tx, query.where(project_in_scope(scope, PROJECTS.c.name)))
     if planned is None:
-        raise NotFound(f"project {project} has no planned sync {id}", object=f"PlannedSync/{id}")
+        raise NotFound(
+            f"project {project} has no planned sync {id}",
+            hint=f"`fleet proj syncs {project}` lists those it has.",
+            object=f"PlannedSync/{id}",
+        )
     return planned
 
 

@@ -269,6 +269,8 @@ class Application(Base):
     rendered_at: Mapped[datetime | None]
     render_error: Mapped[dict[str, Any] | None]  # the one error shape
     render_warnings: Mapped[list[Any]] = empty_list()
+    # of what its charts' values were in the cluster; null: they come from elsewhere
+    values_digest: Mapped[str | None]
 
     # where it stands; written only on change
     sync_status: Mapped[str] = mapped_column(server_default="Unknown")
@@ -313,6 +315,11 @@ class Application(Base):
         ),
         Index("ix_applications_due", "due_at", postgresql_where=text("due_at is not null")),
         Index("ix_applications_project_id", "project_id"),
+        Index(
+            "ix_applications_values",
+            "cluster_id",
+            postgresql_where=text("values_digest is not null"),
+        ),
     )
 
 

@@ -17,7 +17,7 @@ import orjson
 from fleet.errors import LeaseLost
 from fleet.model.applications import LiveResource
 from fleet.model.health import Health, HealthStatus, SyncStatus
-from fleet.model.holds import Holds, holds_from_json
+from fleet.model.holds import Holds
 from fleet.model.ids import ApplicationId, ClusterId, OperationId
 from fleet.model.objects import GroupKind, ObjectRef
 from fleet.registry.database import Tx
@@ -78,20 +78,24 @@ async def is_newest(tx: Tx, cluster: ClusterId, epoch: int) -> bool:
     return bool(found.scalar_one_or_none())
 
 
-async def to_observe(tx: Tx, cluster: ClusterId) -> tuple[tuple[tuple[GroupKind, str], ...], bool]:
-    """Kinds that have objects in an inventory on the cluster, each with a version; and
-    whether somebody wants to know of orphans, or did."""
+async def to_observe(
+    tx: Tx, cluster: ClusterId
+) -> tuple[tuple[tuple[GroupKind, str], ...], bool, bool]:
+    """Kinds that have objects in an inventory on the cluster, each with a version; whether
+    somebody wants to know of orphans, or did; and whether values of charts stand there."""
     rows = await tx.execute(
         text(
             "select managed_kinds, exists(select from applications a"
             "  join projects p on p.id = a.project_id where a.cluster_id = c.id"
-            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]'))"
+            "  and (p.document #> '{spec,orphanedResources}' is not null or a.orphans <> '[]')),"
+            " exists(select from applications a"
+            "  where a.cluster_id = c.id and a.values_digest is not null)"
             " from clusters c where id = :id"
         ),
         {"id": cluster},
     )
     row = rows.one_or_none()
-    return (kinds_of(row[0]), bool(row[1])) if row else ((), False)
+    return (kinds_of(row[0]), bool(row[1]), bool(row[2])) if row else ((), False, False)
 
 
 def kinds_of(stored: Iterable[str]) -> tuple[tuple[GroupKind, str], ...]:
@@ -163,98 +167,6 @@ class DirtyApplication:
     customized: int = 0
 
 
-_DIRTY = """
-    select a.id, a.name, p.name as project,
-      coalesce(p.effective, p.document) as project_document, a.namespace, a.document,
-      a.generation, a.rendered_generation, a.revisions, a.manifests_sha256,
-      a.render_error, a.render_warnings, a.sync_status, a.health_status, a.health_message,
-      a.conditions, a.images, a.urgency, a.dirty_at, a.refresh, a.operation_id,
-      a.operation_created_at, a.attempted_key, a.attempts, a.attempt_phase,
-      a.attempted_at, a.heals, a.healed_at, a.due_at,
-      a.synced_revision, a.deleting, a.judged_key, c.id is not null as is_child, a.orphans,
-      a.holds,
-      coalesce((select generation from config_maps where name = 'argocd-cm'), 0) as customized,
-      (select pass_epoch <= :epoch from clusters where id = :cluster) as is_newest,
-      case when a.operation_id is null then
-        (select json_agg(r order by r.api_group, r.kind, r.namespace, r.name)
-         from resources r where r.application_id = a.id) end as resources
-    from applications a join projects p on p.id = a.project_id
-      left join children c on c.application_id = a.id
-    where a.cluster_id = :cluster and (a.urgency < 100 or a.due_at <= :now)
-    order by a.urgency, a.dirty_at nulls first, a.name limit :limit
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a pass has to look at, most urgent first, as of one moment.
-
-    Attributes:
-        resources: of those that nothing runs of. What an operation did is read with it, so
-            that its outcomes and its objects are of one moment, too.
-        is_newest: no pass with a higher epoch has written since.
-    """
-
-    apps: tuple[DirtyApplication, ...]
-    resources: Mapping[ApplicationId, tuple[ResourceRow, ...]]
-    is_newest: bool
-
-
-async def take_dirty(tx: Tx, cluster: ClusterId, *, epoch: int, limit: int, now: datetime) -> Taken:
-    """The most urgent applications of the cluster, for the pass of this epoch."""
-    values = {"cluster": cluster, "epoch": epoch, "limit": limit, "now": now}
-    rows = (await tx.execute(text(_DIRTY), values)).mappings().all()
-    return Taken(
-        tuple(_dirty_of(row) for row in rows),
-        {
-            ApplicationId(row["id"]): tuple(_resource_of(entry) for entry in row["resources"] or ())
-            for row in rows
-            if row["operation_id"] is None
-        },
-        all(row["is_newest"] for row in rows),
-    )
-
-
-def _dirty_of(row: Any) -> DirtyApplication:
-    return DirtyApplication(
-        id=ApplicationId(row["id"]),
-        name=row["name"],
-        project=row["project"],
-        project_document=row["project_document"],
-        namespace=row["namespace"],
-        document=row["document"],
-        generation=row["generation"],
-        rendered_generation=row["rendered_generation"],
-        revisions=tuple(row["revisions"]),
-        manifests_sha256=row["manifests_sha256"],
-        render_error=row["render_error"],
-        render_warnings=tuple(row["render_warnings"]),
-        sync=SyncStatus(row["sync_status"]),
-        health=Health(HealthStatus(row["health_status"]), row["health_message"]),
-        conditions=tuple(row["conditions"]),
-        images=tuple(row["images"]),
-        urgency=row["urgency"],
-        dirty_at=row["dirty_at"],
-        refresh=row["refresh"],
-        operation_id=row["operation_id"],
-        operation_created_at=row["operation_created_at"],
-        attempted_key=row["attempted_key"],
-        attempts=row["attempts"],
-        attempt_phase=row["attempt_phase"],
-        attempted_at=row["attempted_at"],
-        heals=row["heals"],
-        healed_at=row["healed_at"],
-        due_at=row["due_at"],
-        synced_revision=row["synced_revision"],
-        deleting=row["deleting"],
-        customized=row["customized"],
-        holds=holds_from_json(row["holds"]),
-        judged_key=row["judged_key"],
-        is_child=row["is_child"],
-        orphans=tuple(row["orphans"]),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
     """A resource as recorded, and what was seen of it since: ``stale`` when its body has to
@@ -279,11 +191,12 @@ async def resources_of(
         {"ids": list(applications)},
     )
     for row in rows.mappings():
-        found[ApplicationId(row["application_id"])].append(_resource_of(row))
+        found[ApplicationId(row["application_id"])].append(resource_of(row))
     return {id: tuple(entries) for id, entries in found.items()}
 
 
-def _resource_of(row: Any) -> ResourceRow:
+def resource_of(row: Any) -> ResourceRow:
+    """A row of ``resources``, or the same as JSON."""
     health = row["health_status"]
     live = LiveResource(
         ref=ObjectRef(row["api_group"], row["kind"], row["namespace"], row["name"]),

@@ -133,7 +133,8 @@ async def _one_child(
                 return answers, RenderError(
                     f"the plugin ran more than {limits.processes} processes at a time"
                 )
-            _log.warning("a render process ended with %d: %s", code, await listening)
+            said = _told(await listening, requests)
+            _log.warning("a render process ended with %d: %s", code, said)
             return answers, _reason(code, limits)
         except RenderError as exc:
             return answers, exc
@@ -168,10 +169,18 @@ async def _write(
             "number": number,
             "request": child.translated(request),
             "keys": _revealed(request),
+            # a plugin's commands could read them in the memory of their child
+            "values": [] if alone else _texts(request),
         }
         stdin.write(frame_of(orjson.dumps(message)))
         await stdin.drain()
     stdin.close()
+
+
+def _told(printed: str, requests: Sequence[RenderRequest]) -> str:
+    """What a child printed, for the log; it may quote what it decrypted, or was handed."""
+    knows = any(request.keys is not None or request.values for request in requests)
+    return "(what it printed is not kept: it may hold secrets)" if knows else printed
 
 
 def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:
@@ -179,6 +188,11 @@ def _revealed(request: RenderRequest) -> list[tuple[str, str, str]] | None:
     if request.keys is None:
         return None
     return [(key.id, key.kind, key.secret.reveal()) for key in request.keys]
+
+
+def _texts(request: RenderRequest) -> list[str | None]:
+    """What stood in the cluster, one for each entry of ``values``."""
+    return [None if value.text is None else value.text.reveal() for value in request.values]
 
 
 async def _read(child: Child) -> Answer | _Alone:

@@ -147,6 +147,12 @@ def _job(message: dict[str, Any], scratch: Path, set_up: SetUp) -> Job:
     if (keys := message["keys"]) is not None:
         handed = tuple(DecryptionKey(id, kind, Secret(text)) for id, kind, text in keys)
         request = replace(request, keys=handed)
+    if texts := message["values"]:
+        given = zip(request.values, texts, strict=True)
+        values = (
+            replace(value, text=None if text is None else Secret(text)) for value, text in given
+        )
+        request = replace(request, values=tuple(values))
     path = posixpath.normpath(request.source.path or ".")
     source = replace(request.source, path="" if path == "." else path)
     request = replace(request, source=source)

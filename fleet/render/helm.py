@@ -24,6 +24,7 @@ from fleet.render.globs import fixed_folder, is_glob, matches
 from fleet.render.job import Job
 from fleet.render.manifests import read_manifests
 from fleet.render.running import MAX_OUTPUT_BYTES, complaint, run
+from fleet.render.values_from import values_of_cluster
 from fleet.render.yaml import dump
 
 _MAX_VALUES_BYTES = 10 << 20
@@ -168,14 +169,18 @@ def _flags(job: Job, options: HelmSource) -> Iterator[str]:
 
 
 def _value_arguments(job: Job, options: HelmSource) -> Iterator[str]:
-    """Value files, then ``valuesObject`` or ``values``, then parameters; the last one wins."""
+    """What stands in the cluster, value files, ``valuesObject`` or ``values``, then parameters;
+    the last one wins."""
+    if options.values_from:
+        text = dump(values_of_cluster(job, options.values_from))
+        yield from ("--values", _written(job, "cluster-values.yaml", text))
+        if _CLUSTER_FACTS.search(text.encode()):
+            job.facts.add("cluster")  # as a template for ``tpl``
     for path in _value_files(job, options):
         yield from ("--values", path)
     text = dump(options.values_object) if options.values_object is not None else options.values
     if text.strip():
-        file = job.scratch / "values.yaml"
-        file.write_text(text, encoding="utf-8")
-        yield from ("--values", str(file))
+        yield from ("--values", _written(job, "values.yaml", text))
     for parameter in options.parameters:
         flag = "--set-string" if parameter.force_string else "--set"
         value = _escaped(job.variables.expand(parameter.value))
@@ -186,6 +191,12 @@ def _value_arguments(job: Job, options: HelmSource) -> Iterator[str]:
             raise RenderError(f"helm.fileParameters: {path} does not exist")
         clear = decrypted_copy(job, job.scrub(found), found)
         yield from ("--set-file", f"{name}={_escaped(clear)}")
+
+
+def _written(job: Job, name: str, text: str) -> str:
+    file = job.scratch / name
+    file.write_text(text, encoding="utf-8")
+    return str(file)
 
 
 def _escaped(value: str) -> str:

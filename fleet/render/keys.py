@@ -34,6 +34,8 @@ def render_key(
     source = dataclasses.asdict(request.source)
     for place in _PLACES:
         source.pop(place)
+    if source["helm"] and not source["helm"]["values_from"]:
+        del source["helm"]["values_from"]  # without any it is the source that it always was
     wanted = [*reads.paths, *(f"${ref}/{path}" for ref, path in reads.ref_paths)]
     material = {
         "renderer": RENDERER,
@@ -45,6 +47,8 @@ def render_key(
     verified = [tree.verified for tree in (request.tree, *(tree for _, tree in request.refs))]
     if any(verified):
         material["verified"] = verified
+    if request.values:
+        material["values"] = [value.digest for value in request.values]
     return hashlib.sha256(orjson.dumps(material, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

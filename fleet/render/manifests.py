@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fleet.errors import Place, RenderError, SpecInvalid
-from fleet.model.objects import Manifest
+from fleet.model.objects import Manifest, ref_of, what_it_lacks
 from fleet.render.yaml import DuplicateKey, documents_with_lines
 
 MAX_OBJECTS = 10_000
@@ -55,7 +55,7 @@ def flatten(value: Any, place: Place) -> Iterable[Manifest]:
             named = {**typed, **item} if isinstance(item, dict) and "kind" not in item else item
             yield from flatten(named, Place(place.file, place.line, f"items[{number}]"))
     else:
-        _check_size(checked)
+        _check_size(checked, place)
         yield checked
 
 
@@ -70,28 +70,26 @@ def check_count(found: list[Manifest]) -> None:
         )
 
 
-def _check_size(value: Manifest) -> None:
+def _check_size(value: Manifest, place: Place) -> None:
     size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_OBJECT_BYTES:
-        metadata = value.get("metadata")
-        name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+        ref = ref_of(value)
         raise RenderError(
-            f"{value['kind']}/{name} has {size / (1 << 20):.1f} MiB as JSON;"
+            f"{place}: {ref} has {size / (1 << 20):.1f} MiB as JSON;"
             " no cluster keeps an object of more than 1.5 MiB",
             hint="Split it into several objects.",
-            object=f"{value['kind']}/{name}",
+            object=str(ref),
         )
 
 
 def _checked(value: Any, place: Place) -> Manifest:
     if not isinstance(value, dict):
         raise SpecInvalid("the document is no Kubernetes object: no mapping", place=place)
-    for key in ("apiVersion", "kind"):
-        if not isinstance(value.get(key), str) or not value[key]:
-            raise SpecInvalid(
-                f"the document is no Kubernetes object: it has no {key}",
-                place=place,
-                hint="Files that are no manifests can be left out with directory.exclude, or"
-                " with a line `# +argocd:skip-file-rendering`.",
-            )
+    if untyped := what_it_lacks(value):
+        raise SpecInvalid(
+            f"the document is no Kubernetes object: it has no {untyped}",
+            place=place,
+            hint="Files that are no manifests can be left out with directory.exclude, or"
+            " with a line `# +argocd:skip-file-rendering`.",
+        )
     return value

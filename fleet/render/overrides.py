@@ -65,6 +65,12 @@ def overridden(source: Source, patch: Any, file: str) -> tuple[Source, list[str]
     if not isinstance(patch, Mapping):
         raise SpecInvalid("the file is no mapping", place=Place(file, 1))
     wanted = {key: value for key, value in patch.items() if key in TOOL_BLOCKS}
+    helm_patch = wanted.get("helm")
+    if isinstance(helm_patch, Mapping) and "valuesFrom" in helm_patch:
+        raise SpecInvalid(
+            "helm.valuesFrom is the Application's to say: it reads from the cluster",
+            place=Place(file, field="helm.valuesFrom"),
+        )
     origin = Origin(file, 1)
     merged = merge(tool_blocks(source), wanted)
     helm, kustomize, directory, plugin = read_tool_blocks(Fields(merged, "", origin))

@@ -13,7 +13,7 @@ from fleet.model.decryption import DecryptionKey
 from fleet.model.secret import Secret
 
 _DATA_KEY_BYTES = 32
-_AGE = re.compile(r"^\s*(AGE-SECRET-KEY-1[0-9A-Z]+)\s*$", re.MULTILINE)
+_AGE = re.compile(r"^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]+)\s*$", re.MULTILINE)
 _PGP = re.compile(
     r"-----BEGIN PGP PRIVATE KEY BLOCK-----.*?-----END PGP PRIVATE KEY BLOCK-----", re.DOTALL
 )

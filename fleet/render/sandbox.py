@@ -86,7 +86,9 @@ class Child:
             refs=inside.refs,
             dependencies=inside.dependencies,
             bases=inside.bases,
-            keys=None,  # sent apart: a Secret does not pass by itself
+            # sent apart: a Secret does not pass by itself
+            keys=None,
+            values=tuple(replace(value, text=None) for value in request.values),
         )
 
     def shown(self) -> tuple[tuple[str, str], ...]:

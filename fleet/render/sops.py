@@ -26,7 +26,9 @@ from fleet.model.secret import Secret
 from fleet.render.recipients import opened
 
 _MARK = re.compile(
-    rb"""^\s*["']?sops["']?\s*:|^sops_mac=|^\[sops\]|[{,]\s*"sops"\s*:""", re.MULTILINE
+    # never over the ends of lines where it begins: with many empty ones that takes for ever
+    rb"""^[ \t]*["']?sops["']?\s*:|^sops_mac=|^\[sops\]|[{,]\s*"sops"\s*:""",
+    re.MULTILINE,
 )
 _SEALED = re.compile(
     r"ENC\[AES256_GCM,data:([^,\]]*),iv:([^,\]]+),tag:([^,\]]+),type:(\w+)\]", re.DOTALL

@@ -23,7 +23,7 @@ from fleet.render.yaml import load_all
 _BLOCK = "sops"
 _PREFIX = "sops_"
 _STR = "tag:yaml.org,2002:str"
-_FLATTENED = re.compile(r"(\w+?)__list_(\d+)__map_(\w+)")
+_FLATTENED = re.compile(r"(\w+?)__list_([0-9]{1,4})__map_(\w+)")
 _INT = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)")
@@ -136,7 +136,7 @@ def _as_go_reads(text: str) -> str | None:
     if text in _BOOLS:
         return _BOOLS[text]
     if _INT.fullmatch(text):
-        return _integer(text.replace("_", ""))
+        return _integer(text)
     if _FLOAT.fullmatch(text):
         return _number(float(text))
     if date := _DATE.fullmatch(text):
@@ -145,12 +145,17 @@ def _as_go_reads(text: str) -> str | None:
 
 
 def _integer(text: str) -> str:
-    digits = text.lstrip("+-")
-    if len(digits) > 1 and digits.isdecimal() and digits.startswith("0"):
-        if set(digits) - set("01234567"):
-            return _number(float(text))
-        return str(int(text, 8))
-    return str(int(text, 0))
+    """What does not fit into 64 bits is a number with a fraction to Go, or no number."""
+    plain = text.replace("_", "")
+    digits = plain.lstrip("+-")
+    is_octal = digits.startswith("0") and digits.isdecimal()
+    try:
+        value = int(plain, 8 if is_octal else 0)
+    except ValueError:  # 09, 0x_, or longer than Python reads
+        value = 1 << 64
+    if -(1 << 63) <= value < 1 << 64:
+        return str(value)
+    return _number(float(plain)) if digits.isdecimal() else text
 
 
 def _number(value: float) -> str:

@@ -122,31 +122,37 @@ class Charts:
                 proper chart. The others as resolve_chart.
         """
         if is_oci(remote):
-            registry = await self._registry(remote, chart)
-            artifact = await registry.artifact(version)
-            layer = registry.chart_layer(artifact)
-            await prove_artifact(registry, artifact, demands)
-            await prove_layer(registry, artifact, version, demands, self._parse_yaml)
+            return await self._from_registry(remote, chart, version, demands)
+        return await self._from_index(remote, chart, version, pass_credentials, demands)
 
-            async def pull() -> bytes:
-                return await registry.download(layer, self._limits.packed_bytes)
+    async def _from_registry(
+        self, remote: Remote, chart: str, version: str, demands: Demands
+    ) -> SourceTree:
+        registry = await self._registry(remote, chart)
+        artifact = await registry.artifact(version)
+        layer = registry.chart_layer(artifact)
+        await prove_artifact(registry, artifact, demands)
+        await prove_layer(registry, artifact, version, demands, self._parse_yaml)
 
-            tree = await self._unpacked(remote, version, layer.digest, pull)
-            return replace(tree, verified=artifact.digest) if demands else tree
+        async def pull() -> bytes:
+            return await registry.download(layer, self._limits.packed_bytes)
+
+        tree = await self._unpacked(remote, version, layer.digest, pull)
+        return replace(tree, verified=artifact.digest) if demands else tree
+
+    async def _from_index(
+        self,
+        remote: Remote,
+        chart: str,
+        version: str,
+        pass_credentials: bool,
+        demands: Demands,
+    ) -> SourceTree:
         entry = await self._entry(remote, chart, version)
-
-        async def download() -> bytes:
-            return await self._download(remote, entry, pass_credentials)
-
-        archive = download
+        body = b""
         if not entry.digest:
             # Without a digest in the index only the bytes say whether it is the chart we have.
-            body = await download()
-
-            async def downloaded() -> bytes:
-                return body
-
-            archive = downloaded
+            body = await self._download(remote, entry, pass_credentials)
             entry = replace(entry, digest=hashlib.sha256(body).hexdigest())
         if demands.provenance is not None:
             await prove_archive(
@@ -156,6 +162,10 @@ class Charts:
                 demands.provenance,
                 self._parse_yaml,
             )
+
+        async def archive() -> bytes:
+            return body or await self._download(remote, entry, pass_credentials)
+
         tree = await self._unpacked(remote, version, entry.digest, archive)
         return replace(tree, verified=f"sha256:{entry.digest}") if demands else tree
 

@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 from fleet.errors import RevisionNotFound, SourceError
 from fleet.model.repositories import Remote
@@ -33,6 +32,8 @@ from fleet.source.transport import confirm_repository, opened
 from fleet.source.urls import parse_url
 
 PACKS_BEFORE_REPACK = 50
+#: What was committed last; in a mirror one commits at a time.
+_MADE = "refs/fleet/committed"
 CLONE_PATIENCE = 5  # deadlines that the first fetch into a mirror may take
 _EVERYTHING = ("+refs/heads/*:refs/fleet/all/heads/*", "+refs/tags/*:refs/fleet/all/tags/*")
 
@@ -96,19 +97,16 @@ class Clones:
     async def commit(self, remote: Remote, new: NewCommit) -> str:
         """Make a commit in the mirror, which has its parent; returns its SHA."""
         mirror = self.mirror(remote)
-        ref = f"refs/fleet/made/{uuid4().hex}"
         async with self._exclusive(mirror):
             await self._prepare(mirror, (new.parent,))
-            outcome = await run(replace(import_of(new, ref), git_dir=str(mirror)))
+            outcome = await run(replace(import_of(new, _MADE), git_dir=str(mirror)))
             if outcome.code == 0:
-                parse = Invocation(("rev-parse", "--verify", ref), git_dir=str(mirror))
+                parse = Invocation(("rev-parse", "--verify", _MADE), git_dir=str(mirror))
                 outcome = await run(parse)
-        made = outcome.stdout.decode().strip()
-        if outcome.code or not is_sha(made):
-            raise SourceError(f"{remote.url}: git could not commit: {outcome.stderr[:200]}")
-        await self._keep(mirror, [made])
-        gone = Invocation(("update-ref", "-d", ref), git_dir=str(mirror))
-        await run(gone)
+            made = outcome.stdout.decode().strip()
+            if outcome.code or not is_sha(made):
+                raise SourceError(f"{remote.url}: git could not commit: {outcome.stderr[:200]}")
+            await self._keep(mirror, [made])
         return made
 
     async def push(self, remote: Remote, sha: str, branch: str) -> bool:

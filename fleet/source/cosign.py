@@ -37,6 +37,8 @@ _TYPES = ("cosign container image signature", _SIGN)
 _IN_TOTO = "application/vnd.in-toto+json"
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----")
 _LEAST_RSA_BITS = 2048
+#: Of one bundle: each is tried with every key, and cosign makes one.
+_MOST_SIGNATURES = 16
 
 _PublicKey: TypeAlias = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -71,7 +73,8 @@ def bundle_claims(body: bytes) -> tuple[Claim, ...]:
     found = (_at(subject, "digest", "sha256") for subject in _list(_at(statement, "subject")))
     digests = tuple(f"sha256:{digest}" for digest in found if isinstance(digest, str))
     message = b"DSSEv1 %d %b %d %b" % (len(_IN_TOTO), _IN_TOTO.encode(), len(payload), payload)
-    made = (_decoded(_at(entry, "sig")) for entry in _list(_at(envelope, "signatures")))
+    entries = _list(_at(envelope, "signatures"))[:_MOST_SIGNATURES]
+    made = (_decoded(_at(entry, "sig")) for entry in entries)
     return tuple(Claim(message, signature, digests) for signature in made if signature)
 
 

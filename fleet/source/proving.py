@@ -25,6 +25,8 @@ PROVENANCE_BYTES = 1024 * 1024
 _SIGNATURE_BYTES = 256 * 1024
 #: Of one artifact that are looked at.
 MOST_SIGNATURES = 64
+#: Layers of one that refers to it that are; cosign writes one.
+_MOST_LAYERS = 4
 #: What refers to an artifact and may be a signature of cosign.
 _KINDS = (BUNDLE, "application/vnd.dev.cosign.artifact.sig.")
 
@@ -100,7 +102,7 @@ async def prove_archive(
 
 async def _tagged_claims(registry: Registry, digest: str) -> list[Claim]:
     """Those at the tag that cosign makes of a digest."""
-    return await _claims_in(registry, f"{digest.replace(':', '-')}.sig")
+    return await _claims_in(registry, f"{digest.replace(':', '-')}.sig", MOST_SIGNATURES)
 
 
 async def _referring_claims(registry: Registry, digest: str) -> list[Claim]:
@@ -108,17 +110,17 @@ async def _referring_claims(registry: Registry, digest: str) -> list[Claim]:
     found: list[Claim] = []
     kinds = [id for id, kind in await registry.referrers(digest) if kind.startswith(_KINDS)]
     for reference in kinds[:MOST_SIGNATURES]:
-        found += await _claims_in(registry, reference)
+        found += await _claims_in(registry, reference, _MOST_LAYERS)
     return found
 
 
-async def _claims_in(registry: Registry, reference: str) -> list[Claim]:
+async def _claims_in(registry: Registry, reference: str, most: int) -> list[Claim]:
     try:
         artifact = await registry.artifact(reference)
     except RevisionNotFound:
         return []
     found: list[Claim] = []
-    for layer in artifact.layers[:MOST_SIGNATURES]:
+    for layer in artifact.layers[:most]:
         if layer.media_type == SIMPLE_SIGNING:
             claim = simple_claim(await registry.download(layer, _SIGNATURE_BYTES), layer.signature)
             found += [] if claim is None else [claim]

@@ -12,6 +12,7 @@ import pytest
 from fleet.model.new_application import new_application
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.parts import Parts, Run
+from tests.acceptance.shared import Shared, forget_applications, shared_machine
 from tests.acceptance.stage import RENDER_SECONDS, Stage
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import World, settings_for, world
@@ -34,6 +35,19 @@ def stage(
             made.ok("cluster", "add", "target", *connection(cluster), "-y")
             yield Stage(made, cluster, git)
     cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def shared_fleet(full_cluster: TestCluster) -> Iterator[Machine]:
+    with shared_machine(full_cluster) as made:
+        yield made
+
+
+@pytest.fixture
+def shared(shared_fleet: Machine, full_cluster: TestCluster, namespace: str) -> Iterator[Shared]:
+    """The running Fleet that many stories share, without an application."""
+    yield Shared(shared_fleet, full_cluster, namespace)
+    forget_applications(shared_fleet)
 
 
 @pytest.fixture

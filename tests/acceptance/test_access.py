@@ -125,7 +125,7 @@ def test_a_team_with_its_policy_its_pipeline_and_its_robot(
     assert "unknown, expired or revoked" in fleet("app", "list", **as_ci).err
 
     page = ok("proj", "get", "shop").out
-    assert all(word in page for word in ("company", "ci", "*,*: robot")), page
+    assert all(word in page for word in ("company", "ci (2 policies, 1 token)", "*,*: robot")), page
     # what the company says holds here, too
     assert "Frozen" in ok("proj", "windows", "list", "shop", "-o", "wide").out
     held = fleet("app", "sync", "ledger")

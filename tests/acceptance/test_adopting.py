@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ import yaml
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.kubelet import eventually
-from tests.cluster.kube import TestCluster
+from tests.cluster.argo_crds import definitions
+from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations import argo
 from tests.integration.operations.harness import Object, as_file, config_map
 from tests.servers.git_http import GitHttpServer
@@ -55,6 +57,81 @@ def exported(url: str, namespace: str, *statuses: tuple[str, str]) -> Object:
         },
         "status": {"sync": {"status": "Synced"}, "resources": resources},
     }
+
+
+@pytest.fixture
+def argos(bare_clusters: list[TestCluster]) -> Iterator[TestCluster]:
+    """A cluster of the test's own, in which an Argo CD runs."""
+    made = bare_clusters[0].extra_apiserver(f"argo-{secrets.token_hex(4)}")
+    yield made
+    made.remove()
+
+
+def with_argo_cd(cluster: TestCluster, *documents: Object) -> None:
+    """Its kinds, and its Applications with what it says of them."""
+    (definition,) = (it for it in definitions() if it["spec"]["names"]["kind"] == "Application")
+    cluster.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": "argocd"}})
+    applications = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+
+    def served() -> bool:
+        try:
+            cluster.request("GET", applications)
+        except ApiFailed as failed:
+            if failed.status not in (404, 429):  # its storage is being made
+                raise
+            return False
+        return True
+
+    eventually(served, lambda: applications)
+    for document in documents:
+        cluster.request("POST", applications, document)
+
+
+def test_what_a_running_argo_cd_says_is_asked_where_it_runs(
+    running: Machine,
+    full_cluster: TestCluster,
+    argos: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+) -> None:
+    repository = git_http.repository("web")
+    repository.commit({"web/all.yaml": as_file((config_map("page", colour="blue"),))})
+    running.ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+    (running.home / "ca.pem").write_text(argos.ca_pem)
+    at = ("--server", argos.server, "--ca", "ca.pem", "--token-stdin")
+    running.ok("cluster", "add", "hub", *at, stdin=argos.admin_token)
+    document = exported(repository.url, namespace, ("page", "Synced"))
+    running.ok("apply", "-f", "-", "--shadow", stdin=json.dumps(document))
+    running.ok("app", "refresh", "web")
+
+    # who says nothing of Argo CD, or names a cluster without one, is told so
+    report = ("app", "shadow-report", "web")
+    asked = running.fleet(*report)
+    assert (asked.code, "--from-cluster" in asked.err) == (2, True), asked
+    asked = running.fleet(*report, "--from-cluster", "hub")
+    assert (asked.code, "Cluster/hub: it knows no Applications" in asked.err) == (3, True), asked
+
+    with_argo_cd(argos, document)
+    elsewhere = running.fleet(*report, "--from-cluster", "hub", "--namespace", "gitops")
+    assert (elsewhere.code, "in namespace 'gitops'" in elsewhere.err) == (3, True), elsewhere
+    before = argos.request("GET", "/apis/argoproj.io/v1alpha1/applications")["items"]
+
+    def rows(*how: str) -> Any:
+        return running.fleet(*report, *how, "-o", "json").json()
+
+    wanted = {
+        ("", "sync", "OutOfSync", "Synced"),
+        (f"ConfigMap/{namespace}/page", "sync", "OutOfSync", "Synced"),
+    }
+
+    def found() -> set[tuple[str, ...]]:
+        parts = ("object", "what", "fleet", "argo")
+        return {tuple(it[part] for part in parts) for it in rows("--from-cluster", "hub")}
+
+    eventually(lambda: found() == wanted, lambda: str(found()))
+    assert rows("--from-cluster", "hub", "-A") == rows("--from-cluster", "hub")
+    assert argos.request("GET", "/apis/argoproj.io/v1alpha1/applications")["items"] == before
 
 
 def test_from_argo_cd_to_fleet(

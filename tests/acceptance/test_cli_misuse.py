@@ -58,6 +58,8 @@ def test_making_an_account_needs_a_yes(running: Machine, bare_clusters: list[Tes
 
 
 def test_a_cluster_that_does_not_answer(running: Machine) -> None:
+    add = ("cluster", "add", "gone", "--token-stdin", "--server")
+    failed(running.fleet(*add, "eu-1", stdin="token"), 2, "'eu-1' is not the address", "https://")
     nowhere = f"https://127.0.0.1:{free_port()}"
     done = running.fleet(
         "cluster", "add", "gone", "--server", nowhere, "--token-stdin",
@@ -91,10 +93,34 @@ def test_a_server_that_is_not_there(running: Machine) -> None:
 
 
 def test_what_does_not_exist(running: Machine) -> None:
-    failed(running.fleet("app", "get", "nothing"), 3, "nothing")
+    for noun in ("app", "proj", "cluster", "plugin", "gpg"):
+        failed(running.fleet(noun, "get", "nothing"), 3, "nothing", f"`fleet {noun} list`")
+    failed(running.fleet("repo", "get", "https://no.example/x"), 3, "`fleet repo list`")
+    failed(running.fleet("account", "list-tokens", "nobody"), 3, "`fleet account list`")
     failed(running.fleet("app", "wait", "nothing", "--timeout", "1"), 3)
     failed(running.fleet("app", "sync", "nothing"), 3)
     failed(running.fleet("proj", "remove-source", "default", "https://x"), 3)
+
+
+def test_a_rule_about_an_action_that_does_not_exist(running: Machine) -> None:
+    running.ok("proj", "create", "dancing")
+    failed(running.fleet("proj", "role", "create", "dancing", "c i"), 2, "no valid role", "Letters")
+    running.ok("proj", "role", "create", "dancing", "ci")
+    add = ("proj", "role", "add-policy", "dancing", "ci", "--object", "*", "--action")
+    failed(running.fleet(*add, "dance"), 2, "no action dance", "delete, get,", "wildcard")
+    failed(running.fleet(*add, "synch"), 2, "did you mean sync?")
+    held = running.ok("proj", "get", "dancing", "-o", "json").json()
+    assert held["spec"]["roles"] == [{"name": "ci"}]
+    for action in ("sync", "get*", "action/apps/Deployment/restart"):
+        running.ok(*add, action)
+
+    # what was written for something else is kept, and told of
+    rule = "p, proj:dancing:ci, applications, dance, dancing/*, allow"
+    held["spec"]["roles"] = [{"name": "ci", "policies": [rule]}]
+    told = running.ok("apply", "-f", "-", stdin=json.dumps(held))
+    assert "there is no action dance" in told.out + told.err
+    assert running.ok("proj", "get", "dancing", "-o", "json").json()["spec"] == held["spec"]
+    running.ok("proj", "role", "remove-policy", "dancing", "ci", "--object", "*", "-a", "dance")
 
 
 def test_an_application_that_makes_no_sense(running: Machine) -> None:

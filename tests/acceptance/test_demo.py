@@ -97,18 +97,26 @@ def test_ten_clusters_become_healthy(state: Path) -> None:
     assert "All 29 applications are Healthy." in done.stdout
 
 
-@pytest.mark.parametrize("line", ["Fleet listens on", "cluster/us-2 created"])
-def test_an_interrupted_one_is_gone_on_with(state: Path, line: str) -> None:
-    interrupt_at(line, state)
+@pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ("Fleet listens on", signal.SIGINT),
+        ("cluster/us-2 created", signal.SIGINT),
+        ("cluster/us-2 created", signal.SIGHUP),  # the terminal is closed
+    ],
+)
+def test_an_interrupted_one_is_gone_on_with(state: Path, line: str, how: signal.Signals) -> None:
+    interrupt_at(line, state, how)
     done = demo("--once", *FEW, state=state)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "All 9 applications are Healthy." in done.stdout
     assert processes_of(state) == []
 
 
-def interrupt_at(line: str, state: Path) -> None:
-    """Ctrl-C as soon as a line is printed; everything that was started ends."""
-    argv = [*RUN, "--once", *FEW, *arguments(state)]
+def interrupt_at(line: str, state: Path, how: signal.Signals) -> None:
+    """A signal as soon as a line is printed; everything that was started ends."""
+    hearing = ("env", "--default-signal=HUP,INT")  # whatever the tests were told to ignore
+    argv = [*hearing, *RUN, "--once", *FEW, *arguments(state)]
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -117,7 +125,7 @@ def interrupt_at(line: str, state: Path) -> None:
         for printed in process.stdout:
             seen.append(printed)
             if printed.startswith(line):
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, how)
         code = process.wait()
     assert code == 130, "".join(seen)[-4000:]
     assert "`make demo` goes on from here" in "".join(seen)
@@ -171,18 +179,20 @@ def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
     assert [it.name for it in (tmp_path / "demo").iterdir()] == ["lock"]
 
 
-def test_a_port_of_the_clusters_that_is_taken_is_told(state: Path) -> None:
+def test_a_port_of_the_clusters_that_is_taken_is_told(tmp_path: Path) -> None:
+    flags = ("--once", "--state", str(tmp_path / "demo"), "--port", str(free_port()))
     with taken_port() as port:
-        flags = ("--once", *FEW, "--state", str(state), "--port", str(free_port()))
         failed = subprocess.run(
-            [*RUN, *flags, "--sandbox-port", str(port)],
+            [*RUN, *flags],
+            env={**os.environ, "FLEET_SANDBOX_PORT": str(port)},
             capture_output=True,
             text=True,
             check=False,
         )
     assert failed.returncode == 1
-    assert f"port {port} on 127.0.0.1 is taken" in failed.stderr
-    assert processes_of(state) == []
+    assert f"port {port}, for the clusters, is taken" in failed.stdout
+    assert "FLEET_SANDBOX_PORT=" in failed.stdout
+    assert [it.name for it in (tmp_path / "demo").iterdir()] == ["lock"]
 
 
 def test_a_state_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_release_with_a_migration_a_check_and_a_farewell(
         1,
         True,
     ), late
-    ok("app", "terminate-op", "shop", "-y")
+    ok("app", "terminate-op", "shop")
     ok("app", "wait", "shop", "--operation", "--timeout", WAIT)
     assert results(running) == {"migrate": ("PreSync", "Failed")}
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"

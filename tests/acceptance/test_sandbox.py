@@ -167,6 +167,8 @@ def test_secrets_are_read_by_their_owner_alone(user: Machine) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     for file in (user.home / "kubeconfig", folder / "server.json", folder / "server.log"):
         assert file.stat().st_mode & 0o077 == 0, file
+    failed = user.fleet("sandbox", "kubeconfig", "--write", str(user.home / "nowhere" / "file"))
+    assert (failed.code, "there is no directory" in failed.err) == (3, True), failed
 
 
 def test_one_in_the_foreground_ends_with_an_interrupt(user: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fleet.render.sandbox import sandbox_status
 from fleet.source.oci import CONTENT_LAYERS
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
+from tests.acceptance.kubelet import eventually
 from tests.cluster.kube import TestCluster
 from tests.conftest import require
 from tests.integration.operations.harness import as_file, config_map
@@ -244,3 +246,91 @@ def test_an_encrypted_file_is_deployed_in_the_clear(
     assert key.private not in ok("audit", "changes", "-o", "json").out
     ok("decryption-key", "rm", key.id, "--project", "default", "-y")
     assert ok("decryption-key", "list").out == ""
+
+
+WEB = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {region: {{ .Values.region | quote }}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: {{ .Release.Name }}}
+stringData: {password: {{ .Values.database.password | quote }}}
+"""
+PATCH = """
+spec:
+  source:
+    kustomize:
+      patches:
+      - target: {kind: ConfigMap}
+        patch: |
+          - op: add
+            path: /data/team
+            value: shop
+"""
+
+
+def test_a_chart_takes_values_from_the_cluster_that_it_goes_to(
+    running: Machine,
+    full_cluster: TestCluster,
+    namespace: str,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+) -> None:
+    ok, fleet = running.ok, running.fleet
+    repository = git_http.repository("shop")
+    repository.commit(
+        {
+            "web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+            "web/values.yaml": "region: nowhere\n",
+            "web/templates/web.yaml": WEB,
+        }
+    )
+    home = f"/api/v1/namespaces/{namespace}"
+    region = {"metadata": {"name": "region"}, "data": {"values.yaml": "region: europe"}}
+    full_cluster.request("POST", f"{home}/configmaps", region)
+    ok("cluster", "add", "eu-1", *connection(full_cluster), "-y")
+    ok("cluster", "set", "eu-1", "--interval", "10s")
+
+    # what is missing is named, and nothing is deployed with half of its values
+    ok("app", "create", "web", "--repo", repository.url, "--path", "web", "--revision", "main",
+       "--dest-name", "eu-1", "--dest-namespace", namespace, "--sync-policy", "automated",
+       "--helm-values-from", "ConfigMap/region",
+       "--helm-values-from", "Secret/db:password@database.password")  # fmt: skip
+    ok("app", "refresh", "web")
+    assert f"Secret/{namespace}/db does not exist" in ok("app", "get", "web").out
+
+    # it comes, and the application goes on
+    password = "correct-horse-battery"
+    db = {"metadata": {"name": "db"}, "stringData": {"password": password}}
+    full_cluster.request("POST", f"{home}/secrets", db)
+    ok("app", "refresh", "web")
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "web") == {"region": "europe"}
+    secret = full_cluster.request("GET", f"{home}/secrets/web")["data"]["password"]
+    assert base64.b64decode(secret).decode() == password
+
+    # somebody changes it in the cluster: that is seen without a commit, and without asking
+    changed = {**region, "data": {"values.yaml": "region: asia"}}
+    full_cluster.request("PUT", f"{home}/configmaps/region", changed)
+    eventually(
+        lambda: data(full_cluster, namespace, "web") == {"region": "asia"},
+        lambda: ok("app", "get", "web").out,
+    )
+
+    # patches of kustomize change what the chart printed
+    ok("app", "patch", "web", "--type", "merge", "--patch", PATCH)
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "web") == {"region": "asia", "team": "shop"}
+
+    # what was in the Secret is nowhere to be seen, and this machine does not read the cluster
+    for command in (("app", "get", "web", "-o", "json"), ("app", "manifests", "web"),
+                    ("app", "history", "web"), ("audit", "changes", "-o", "json")):  # fmt: skip
+        assert password not in ok(*command).out
+    refused = fleet("app", "diff", "web", "--local", str(tmp_path))
+    assert (refused.code, "helm.valuesFrom" in refused.err) == (2, True), refused
+    ok("app", "unset", "web", "--helm-values-from", "ConfigMap/region")
+    ok("app", "wait", "web", "--sync", "--health", "--timeout", "120")
+    assert data(full_cluster, namespace, "web") == {"region": "nowhere", "team": "shop"}

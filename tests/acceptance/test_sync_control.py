@@ -118,9 +118,10 @@ def test_somebodys_own_files_are_tried_before_they_are_committed(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     mine = ("--local", str(tmp_path / "web"), "--local-repo-root", str(tmp_path))
-    ok("app", "sync", "web", *mine, "--dry-run", "--timeout", "120")
+    tried = ok("app", "sync", "web", *mine, "--dry-run", "--timeout", "120").out
+    assert "dry run Succeeded with local files: nothing was changed" in tried
     assert value(cluster, namespace) is None
-    ok("app", "sync", "web", *mine, "--timeout", "120")
+    assert "sync Succeeded with local files" in ok("app", "sync", "web", *mine).out
     assert value(cluster, namespace) == "mine"
 
     # by hand, for whoever has no other way to the cluster

@@ -84,9 +84,9 @@ def test_a_release_that_has_to_replace_and_to_ask(
     release(fixed("2"), config_map("settings"))
     ok("app", "sync", "shop", "--prune", "--timeout", WAIT)
     assert "waits for a confirmation" in results(running)["precious"]
-    ok("app", "confirm-deletion", "shop", "-y", "--timeout", WAIT)
+    ok("app", "confirm-deletion", "shop", "--timeout", WAIT)
     assert results(running) == {"precious": "pruned"}
-    refused = running.fleet("app", "confirm-deletion", "shop", "-y")
+    refused = running.fleet("app", "confirm-deletion", "shop")
     assert (refused.code, "nothing waits" in refused.err) == (3, True), refused
 
     # and so does an application that is to be deleted
@@ -94,7 +94,7 @@ def test_a_release_that_has_to_replace_and_to_ask(
     ok("app", "sync", "shop", "--timeout", WAIT)
     ok("app", "delete", "shop", "-y")
     assert full_cluster.request("GET", f"{base}/precious")["data"]
-    told = ok("app", "confirm-deletion", "shop", "-y").out
+    told = ok("app", "confirm-deletion", "shop").out
     assert "deletion confirmed" in told
     ok("app", "wait", "shop", "--delete", "--timeout", WAIT)
     assert "precious" not in [

@@ -1,17 +1,20 @@
 """A team and its sync windows: the real commands, one after another.
 
-No test waits for a clock: windows are opened by changing the project, and what opens by the
-clock is in ``integration/daemon/test_openings.py``.
+Windows are opened by changing the project, and one by the clock, which ends a few seconds after
+it began.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine
-from tests.cluster.kube import ApiFailed, TestCluster
+from tests.acceptance.kubelet import eventually
+from tests.acceptance.shared import CLUSTER, PATIENTLY, Shared
+from tests.cluster.kube import ApiFailed, Object, TestCluster
 from tests.integration.operations.harness import as_file, config_map
 from tests.servers.git_http import GitHttpServer
 
@@ -132,3 +135,102 @@ def test_a_deployment_of_a_whole_project_is_planned(
     assert [it["state"] for it in listed] == ["Cancelled", "Started"]
     assert [it["application"] for it in listed[1]["results"]] == ["web"]
     assert listed[1]["results"][0]["operation"]
+
+
+def gate() -> Object:
+    """A hook that is through when somebody gives it an address."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "gate", "annotations": {"argocd.argoproj.io/hook": "PreSync"}},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "none"}, "ports": [{"port": 80}]},
+    }
+
+
+def open_gate(shared: Shared) -> None:
+    """What a cloud would write."""
+    path = f"/api/v1/namespaces/{shared.namespace}/services/gate/status?fieldManager=cloud"
+    status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "gate"}, "status": status}
+    shared.cluster.request("PATCH", path, body)
+
+
+def test_who_is_held_by_clock_zone_and_place_and_what_goes_on(
+    shared: Shared, git_http: GitHttpServer
+) -> None:
+    ok, repository = shared.ok, git_http.repository("shop")
+    repository.commit(release("1"))
+    shared.apply(shared.project("clocks"))
+
+    def add(kind: str, *flags: str) -> None:
+        ok("proj", "windows", "add", "clocks", "-k", kind, *flags)
+
+    def statuses() -> list[str]:
+        listed = ok("proj", "windows", "list", "clocks").out.splitlines()[1:]
+        return [line.split()[1] for line in listed]
+
+    # whose clock it is: two hours from the one that begins where the day ends first
+    there = datetime.now(ZoneInfo("Pacific/Kiritimati"))  # always 14 hours ahead
+    hours = ("--schedule", f"0 {there.hour} * * *", "--duration", "2h", "--applications", "no-*")
+    add("deny", *hours, "--time-zone", "Pacific/Kiritimati")
+    add("deny", *hours)
+    assert statuses() == ["Active", "Inactive"]
+
+    # whom it concerns: any list, or all of them
+    always = ("--schedule", "* * * * *", "--duration", "1h")
+    lists = ("--applications", "web", "--namespaces", "elsewhere")
+    add("deny", *always, *lists, "--use-and-operator")
+    shared.create("web", repository.url, "--path", "web", "--project", "clocks")
+    shared.settled("web")
+    ok("proj", "windows", "delete", "clocks", "2", "-y")
+    add("deny", *always, *lists)
+    refused = shared.refused(3, "deny window 2", "app", "sync", "web")
+    assert "Hint:" in refused.err
+
+    # only an administrator breaks the glass; who tried is written down
+    ok("account", "create", "mia", "--role", "project:clocks")
+    as_mia = {"FLEET_AUTH_TOKEN": ok("account", "create-token", "mia").out.strip()}
+    emergency = ("app", "sync", "web", "--break-glass", "--reason", "the shop is down")
+    denied = shared.fleet(*emergency, **as_mia)
+    assert (denied.code, "break-glass" in denied.err) == (3, True), denied
+    ok(*emergency)
+    entries = ok("audit", "changes", "-o", "json").json()
+    broken = [(it["actor"], it["decision"]) for it in entries if it["action"] == "break-glass"]
+    assert broken[1] == ("mia", "denied")
+    assert broken[0][1] == "allowed"
+    ok("proj", "windows", "delete", "clocks", "2", "-y")
+
+    # a sync that runs when its window closes waits where it stands; with overrun it goes on
+    repository.commit({"web/gate.yaml": as_file((gate(),)), **release("2")})
+    ok("app", "refresh", "web")
+    eventually(lambda: shared.live("services/gate") is not None, shared.machine.log)
+
+    def state() -> Object:
+        status = ok("app", "get", "web", "-o", "json").json()["status"]
+        return dict(status["operationState"])
+
+    began = datetime.fromisoformat(state()["startedAt"])
+    add("allow", "--schedule", f"{began.minute} {began.hour} * * *",
+        "--duration", f"{began.second + 2}s", "--clusters", CLUSTER)  # fmt: skip
+    eventually(lambda: statuses()[2] == "Inactive", lambda: str(statuses()))
+    open_gate(shared)
+    held = "waits for a sync window"
+    eventually(lambda: held in state().get("message", ""), lambda: str(state()))
+    assert shared.data("a") == {"value": "1"}
+    ok("proj", "windows", "enable-sync-overrun", "clocks", "2")
+    shared.settled("web")
+    assert shared.data("a") == {"value": "2"}
+    ok("proj", "windows", "delete", "clocks", "2", "-y")
+
+    # it ends by the clock: what waited goes ahead then, and nobody has asked
+    begins = datetime.now(UTC)
+    ends = begins + timedelta(seconds=20)
+    seconds = str(begins.second + 20)
+    add("deny", "--schedule", f"{begins.minute} {begins.hour} * * *", "--duration", f"{seconds}s",
+        "--applications", "web")  # fmt: skip
+    repository.commit({"web/gate.yaml": None, **release("3")})
+    ok("app", "refresh", "web")
+    ok("app", "wait", "web", "--sync", *PATIENTLY)
+    assert shared.data("a") == {"value": "3"}
+    started = datetime.fromisoformat(state()["startedAt"])
+    assert started >= ends.replace(microsecond=0)

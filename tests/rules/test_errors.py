@@ -12,7 +12,7 @@ import pytest
 
 import fleet
 from fleet import errors
-from fleet.errors import FleetError, Place, SpecInvalid
+from fleet.errors import FleetError, NotFound, Place, SpecInvalid
 
 ROW = re.compile(
     r"^(?P<lead>[│├└─ ]*)(?P<name>[A-Z]\w+)\s+(?P<text>.*?)\s+(?P<exit>\d) · (?P<http>\d{3})$"
@@ -58,6 +58,23 @@ def load_everything() -> None:
     for module in pkgutil.walk_packages(fleet.__path__, "fleet."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+
+
+@pytest.mark.parametrize(
+    ("hint", "object", "told"),
+    [
+        ("", "Application/web", "`fleet app list` lists those that there are."),
+        (
+            "Did you mean 'eu-1'?",
+            "Cluster/eu-2",
+            "Did you mean 'eu-1'? `fleet cluster list` lists those that there are.",
+        ),
+        ("See `fleet proj role list shop`.", "AppProject/shop", "See `fleet proj role list shop`."),
+        ("", "ConfigMap/shop/page", ""),
+    ],
+)
+def test_what_does_not_exist_says_where_to_look(hint: str, object: str, told: str) -> None:
+    assert NotFound("it is not there", hint=hint, object=object).hint == told
 
 
 def test_the_drawing_is_the_tree() -> None:

@@ -44,6 +44,9 @@ def create_database(state: State, *, template: str = TEMPLATE) -> TestDatabase:
         state, "create database {} template {} strategy file_copy owner fleet_owner", name, template
     )
     _execute(state, "grant connect on database {} to fleet_app, fleet_audit_reader", name)
+    if template == TEMPLATE:
+        # a copy would share its installation id, and so its objects on a cluster, with all others
+        _execute(state, "update instance set id = gen_random_uuid()", database=name)
 
     def url(role: str) -> str:
         return f"{state['urls'][role]}/{name}"
@@ -62,9 +65,9 @@ def drop_database(state: State, database: TestDatabase) -> None:
     _execute(state, "drop database if exists {} with (force)", database.name)
 
 
-def _execute(state: State, statement: str, *names: str) -> None:
+def _execute(state: State, statement: str, *names: str, database: str = "postgres") -> None:
     query = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(f"{state['urls']['postgres']}/postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{state['urls']['postgres']}/{database}", autocommit=True) as connection:
         connection.execute(query)
 
 

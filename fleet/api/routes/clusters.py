@@ -12,9 +12,12 @@ from fleet.api.caller import Caller, Calling
 from fleet.api.guarded import guarded_router
 from fleet.api.requests import PAGE, After, Body, Limit, Moment, Nothing, secret
 from fleet.api.shapes import page, time_text
+from fleet.errors import UsageError
 from fleet.model.clusters import Cluster, Connection, ConnectionStatus, ExecCredential
+from fleet.model.names import is_dns_label
 from fleet.model.selectors import parse_selector
 from fleet.operations import clusters as operations
+from fleet.operations.argo_verdicts import argo_verdicts
 from fleet.operations.clusters import Marks
 from fleet.operations.onboarding import (
     ServiceAccount,
@@ -302,6 +305,21 @@ async def post_confirm(caller: Calling, name: str, _: Nothing | None = None) -> 
     await _found(caller, "update", name)
     cluster = await operations.confirm_cluster(caller.runtime, caller.actor, caller.scope, name)
     return cluster_shape(caller, cluster)
+
+
+@router.get(
+    "/clusters/{name:path}/argo-applications",
+    summary="What an Argo CD that runs there says of its applications",
+)
+async def get_argo_applications(
+    caller: Calling, name: str, namespace: Annotated[str, Query(max_length=63)] = ""
+) -> dict[str, Any]:
+    """Name and verdicts of each, by the cluster's credentials; whoever may change those may ask.
+    Without a namespace: of all."""
+    if namespace and not is_dns_label(namespace):
+        raise UsageError(f"{namespace!r} is no namespace")
+    await _found(caller, "update", name)
+    return {"documents": await argo_verdicts(caller.runtime, caller.scope, name, namespace)}
 
 
 @router.get("/clusters/{name:path}", summary="One cluster")

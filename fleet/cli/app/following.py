@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from fleet.cli.app.convergence import FINAL
+from fleet.cli.app.local_render import LOCAL
 from fleet.cli.app.page import object_name, short
 from fleet.cli.app.waiting import POLL_SECONDS, Patience
 from fleet.cli.failures import show, tell_error
@@ -97,8 +98,7 @@ def carry_out(
             ended = await_operation(invocation, operation, patience, tell=tell_results)
             phase = ended.get("phase", "")
             if phase == "Succeeded":
-                revision = short((ended.get("syncResult") or {}).get("revision", ""))
-                tell(ended, name, f"{kind} {phase}{f' at {revision}' if revision else ''}")
+                tell(ended, name, _success(ended))
                 continue
             if how.output in ("json", "yaml"):
                 tell(ended, name, phase)
@@ -106,6 +106,18 @@ def carry_out(
             if how.output != "json":
                 tell_error(failed[-1])
     return tuple(failed)
+
+
+def _success(ended: Operation) -> str:
+    """``sync Succeeded at 1b2c…``; of a dry run, and of local files, that it was one."""
+    revision = short((ended.get("syncResult") or {}).get("revision", ""))
+    is_dry = ((ended.get("operation") or {}).get("sync") or {}).get("dryRun")
+    said = f"{'dry run' if is_dry else ended['kind']} {ended['phase']}"
+    if revision == LOCAL:
+        said += " with local files"
+    elif revision:
+        said += f" at {revision}"
+    return f"{said}: nothing was changed" if is_dry else said
 
 
 def conclude(ctx: click.Context, failed: Sequence[str], output: str) -> None:

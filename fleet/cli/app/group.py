@@ -35,5 +35,8 @@ def chosen_names(
     found = invocation.api.items("applications", query=query)
     if not found:
         wanted = [*([selector] if selector else ()), *(f"project {name}" for name in projects)]
-        raise NotFound(f"no application matches {', '.join(wanted)}")
+        raise NotFound(
+            f"no application matches {', '.join(wanted)}",
+            hint="`fleet app list` lists all; its -l and -p try a selection out.",
+        )
     return [str(it["name"]) for it in found]

@@ -40,6 +40,11 @@ def rendered(invocation: Invocation, name: str, folder: Path, root: Path | None)
             f"{name} is rendered by a plugin, which runs on Fleet's own machines only",
             hint="Commit to a branch and look with `fleet app diff --revision BRANCH`.",
         )
+    if source.helm is not None and source.helm.values_from:
+        raise UsageError(
+            f"{name} takes values from its cluster (helm.valuesFrom), which Fleet itself reads",
+            hint="Commit to a branch and look with `fleet app diff --revision BRANCH`.",
+        )
     facts = _facts(invocation, spec)
     return asyncio.run(_render(invocation, name, replace(source, path=path), spec, top, facts))
 

@@ -15,7 +15,7 @@ from fleet.cli.invocation import Invocation
 from fleet.cli.options import output_option
 from fleet.cli.output import Column, Item, Table, show_items
 from fleet.cli.progress import bar
-from fleet.errors import NotFound
+from fleet.errors import NotFound, UsageError
 from fleet.model.verdicts import Difference, differences
 
 DIFFERENT = 1
@@ -41,6 +41,7 @@ def _shown(it: Item, side: str) -> str:
 @app.command(
     "shadow-report",
     examples=(
+        "fleet app shadow-report --from-cluster eu-1",
         "fleet app shadow-report --argo-export export.yaml",
         "kubectl get applications -A -o json | fleet app shadow-report web --argo-export -",
     ),
@@ -50,27 +51,71 @@ def _shown(it: Item, side: str) -> str:
     "--argo-export",
     "files",
     multiple=True,
-    required=True,
     metavar="FILE",
     help="Argo CD's Applications with their status; - is stdin; repeatable.",
 )
+@click.option(
+    "--from-cluster",
+    "clusters",
+    multiple=True,
+    metavar="CLUSTER",
+    help="A registered cluster where Argo CD runs, which is asked; repeatable.",
+)
+@click.option(
+    "-n", "--namespace", default="argocd", show_default=True, help="Where Argo CD runs there."
+)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Applications in every namespace there.")
 @output_option()
 @click.pass_context
 def shadow_report(
-    ctx: click.Context, names: tuple[str, ...], files: tuple[str, ...], output: str
+    ctx: click.Context,
+    names: tuple[str, ...],
+    files: tuple[str, ...],
+    clusters: tuple[str, ...],
+    namespace: str,
+    all_namespaces: bool,
+    output: str,
 ) -> None:
     """Show where Fleet's verdicts differ from what Argo CD wrote into `status` last.
 
     Of all applications that both have, or of those named: revision, sync and health of each, and of
     each of its objects. Exits 1 on differences.
+
+    Argo CD's side comes from files, or from clusters where it runs: there its Applications are
+    read, and nothing is written. Whoever may change such a cluster in Fleet may ask for them.
     """
+    if not files and not clusters:
+        raise UsageError(
+            "what does Argo CD say? Give --from-cluster CLUSTER, or --argo-export FILE",
+            hint="`fleet cluster list` shows the clusters that can be asked.",
+        )
     invocation = ctx.ensure_object(Invocation)
-    theirs = _by_name(it["document"] for it in documents_of(files, recursive=False))
+    said = [it["document"] for it in documents_of(files, recursive=False)] if files else []
+    for cluster in clusters:
+        said += _asked(invocation, cluster, "" if all_namespaces else namespace)
+    theirs = _by_name(said)
     chosen = names or _known(invocation, theirs)
     found = list(_report(invocation, chosen, theirs))
     show_items(found, REPORT, output)
     if found:
         ctx.exit(DIFFERENT)
+
+
+def _asked(invocation: Invocation, cluster: str, namespace: str) -> list[Any]:
+    """Argo CD's Applications on a cluster.
+
+    Raises:
+        NotFound: there are none, so that no report would say anything.
+    """
+    query = {"namespace": namespace}
+    found = invocation.api.get("clusters", cluster, "argo-applications", query=query)["documents"]
+    if not found:
+        where = f"in namespace {namespace!r}" if namespace else "in any namespace"
+        raise NotFound(
+            f"Cluster/{cluster}: Argo CD has no Applications {where}",
+            hint="Name another with --namespace, or look into all with -A.",
+        )
+    return list(found)
 
 
 def _report(

@@ -82,6 +82,13 @@ _OPTIONS = (
     _pairs("--helm-set", "-p", "--parameter", "helm_set", help="Helm: parameter"),
     _pairs("--helm-set-string", help="Helm: parameter that is text, whatever it looks like"),
     _pairs("--helm-set-file", help="Helm: parameter from a file in the repository"),
+    _many(
+        "--helm-values-from",
+        "values_from",
+        metavar="KIND/NAME[:KEY][@PATH][?]",
+        help="Helm: values that a ConfigMap or Secret of the destination's namespace holds"
+        " (KEY, else values.yaml), at PATH a single one; ? if it may be missing",
+    ),
     _text("--release-name", metavar="NAME", help="Helm: name of the release."),
     _flag("--helm-skip-crds", "Helm: leave the chart's CRDs out."),
     _flag("--helm-skip-tests", "Helm: leave the chart's tests out."),

@@ -10,6 +10,7 @@ from fleet.cli.app.spec_flags import AUTOMATED
 from fleet.cli.reading import text_of
 from fleet.errors import UsageError
 from fleet.model.applications import RESOURCES_FINALIZER, SHADOW_ANNOTATION
+from fleet.model.values_from import parse_reference, spelled
 
 Document = dict[str, Any]
 
@@ -84,6 +85,24 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _values_from(text: str) -> Document:
+    entry = parse_reference(text)
+    if entry is None:
+        raise UsageError(
+            f"--helm-values-from: {text!r} is no KIND/NAME[:KEY][@PATH][?]",
+            hint="For example ConfigMap/web, or Secret/db:password@db.password.",
+        )
+    return entry
+
+
+#: Flag → a list in the source that it adds to; what an entry is called, of which there is one;
+#: and the entry.
+_ADDED: dict[str, tuple[tuple[str, ...], Callable[[Any], str], Callable[[str], Any]]] = {
+    "kustomize_images": (("kustomize", "images"), lambda it: image_name(str(it)), str),
+    "values_from": (("helm", "valuesFrom"), spelled, _values_from),
+}
+
+
 def with_flags(document: Document, flags: Mapping[str, Any], *, position: int = 0) -> Document:
     """A copy of ``document`` with what was given laid over it.
 
@@ -121,10 +140,10 @@ def _source_at(spec: Document, position: int, flags: Mapping[str, Any]) -> Docum
     if not position:
         touched = [
             flag
-            for flag in (*_PLAIN, *_LISTS, *_MAPPINGS, *_NAMED)
+            for flag in (*_PLAIN, *_LISTS, *_MAPPINGS, *_NAMED, *_ADDED)
             if flags[flag] not in (None, ())
         ]
-        if touched or flags["values_literal_file"] or flags["kustomize_images"]:
+        if touched or flags["values_literal_file"]:
             raise UsageError(
                 f"the application has {len(sources)} sources",
                 hint="Say which one with --source-position, counted from 1.",
@@ -152,10 +171,10 @@ def _source(source: Document, flags: Mapping[str, Any]) -> None:
             put_at(source, path, [*kept, entry(name, value)])
     if flags["values_literal_file"]:
         put_at(source, ("helm", "values"), text_of(flags["values_literal_file"]))
-    for image in flags["kustomize_images"]:
-        path = ("kustomize", "images")
-        kept = [it for it in get_at(source, path) or [] if image_name(it) != image_name(image)]
-        put_at(source, path, [*kept, image])
+    for flag, (path, called, made) in _ADDED.items():
+        for one in map(made, flags[flag]):
+            kept = [it for it in get_at(source, path) or [] if called(it) != called(one)]
+            put_at(source, path, [*kept, one])
 
 
 def image_name(image: str) -> str:
@@ -246,7 +265,7 @@ def put_at(document: Document, path: tuple[str, ...], value: Any) -> None:
         if not isinstance(document.get(key), dict):
             document[key] = {}
         document = document[key]
-    if value in ("", False):
+    if value is False or value == "":  # 0 is a value
         document.pop(path[-1], None)
     else:
         document[path[-1]] = value

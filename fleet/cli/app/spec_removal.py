@@ -11,6 +11,7 @@ import click
 from fleet.cli.app.spec_overlay import get_at, image_name, put_at
 from fleet.cli.options import Function
 from fleet.errors import UsageError
+from fleet.model.values_from import spelled
 
 Document = dict[str, Any]
 _Path = tuple[str, ...]
@@ -51,6 +52,12 @@ def _image(entry: Any) -> str:
 _ENTRIES: dict[str, tuple[_Path, Callable[[Any], str], str, str]] = {
     "values": (("helm", "valueFiles"), _text, "FILE", "Helm: this values file"),
     "parameter": (("helm", "parameters"), _name, "NAME", "Helm: this parameter"),
+    "helm-values-from": (
+        ("helm", "valuesFrom"),
+        spelled,
+        "KIND/NAME[:KEY][@PATH]",
+        "Helm: these values of the cluster",
+    ),
     "kustomize-image": (("kustomize", "images"), _image, "NAME", "Kustomize: this image"),
     "kustomize-replica": (("kustomize", "replicas"), _name, "NAME", "Kustomize: these replicas"),
     "plugin-env": (("plugin", "env"), _name, "NAME", "Plugin: this variable"),

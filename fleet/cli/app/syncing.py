@@ -12,16 +12,15 @@ from fleet.cli.app.group import app, chosen_names
 from fleet.cli.app.objects import METAVAR, chosen, labelled, object_pattern, reference
 from fleet.cli.app.terms import TERMS_OPTIONS, terms_of
 from fleet.cli.app.waiting import refreshed
-from fleet.cli.asking import confirm
 from fleet.cli.invocation import Invocation
 from fleet.cli.options import (
     Function,
     Pairs,
     given,
     mapping_of,
+    needless_yes_option,
     output_option,
     selector_option,
-    yes_option,
 )
 from fleet.cli.output import show_done, shown_together
 from fleet.cli.times import Span
@@ -267,15 +266,15 @@ def refresh(
                 show(refreshed(invocation, name, hard=hard), name, "refreshed")
 
 
-@app.command("confirm-deletion", examples=("fleet app confirm-deletion web -y",))
+@app.command("confirm-deletion", examples=("fleet app confirm-deletion web",))
 @click.argument("name")
 @click.option("--async", "detached", is_flag=True, help="Do not wait for it.")
 @click.option("--timeout", type=click.IntRange(0), default=0, help="Seconds; 0 waits on.")
-@yes_option()
+@needless_yes_option()
 @output_option("table", "json", "yaml", "name")
 @click.pass_context
 def confirm_deletion(
-    ctx: click.Context, name: str, detached: bool, timeout: int, yes: bool, output: str
+    ctx: click.Context, name: str, detached: bool, timeout: int, output: str
 ) -> None:
     """Agree to deletions that wait for it: Prune=confirm, Delete=confirm.
 
@@ -283,7 +282,6 @@ def confirm_deletion(
     that waits goes on.
     """
     invocation = ctx.ensure_object(Invocation)
-    confirm(f"Delete what waits for a confirmation in {name}?", yes=yes)
     answer = invocation.api.post("applications", name, "confirm-deletion")
     if "phase" not in answer:
         show_done(answer, "application", name, "deletion confirmed", output)
@@ -292,13 +290,12 @@ def confirm_deletion(
     conclude(ctx, carry_out(invocation, [answer], how), output)
 
 
-@app.command("terminate-op", examples=("fleet app terminate-op web -y",))
+@app.command("terminate-op", examples=("fleet app terminate-op web",))
 @click.argument("name")
-@yes_option()
+@needless_yes_option()
 @output_option("table", "json", "yaml", "name")
 @click.pass_obj
-def terminate_op(invocation: Invocation, name: str, yes: bool, output: str) -> None:
+def terminate_op(invocation: Invocation, name: str, output: str) -> None:
     """End the running operation where it stands. What was applied stays applied."""
-    confirm(f"End the operation of {name} where it stands?", yes=yes)
     answer = invocation.api.post("applications", name, "terminate")
     show_done(answer, "application", name, "terminating", output)

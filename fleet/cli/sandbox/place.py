@@ -98,6 +98,8 @@ def explained(error: OSError, where: Path) -> FleetError | None:
             f"the disk that holds {where} is full",
             hint="Free some space and start again; what was kept is still there.",
         )
+    if isinstance(error, FileNotFoundError):
+        return Refused(f"there is no directory {where}", hint="Make it first: mkdir -p")
     if error.errno in CLOSED or isinstance(error, NotADirectoryError):
         return Refused(
             f"{where} cannot be written: {error.strerror}",

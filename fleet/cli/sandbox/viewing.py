@@ -92,6 +92,7 @@ def choose(clusters: Sequence[Cluster], names: Collection[str]) -> list[Cluster]
             there = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
             raise NotFound(
                 f"no cluster {name!r} in the sandbox; there are: {there or 'none'}",
+                hint="`fleet sandbox list` shows all.",
                 object=f"Cluster/{name}",
             )
     return [it for it in clusters if not names or it["name"] in names]

@@ -6,14 +6,15 @@ empty and the object has its metadata.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fleet.embedded.sandbox.names import label_causes, subdomain_problem
+from fleet.embedded.sandbox.cronrules import cron_problem
+from fleet.embedded.sandbox.names import label_causes
 from fleet.embedded.sandbox.objects import at
-from fleet.embedded.sandbox.podrules import POD_RULES, PORT_RANGE, Fields, Rule, duplicates
+from fleet.embedded.sandbox.podrules import POD_RULES, Fields, Rule
 from fleet.embedded.sandbox.quantities import amount
 from fleet.embedded.sandbox.selectors import matches
 from fleet.embedded.sandbox.statuses import (
@@ -25,12 +26,15 @@ from fleet.embedded.sandbox.statuses import (
     unsupported_value,
 )
 from fleet.embedded.sandbox.structural import structural_causes
+from fleet.embedded.sandbox.trafficrules import TRAFFIC_RULES
 
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
 _PERCENT: Final = re.compile(r"[0-9]+%")
 _JOB_UID: Final = "batch.kubernetes.io/controller-uid"
 _LARGEST_DATA: Final = 1024 * 1024
 _LARGEST_PRIORITY: Final = 1_000_000_000
+_NEVER: Final = 2**31
+_APPS_KINDS: Final = ("Deployment", "ReplicaSet", "StatefulSet")
 _RBAC_KINDS: Final = ("ServiceAccount", "User", "Group")
 
 
@@ -101,6 +105,29 @@ def _deployment_spec(spec: Fields, path: str) -> Iterator[Cause]:
     if strategy.get("type") == "Recreate" and "rollingUpdate" in strategy:
         why = "may not be specified when strategy `type` is 'Recreate'"
         yield forbidden_field(f"{path}.strategy.rollingUpdate", why)
+    if spec.get("minReadySeconds", 0) >= spec.get("progressDeadlineSeconds", _NEVER):
+        why = "must be greater than minReadySeconds"
+        where = f"{path}.progressDeadlineSeconds"
+        yield invalid_value(where, spec["progressDeadlineSeconds"], why)
+
+
+def _pace(update: Fields, path: str) -> Iterator[Cause]:
+    """How many Pods at once a Deployment replaces."""
+    most = update.get("maxUnavailable")
+    if _is_nothing(most) and _is_nothing(update.get("maxSurge")):
+        why = "may not be 0 when `maxSurge` is 0"
+        yield invalid_value(f"{path}.maxUnavailable", most, why)
+    if isinstance(most, str) and _PERCENT.fullmatch(most) and int(most[:-1]) > 100:
+        yield invalid_value(f"{path}.maxUnavailable", most, "must not be greater than 100%")
+
+
+def _daemon_pace(update: Fields, path: str) -> Iterator[Cause]:
+    if all(_is_nothing(update.get(name)) for name in ("maxUnavailable", "maxSurge")):
+        yield required_field(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+
+
+def _is_nothing(count: object) -> bool:
+    return count in (0, "0%")
 
 
 def _job_spec(spec: Fields, path: str) -> Iterator[Cause]:
@@ -128,48 +155,17 @@ def _cron_job_spec(spec: Fields, path: str) -> Iterator[Cause]:
     if schedule and not schedule.startswith("@") and len(words) != 5:
         why = f"expected exactly 5 fields, found {len(words)}: [{' '.join(words)}]"
         yield invalid_value(f"{path}.schedule", schedule, why)
+    elif len(words) == 5 and (why := cron_problem(words)):
+        yield invalid_value(f"{path}.schedule", schedule, why)
+    zone = spec.get("timeZone")
+    if zone and zone not in zoneinfo.available_timezones():
+        yield invalid_value(f"{path}.timeZone", zone, f"unknown time zone {zone}")
 
 
 def _cron_job(obj: Fields, _: str) -> Iterator[Cause]:
     name = at(obj, "metadata", "name") or ""
     if len(name) > 52:
         yield invalid_value("metadata.name", name, "must be no more than 52 characters")
-
-
-def _service_spec(spec: Fields, path: str) -> Iterator[Cause]:
-    ports, type_ = spec.get("ports") or (), spec["type"]
-    headless = spec.get("clusterIP") == "None"
-    if not ports and type_ != "ExternalName" and not headless:
-        yield required_field(f"{path}.ports")
-    if type_ == "ExternalName" and not spec.get("externalName"):
-        yield required_field(f"{path}.externalName")
-    for index, port in enumerate(ports):
-        here = f"{path}.ports[{index}]"
-        if len(ports) > 1 and not port.get("name"):
-            yield required_field(f"{here}.name")
-        for name in ("port", "targetPort"):
-            if isinstance(port[name], int) and not 0 < port[name] < 65536:
-                yield invalid_value(f"{here}.{name}", port[name], PORT_RANGE)
-        if port.get("nodePort") and type_ == "ClusterIP":
-            why = "may not be used when `type` is 'ClusterIP'"
-            yield forbidden_field(f"{here}.nodePort", why)
-    yield from duplicates(ports, "name", f"{path}.ports")
-    address = spec.get("clusterIP")
-    if address and not headless and not _is_address(address):
-        yield invalid_value(f"{path}.clusterIPs[0]", address, "must be a valid IP address")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _endpoint_address(address: Fields, path: str) -> Iterator[Cause]:
-    if address["ip"] and not _is_address(address["ip"]):
-        yield invalid_value(f"{path}.ip", address["ip"], "must be a valid IP address")
 
 
 def _keys(obj: Fields, _: str) -> Iterator[Cause]:
@@ -238,25 +234,6 @@ def _subject(subject: Fields, path: str) -> Iterator[Cause]:
         yield required_field(f"{path}.namespace")
 
 
-def _ingress_spec(spec: Fields, path: str) -> Iterator[Cause]:
-    if not spec.get("rules") and not spec.get("defaultBackend"):
-        why = "either `defaultBackend` or `rules` must be specified"
-        yield invalid_value(path, dict(spec) or None, why)
-
-
-def _ingress_rule(rule: Fields, path: str) -> Iterator[Cause]:
-    host = rule.get("host", "")
-    if host and (problem := subdomain_problem(host.removeprefix("*."))):
-        yield invalid_value(f"{path}.host", host, problem)
-
-
-def _ingress_path(it: Fields, path: str) -> Iterator[Cause]:
-    if not it.get("pathType"):
-        yield required_field(f"{path}.pathType", "pathType must be specified")
-    elif it["pathType"] != "ImplementationSpecific" and not it.get("path", "").startswith("/"):
-        yield invalid_value(f"{path}.path", it.get("path", ""), "must be an absolute path")
-
-
 def _budget_spec(spec: Fields, path: str) -> Iterator[Cause]:
     names = [name for name in ("minAvailable", "maxUnavailable") if name in spec]
     if len(names) == 2:
@@ -278,6 +255,18 @@ def _autoscaler_spec(spec: Fields, path: str) -> Iterator[Cause]:
         yield invalid_value(f"{path}.maxReplicas", most, why)
     if not most:
         yield required_field(f"{path}.maxReplicas")
+    target = spec["scaleTargetRef"]
+    if target.get("kind") in _APPS_KINDS and "/" not in (target.get("apiVersion") or ""):
+        why = "apiVersion must specify API group"
+        yield invalid_value(f"{path}.scaleTargetRef.apiVersion", target.get("apiVersion", ""), why)
+
+
+def _metric(metric: Fields, path: str) -> Iterator[Cause]:
+    kind = metric.get("type") or ""
+    name = kind[:1].lower() + kind[1:]
+    if kind and not metric.get(name):
+        why = "must populate information for the given metric source"
+        yield required_field(f"{path}.{name}", why)
 
 
 def _definition(obj: Fields, _: str) -> Iterator[Cause]:
@@ -314,6 +303,7 @@ def _hard(spec: Fields, path: str) -> Iterator[Cause]:
 
 INVARIANTS: Final[Mapping[str, tuple[Rule, ...]]] = {
     **POD_RULES,
+    **TRAFFIC_RULES,
     "RbacV1Subject": (_subject,),
     "V1ClusterRoleBinding": (_role_ref(("ClusterRole",)),),
     "V1ConfigMap": (_keys,),
@@ -324,11 +314,7 @@ INVARIANTS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "V1Deployment": (_template("deployment"),),
     "V1DaemonSetSpec": (_strategy("updateStrategy", ("RollingUpdate", "OnDelete")),),
     "V1DeploymentSpec": (_strategy("strategy", ("Recreate", "RollingUpdate")), _deployment_spec),
-    "V1EndpointAddress": (_endpoint_address,),
-    "V1HTTPIngressPath": (_ingress_path,),
     "V1HorizontalPodAutoscalerSpec": (_autoscaler_spec,),
-    "V1IngressRule": (_ingress_rule,),
-    "V1IngressSpec": (_ingress_spec,),
     "V1Job": (_job,),
     "V1JobSpec": (_job_spec,),
     "V1LabelSelectorRequirement": (_requirement,),
@@ -339,9 +325,11 @@ INVARIANTS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "V1ReplicaSet": (_template("replicaset"),),
     "V1ResourceQuotaSpec": (_hard,),
     "V1RoleBinding": (_role_ref(("Role", "ClusterRole")),),
+    "V1RollingUpdateDaemonSet": (_daemon_pace,),
+    "V1RollingUpdateDeployment": (_pace,),
     "V1Secret": (_keys,),
-    "V1ServiceSpec": (_service_spec,),
     "V1StatefulSet": (_template("statefulset"),),
     "V1StatefulSetSpec": (_stateful_set_spec,),
     "V2HorizontalPodAutoscalerSpec": (_autoscaler_spec,),
+    "V2MetricSpec": (_metric,),
 }

@@ -237,7 +237,7 @@ def store_changed(
         if part == "scale":
             obj = _untimed(obj, write)
     obj = strategies.updated(stored, obj, before, part)
-    obj = _admitted(cluster, stored, obj, before)
+    obj = _timed_as_before(_admitted(cluster, stored, obj, before), before)
     check_grant(cluster, write.request.user, stored, obj, before)
     _check(stored, obj, before, [*_identity(uid, before), *_new_finalizers(obj, before)])
     if write.request.dry_run:
@@ -313,6 +313,18 @@ def _tracked(
     except (FieldsInvalid, NoStep):
         return obj  # validation will say what is wrong
     return {**owned, "apiVersion": obj["apiVersion"]}
+
+
+def _timed_as_before(obj: Object, before: Object) -> Object:
+    """``obj``, with the owners of before where only their times differ: that is no change.
+
+    An apply sets them where what was sent is not what is stored, if only by defaults.
+    """
+    had, has = (meta_of(it).get("managedFields") or () for it in (before, obj))
+    same = [{**it, "time": ""} for it in had] == [{**it, "time": ""} for it in has]
+    timed = with_meta(obj, managedFields=had or None) if same else obj
+    rest = {"managedFields": None, "resourceVersion": None}
+    return timed if with_meta(timed, **rest) == with_meta(before, **rest) else obj
 
 
 def _untimed(obj: Object, write: Write) -> Object:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fleet.embedded.sandbox.changes import forbidden_changes
+from fleet.embedded.sandbox.claiming import with_claimed_volumes
 from fleet.embedded.sandbox.customs import schema_causes
 from fleet.embedded.sandbox.invariants import INVARIANTS
 from fleet.embedded.sandbox.kinds import Kind
@@ -43,6 +44,7 @@ _MAY_BE_EMPTY: Final = {
 _HAS_RULE: Final = {
     ("V1DaemonSetUpdateStrategy", "type"),
     ("V1DeploymentStrategy", "type"),
+    ("V1NodeSelectorRequirement", "operator"),
     ("V1PersistentVolumeClaimSpec", "accessModes"),
     ("V1StatefulSetSpec", "podManagementPolicy"),
     ("V1StatefulSetUpdateStrategy", "type"),
@@ -64,7 +66,6 @@ _NOT_NEGATIVE: Final = frozenset(
         "replicas",
         "revisionHistoryLimit",
         "successfulJobsHistoryLimit",
-        "terminationGracePeriodSeconds",
         "ttlSecondsAfterFinished",
     }
 )
@@ -81,7 +82,7 @@ def validate(obj: Object, kind: Kind, before: Object | None) -> list[Cause]:
     if kind.custom is not None:
         return [*causes, *schema_causes(obj, kind.custom)]
     shape = kind.shape
-    causes += _walk(obj, shape, "")
+    causes += _walk(with_claimed_volumes(obj), shape, "")
     causes += _status(obj)
     if before is not None:
         causes += forbidden_changes(obj, before, shape.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.contract.case import case
@@ -336,3 +337,15 @@ def custom_status(it: Recorder) -> None:
     answer = it.apply(it.custom("one", "status"), body, "reporter")
     assert list(owned(answer.body, "reporter")) == ["Apply/status"]
     assert list(owned(answer.body, "one")) == ["Apply/"]
+
+
+@case
+def unchanged_in_another_second(it: Recorder) -> None:
+    """What was sent has less than what is stored: that is not written again for its time alone."""
+    path = it.at("deployments", "one")
+    source = {"fieldRef": {"fieldPath": "metadata.name"}}
+    body = workload(container(env=[{"name": "A", "valueFrom": source}]))
+    made = it.apply(path, body, expect=201)
+    time.sleep(1 - time.time() % 1)  # managers' times are told in whole seconds
+    again = it.apply(path, body)
+    assert again.version == made.version

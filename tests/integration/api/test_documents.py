@@ -131,6 +131,7 @@ async def test_lists_are_taken_apart(api: Api) -> None:
     ]
     assert [result["index"] for result in results] == [0, 0, 0, 1]
     assert results[2]["action"] == "failed"
+    assert "items[2]: the document has no apiVersion and kind" in results[2]["error"]["message"]
 
 
 async def test_a_dry_run_says_the_same_and_changes_nothing(

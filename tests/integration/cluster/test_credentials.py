@@ -393,16 +393,19 @@ async def test_a_proxy_is_used_where_the_cluster_names_one(bare: TestCluster) ->
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         asked.append(head)
         host, _, port = head.split()[1].partition(":")
-        upstream = await asyncio.open_connection(host, int(port))
+        upstream, to_upstream = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
+        await asyncio.gather(_pump(reader, to_upstream), _pump(upstream, writer))
+        closed.set()
 
+    closed = asyncio.Event()
     server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         connection = connection_to(bare, proxy_url=address, tls_server_name="localhost")
         async with open_client(connection) as client:
             assert await reads(client)
+        await asyncio.wait_for(closed.wait(), 120)
 
     assert asked[0].startswith(f"CONNECT {bare.server.removeprefix('https://')} ")
     assert bare.admin_token not in "".join(asked)
@@ -412,3 +415,4 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while chunk := await reader.read(1 << 16):
         writer.write(chunk)
     writer.close()
+    await writer.wait_closed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,9 @@ class Farm:
         )
         assert [result.error for result in results] == [None]
 
-    async def add(self, name: str, **changes: Any) -> None:
+    async def add(
+        self, name: str, annotations: Mapping[str, str] | None = None, **changes: Any
+    ) -> None:
         """An application that is hydrated from the folder of its name."""
         dry = {"repoURL": self.repo.url, "targetRevision": "main", "path": name}
         hydrator = {
@@ -74,7 +77,11 @@ class Farm:
         document = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
-            "metadata": {"name": name, "namespace": "argocd"},
+            "metadata": {
+                "name": name,
+                "namespace": "argocd",
+                "annotations": dict(annotations or {}),
+            },
             "spec": {
                 "project": "default",
                 "sourceHydrator": hydrator,

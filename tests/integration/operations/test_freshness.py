@@ -14,7 +14,7 @@ from fleet.operations.batches import Pass
 from fleet.operations.clusters import pause_cluster, resume_cluster
 from fleet.operations.fencing import ASK_SECONDS, TRUST_SECONDS, Fence
 from fleet.operations.passes import reconcile_cluster
-from fleet.registry import standings, timetable, work
+from fleet.registry import standings, taking, timetable, work
 from fleet.registry.application_views import Freshness, get_application
 from tests.faults.proxy import FaultProxy
 from tests.integration.operations.harness import ADMIN, World, config_map, port_of
@@ -148,7 +148,7 @@ async def test_a_worker_that_was_frozen_sends_nothing_when_it_wakes(
     link = bare.runtime.connections._links[cluster.id]
     old = Pass(bare.runtime, cluster, link, await link.discovery(), epoch=bare.epoch + 1)
     async with bare.runtime.db.reading() as tx:
-        dirty = await work.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
+        dirty = await taking.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
     real = Fence.ask
     thawed: list[Fence] = []
 
@@ -200,7 +200,7 @@ async def test_an_older_pass_loses_and_writes_nothing(bare: World) -> None:
     async with bare.runtime.db.transaction() as tx:
         await work.fence(tx, cluster.id, 2)
     async with bare.runtime.db.reading() as tx:
-        dirty = await work.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
+        dirty = await taking.take_dirty(tx, cluster.id, epoch=old.epoch, limit=10, now=bare.clock())
     before = await bare.versions()
     link.client.requests.clear()
     with pytest.raises(LeaseLost):

@@ -105,6 +105,35 @@ async def test_without_credentials_for_pushing_nothing_is_pushed_and_it_says_so(
     assert "push-password" not in stored
 
 
+async def test_who_commits_is_what_argocd_cm_says(farm: Farm) -> None:
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": "argocd"},
+        "data": {"commit.author.name": "Shop Bot", "commit.author.email": "bot@shop.example"},
+    }
+    await farm.apply(settings)
+    farm.world.commit(web=(config_map("web"),))
+    await farm.allow_push()
+    await farm.add("web")
+    await farm.poll()
+    found = git("log", "-1", "--format=%an <%ae> %cn", BRANCH, cwd=farm.repo.path)
+    assert found.strip() == "Shop Bot <bot@shop.example> Shop Bot"
+
+
+async def test_what_stands_in_a_cluster_is_not_pushed(farm: Farm) -> None:
+    chart = {"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n"}
+    farm.repo.commit({f"web/{name}": text for name, text in chart.items()})
+    await farm.allow_push()
+    dry = {"repoURL": farm.repo.url, "targetRevision": "main", "path": "web"}
+    values = {"valuesFrom": [{"kind": "ConfigMap", "name": "shared"}]}
+    await farm.add("web", drySource={**dry, "helm": values})
+    await farm.poll()
+    assert "helm.valuesFrom" in (await farm.conditions("web"))["HydrationError"]
+    assert farm.world.requests()["get", "ConfigMap"] == 0
+    assert BRANCH not in git("branch", "--list", "--all", cwd=farm.repo.path)
+
+
 async def test_what_was_decrypted_is_not_pushed(farm: Farm, tmp_path: Path) -> None:
     key = AgeKey()
     await keep_decryption_keys(farm.world.runtime, ADMIN, Secret(key.private), "")
@@ -199,6 +228,20 @@ async def test_one_folder_of_two_applications_is_written_by_neither(
     for name, other in (("web", "api"), ("api", "web")):
         assert f"is written by {other}, too" in (await farm.conditions(name))["HydrationError"]
     assert git_http.counts()["push"] == 0
+
+
+@pytest.mark.parametrize("mark", ["fleet.dev/shadow", "argocd.argoproj.io/skip-reconcile"])
+async def test_what_another_hydrates_is_not_pushed(
+    farm: Farm, git_http: GitHttpServer, mark: str
+) -> None:
+    farm.world.commit(web=(config_map("web"),))
+    await farm.allow_push()
+    await farm.add("web", annotations={mark: "true"})
+    await farm.poll()
+    assert (git_http.counts()["push"], await farm.state("web")) == (0, {})
+    await farm.add("web")
+    await farm.poll()
+    assert farm.commits() == 1
 
 
 async def test_links_on_the_branch_lead_nowhere(farm: Farm) -> None:

@@ -24,7 +24,7 @@ from tests.integration.operations.exports import (
     stream,
     told,
 )
-from tests.integration.operations.harness import World, settings_for, until, world
+from tests.integration.operations.harness import Object, World, settings_for, until, world
 from tests.integration.operations.harness import config_map as object_in_git
 from tests.servers.git_repo import GitRepo
 from tests.servers.postgres import TestDatabase
@@ -134,6 +134,20 @@ async def test_nothing_is_lost_on_the_way_through(
         results = await put(other, list(found.values()))
         assert not [str(it.error) for it in results if it.error]
         assert await exported(other, secrets=True) == found
+
+
+async def test_plugins_leave_as_they_came(bare: World) -> None:
+    """Argo CD keeps them as files of sidecars: they have no namespace."""
+    plugin: Object = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ConfigManagementPlugin",
+        "metadata": {"name": "prefix"},
+        "spec": {"version": "v1", "generate": {"command": ["sed", "", "objects.txt"]}},
+    }
+    assert [it.action for it in await put(bare, [plugin])] == ["created"]
+    found = await exported(bare)
+    assert found["ConfigManagementPlugin/prefix"] == plugin
+    assert [it.action for it in await put(bare, [plugin])] == ["unchanged"]
 
 
 async def test_secrets_that_are_kept_are_sealed(bare: World) -> None:

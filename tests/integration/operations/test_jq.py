@@ -12,6 +12,7 @@ import pytest
 from fleet.errors import FleetError, SettingsInvalid
 from fleet.model.parsing import new_application, parse_application
 from fleet.model.scope import EVERYTHING
+from fleet.operations.applications import delete_application
 from fleet.operations.diffing import diff_application
 from fleet.operations.opening import resource_settings
 from fleet.operations.putting import put_application
@@ -134,6 +135,18 @@ async def test_wrong_jq_stops_its_application_and_no_other(bare: World, kind: st
     app = await bare.app("web")
     assert (app["sync_status"], app["conditions"]) == ("Synced", [])
     assert bare.is_going("c")
+
+
+async def test_wrong_jq_keeps_no_application_from_being_deleted(bare: World) -> None:
+    await put(bare, "web")
+    await bare.deliver(web=(deployment("d"), config_map("c")))
+    await put(bare, "web", jq(".spec |"))
+    await bare.deliver(web=(deployment("d"),))
+    await bare.pretend_worker()
+    await delete_application(bare.runtime, ADMIN, EVERYTHING, "web", cascade=True)
+    await bare.pass_()
+    assert bare.is_going("c")
+    assert (await bare.operations("web"))[-1]["phase"] in ("Running", "Succeeded")
 
 
 async def _raise_failures(world: World) -> None:

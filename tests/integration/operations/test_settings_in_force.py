@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from fleet.errors import SpecInvalid
 from fleet.model.resource_settings import read_resource_settings
-from fleet.operations.settings_in_force import note_settings
+from fleet.operations.settings_in_force import in_force, note_settings
+from fleet.registry import work
 from fleet.render.yaml import load_one
-from tests.integration.operations.harness import World, config_map, deployment
+from tests.integration.operations.harness import World, config_map, deployment, until
 from tests.integration.operations.kinds import configure_keys
 from tests.integration.operations.test_deleting import conditions, delete
 
@@ -137,6 +140,37 @@ async def test_a_pass_asks_for_it_once(bare: World) -> None:
     held = bare.runtime.resources_in_force.get(generation)
     await bare.pass_(look=True)
     assert bare.runtime.resources_in_force.get(generation) is held
+
+
+async def test_a_pass_goes_on_with_what_is_said_no_more(bare: World) -> None:
+    """It holds what was said before, and that is not what the setting says."""
+    await configure_keys(bare, COLOUR)
+    before = await in_force(bare.runtime, 1)
+    assert before.resources != bare.runtime.resources
+    await configure_keys(bare, {})
+    for held in (before, bare.runtime):
+        assert (await in_force(held, 2)).resources == bare.runtime.resources
+
+
+async def test_it_comes_into_force_while_a_pass_writes(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("c"),))
+    async with bare.runtime.db.transaction() as tx:
+        await work.fence(tx, bare.clusters["main"].id, bare.epoch)
+        await tx.execute(text("update applications set urgency = urgency"))
+        asked = asyncio.create_task(configure_keys(bare, COLOUR))
+        await until(lambda: _somebody_waits(bare))
+        await tx.execute(text("update resources set seen_version = seen_version"))
+    assert (await asked).action == "created"
+
+
+async def _somebody_waits(world: World) -> bool:
+    return bool(
+        await world.rows(
+            "select 1 from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+    )
 
 
 async def _keep(world: World, data: Mapping[str, str]) -> None:

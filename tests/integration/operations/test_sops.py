@@ -145,7 +145,9 @@ async def test_nothing_of_it_is_kept_in_the_clear(bare: World, tmp_path: Path) -
     assert (await passes(bare), live(bare)) == ("", PASSWORD)
     # no Secret is among it, and it is sealed all the same
     assert all(row["sealed"] for row in await bare.rows("select sealed from manifests"))
-    assert key.private not in await stored(bare)
+    kept = await stored(bare)
+    assert key.private not in kept
+    assert PASSWORD not in kept
 
 
 async def test_a_changed_file_is_told_and_takes_nothing_down(bare: World, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import secrets
 import typing
 from collections.abc import Awaitable, Callable, Iterator
@@ -96,6 +97,7 @@ WITHOUT_SCOPE = {
     "certificates.trusted_for",
     "clusters.connection_of",
     "clusters.ensure_itself",
+    "clusters.find_with_settings",
     "clusters.get_connected",
     "clusters.get_with_settings",
     "clusters.record_probe",
@@ -136,7 +138,9 @@ WITHOUT_SCOPE = {
     "repositories.ensure_implicit",
     "timetable.cluster_rows",
     "timetable.clusters_due",
-    "timetable.note_run",
+    "timetable.clusters_state",
+    "timetable.drop_others",
+    "timetable.note_runs",
     "timetable.repository_rows",
     "timetable.show",
 }
@@ -306,12 +310,16 @@ def arguments(function: Function, world: World, project: str) -> Iterator[dict[s
         yield dict(zip(choices, values, strict=True))
 
 
+#: Where to look for more says nothing of what is there.
+_GENERAL = re.compile(r"`fleet [^`]*` lists those [^.]*\.")
+
+
 async def answer(function: Function, tx: Tx, scope: Scope, given: dict[str, Any]) -> str:
     """All that the caller gets to see, except what they said themselves."""
     try:
         found = await function(tx, scope, **given)
     except NotFound as error:
-        return error.hint
+        return _GENERAL.sub("", error.hint)
     return repr(found)
 
 

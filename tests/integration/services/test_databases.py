@@ -14,6 +14,17 @@ def test_databases_do_not_see_each_other(database: TestDatabase, attempt: int) -
         connection.execute("create table public.only_here ()")
 
 
+def test_databases_are_of_different_installations(
+    database: TestDatabase, second_database: TestDatabase
+) -> None:
+    """Else each would count and list what the others put on the clusters that they share."""
+    ids = set()
+    for made in (database, second_database):
+        with psycopg.connect(made.url) as connection:
+            ids.add(connection.execute("select id from instance").fetchone())
+    assert len(ids) == 2
+
+
 def test_roles(database: TestDatabase) -> None:
     urls = {
         "fleet_owner": database.url,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet.errors import AddressForbidden, RevisionNotFound, SourceError, SourceUnreachable
-from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, resolve, upkeep
+from fleet.source import AddressRules, Limits, MirrorLimits, Mirrors, NewCommit, resolve, upkeep
 from fleet.source import process as git_process
 from tests.integration.source.repos import Repo, disk_use, message_of, remote_to
 
@@ -373,6 +373,24 @@ async def test_what_a_killed_fetch_left_is_removed(
     newer = repo.commit("newer")
     assert await message_of(mirrors, remote, newer) == "newer"
     assert not [name for name in left if (mirror / name).exists()]
+
+
+async def test_what_was_committed_stays_and_is_made_once(
+    repo: Repo, mirrors: Mirrors, tmp_path: Path
+) -> None:
+    remote, parent = remote_to(repo.url), repo.commit()
+
+    async def made(content: bytes) -> str:
+        new = NewCommit(parent, {"out/a": content}, "made", "Fleet <fleet@localhost>", 1)
+        return await mirrors.commit(remote, new)
+
+    one, other = await made(b"1"), await made(b"2")
+    assert await made(b"1") == one != other
+    repo.path.rename(tmp_path / "away")  # neither can be fetched
+    for sha in (one, other):
+        assert await message_of(mirrors, remote, sha) == "made"
+    refs = list((mirror_folder(tmp_path / "home") / "refs/fleet").rglob("*"))
+    assert len(refs) == 4  # the parent's, theirs, and that of the last
 
 
 async def test_failing_again_and_again_takes_no_space(

@@ -13,6 +13,7 @@ from fleet.cli.output import (
     page_of,
     printable,
     rows_of,
+    show_added,
     show_done,
     show_item,
     show_items,
@@ -42,6 +43,19 @@ def test_columns_stand_under_each_other(capsys: pytest.CaptureFixture[str]) -> N
 def test_wide_shows_more_columns(capsys: pytest.CaptureFixture[str]) -> None:
     show_items(ITEMS, TABLE, "wide")
     assert capsys.readouterr().out.splitlines()[1] == "eu-1       Successful   https://a"
+
+
+def test_of_many_that_were_given_the_new_ones_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_added({"added": ITEMS[:1], "known": 1}, TABLE, "name")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("cluster/eu-1\n", "1 added, 1 known before\n")
+    show_added({"added": [], "known": 2}, TABLE, "table")
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "0 added, 2 known before\n")
+    show_added({"added": [], "known": 2}, TABLE, "json")
+    assert json.loads(capsys.readouterr().out) == {"added": [], "known": 2}
 
 
 def test_json_and_yaml_are_the_items_themselves(capsys: pytest.CaptureFixture[str]) -> None:

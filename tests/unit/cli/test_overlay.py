@@ -78,6 +78,25 @@ def test_nothing_more_is_written_than_was_given() -> None:
             {"parameters": [{"name": "a", "value": "1", "forceString": True}]},
         ),
         (("--helm-set-file", "a=x.txt"), {"fileParameters": [{"name": "a", "path": "x.txt"}]}),
+        (
+            ("--helm-values-from", "ConfigMap/web", "--helm-values-from", "secret/db:pw@db.pw?"),
+            {
+                "valuesFrom": [
+                    {"kind": "ConfigMap", "name": "web"},
+                    {
+                        "kind": "Secret",
+                        "name": "db",
+                        "valuesKey": "pw",
+                        "targetPath": "db.pw",
+                        "optional": True,
+                    },
+                ]
+            },
+        ),
+        (
+            ("--helm-values-from", "ConfigMap/web", "--helm-values-from", "ConfigMap/web?"),
+            {"valuesFrom": [{"kind": "ConfigMap", "name": "web", "optional": True}]},
+        ),
         (("--helm-set", "a=1", "--helm-set", "a=2"), {"parameters": [{"name": "a", "value": "2"}]}),
     ],
 )
@@ -153,6 +172,13 @@ def test_auto_sync_is_switched_off() -> None:
     assert "syncPolicy" not in after["spec"] or after["spec"]["syncPolicy"] == {}
 
 
+def test_no_retries_are_a_number_of_retries() -> None:
+    document = created(*PLAIN, "--sync-retry-limit", "0", "--no-sync-retry-refresh")
+    assert document["spec"]["syncPolicy"] == {"retry": {"limit": 0}}
+    parsed = parse_application(document)
+    assert parsed.spec.sync_policy.retry.limit == 0
+
+
 def test_another_destination_takes_the_place_of_the_first() -> None:
     after = with_flags(created(*PLAIN), flags("--dest-server", "https://10.0.0.1:6443"))
     assert after["spec"]["destination"] == {"server": "https://10.0.0.1:6443"}
@@ -166,6 +192,8 @@ def test_another_destination_takes_the_place_of_the_first() -> None:
         ("--dest-server", "https://a", "--dest-name", "b"),
         ("--kustomize-replica", "web=many"),
         ("--values-literal-file", "/nonexistent"),
+        ("--helm-values-from", "web"),
+        ("--helm-values-from", "Pod/web"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(arguments: tuple[str, ...]) -> None:

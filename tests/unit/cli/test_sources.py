@@ -20,6 +20,10 @@ HELM: dict[str, Any] = {
         "values": "x: 1",
         "parameters": [{"name": "replicas", "value": "3"}, {"name": "size", "value": "1Gi"}],
         "passCredentials": True,
+        "valuesFrom": [
+            {"kind": "ConfigMap", "name": "web"},
+            {"kind": "Secret", "name": "db", "valuesKey": "pw", "targetPath": "db.pw"},
+        ],
     },
 }
 KUSTOMIZE: dict[str, Any] = {
@@ -54,6 +58,12 @@ def flags(*arguments: str) -> dict[str, Any]:
         (HELM, ("--values-literal",), ("helm", "values"), None),
         (HELM, ("-p", "size"), ("helm", "parameters"), [{"name": "replicas", "value": "3"}]),
         (HELM, ("--pass-credentials",), ("helm", "passCredentials"), None),
+        (
+            HELM,
+            ("--helm-values-from", "Secret/db:pw@db.pw"),
+            ("helm", "valuesFrom"),
+            [{"kind": "ConfigMap", "name": "web"}],
+        ),
         (KUSTOMIZE, ("--nameprefix",), ("kustomize", "namePrefix"), None),
         (
             KUSTOMIZE,

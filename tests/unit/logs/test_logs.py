@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from fleet.logs import fields, redact, set_up_logs
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmbGVldCJ9.c2lnbmF0dXJl"
 PEM = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----"
@@ -38,15 +39,6 @@ CREDENTIALS = {
     "flag": ("helm --password hunter2 pull", "hunter2"),
     "signed URL": ("GET /blob?sig=c2VjcmV0c2ln&x=1", "c2VjcmV0c2ln"),
 }
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.getLogger().setLevel(level)
 
 
 @pytest.mark.parametrize("style", ["text", "json"])

@@ -164,7 +164,7 @@ def test_a_hydrated_application_applies_what_was_hydrated() -> None:
     [
         *(("env/prod", path) for path in (".", "/", "./.", "a/..", "../a", "a/../../b", "/a")),
         *(("env/prod", path) for path in (".git", "a/.GIT/hooks", ".git./x", ".gitmodules")),
-        *(("env/prod", path) for path in ("git~1/x", "a\nb", 'a"b', "a\\b", "c:b")),
+        *(("env/prod", path) for path in ("git~1/x", ".g\u200cit/x", "a\nb", 'a"b', "a\\b", "c:b")),
         *((branch, "out") for branch in ("-f", "a..b", "a b", "a:b", "HEAD", "refs/heads/a")),
         *((branch, "out") for branch in ("a.lock", ".a", "a//b", "a/", "@", "a@{1}", "a" * 201)),
         ("main", "out"),  # what is rendered itself
@@ -429,6 +429,20 @@ def test_automated_without_more_survives_being_empty() -> None:
 def test_what_is_no_document_of_ours_is_refused(doc: Any) -> None:
     with pytest.raises(SpecInvalid):
         parse_document(doc, file="x.yaml", line=3)
+
+
+@pytest.mark.parametrize(
+    ("doc", "says"),
+    [
+        ({"kind": "Application", "metadata": {"name": "web"}}, "Application/web has no apiVersion"),
+        ({"apiVersion": "v1", "kind": ""}, "the document has no kind"),
+        ({"kind": ["x"]}, "the document has no apiVersion and kind"),
+    ],
+)
+def test_what_a_document_does_not_say_is_told_exactly(doc: Any, says: str) -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        parse_document(doc, file="x.yaml", line=3, item="items[1]")
+    assert caught.value.message == f"x.yaml:3: items[1]: {says}"
 
 
 FIELDS = [

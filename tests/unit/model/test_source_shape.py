@@ -17,10 +17,12 @@ from fleet.model.applications import (
     PluginParameter,
     PluginSource,
     Source,
+    ValuesReference,
 )
 from fleet.model.reading import Fields, Origin
 from fleet.model.source_shape import tool_blocks
 from fleet.model.source_spec import read_tool_blocks
+from fleet.model.values_from import KINDS
 
 WORD = st.text("abc-./", min_size=1, max_size=5)
 WORDS = st.lists(WORD, max_size=3).map(tuple)
@@ -50,6 +52,16 @@ HELM = some(
     namespace=st.just("") | WORD,
     kube_version=st.just("") | WORD,
     api_versions=WORDS,
+    values_from=many(
+        st.builds(
+            ValuesReference,
+            kind=st.sampled_from(KINDS),
+            name=st.sampled_from(["a", "a.b-c"]),
+            values_key=st.sampled_from(["values.yaml", "key"]),
+            target_path=st.sampled_from(["", "a.b[0]"]),
+            optional=st.booleans(),
+        )
+    ),
 )
 KUSTOMIZE = some(
     KustomizeSource,

@@ -112,7 +112,9 @@ def test_lists_are_taken_apart_to_any_depth() -> None:
 @pytest.mark.parametrize(
     ("bad", "says", "error"),
     [
-        ({}, "no apiVersion and kind", "RenderError"),
+        ({}, "an object: no apiVersion and kind", "RenderError"),
+        (manifest() | {"apiVersion": 1}, "ConfigMap/shop/x: no apiVersion", "RenderError"),
+        (manifest() | {"apiVersion": "apps/"}, "'apps/' has no version", "RenderError"),
         (manifest(name=""), "no metadata.name", "RenderError"),
         (manifest(name="", generateName="x-"), "generateName", "RenderError"),
         (manifest(name="a/../b"), "no valid name", "RenderError"),
@@ -120,7 +122,7 @@ def test_lists_are_taken_apart_to_any_depth() -> None:
         (manifest(name="a%2fb"), "no valid name", "RenderError"),
         (manifest(namespace="a/b"), "no valid namespace", "RenderError"),
         (manifest(labels=["x"]), "labels is not a mapping", "RenderError"),
-        (manifest("Gadget"), "does not serve kind Gadget", "KindUnknown"),
+        (manifest("Gadget"), "Gadget/shop/x: the cluster does not serve kind", "KindUnknown"),
     ],
 )
 def test_what_cannot_be_applied_is_a_problem(bad: Any, says: str, error: str) -> None:
@@ -273,6 +275,7 @@ def test_warnings_about_waves_and_options_are_conditions() -> None:
     odd = manifest(annotations={"argocd.argoproj.io/sync-wave": "x"})
     result = prepared(odd, options=("Vendor=1", "Prune=fasle"))
     assert types(result) == ["SyncOptionWarning", "SyncOptionWarning"]
+    assert result.conditions[0].message.startswith("ConfigMap/shop/x: argocd.argoproj.io/sync-wave")
     assert result.conditions[1].message.endswith(": Prune=fasle, Vendor=1")
 
 

@@ -106,6 +106,11 @@ def test_a_word_that_is_no_resource_is_doubted() -> None:
         ("break-glass", ""),
         ("*", ""),
         ("action/apps/*/restart", ""),
+        ("delete/*/Pod/*/*", ""),
+        ("sy[mn]c", ""),
+        ("dance/apps/*/restart", "there is no action dance"),
+        ("sync/web", "nothing may follow the action sync"),
+        ("", "there is no action without a name"),
     ],
 )
 def test_a_word_that_is_no_action_is_doubted(action: str, doubted: str) -> None:

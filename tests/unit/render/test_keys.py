@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fleet.model.applications import HelmSource, Source
-from fleet.model.renders import Reads, RenderRequest, SourceTree, ToolVersion
+from fleet.model.applications import HelmSource, Source, ValuesReference
+from fleet.model.renders import GivenValues, Reads, RenderRequest, SourceTree, ToolVersion
+from fleet.model.secret import Secret
 from fleet.render.keys import render_key, same_facts
 from fleet.render.tools import Tools
 
@@ -69,6 +70,23 @@ def test_every_hash_enters(path: str) -> None:
 )
 def test_parameters_enter(source: Source) -> None:
     assert render_key(replace(REQUEST, source=source), READS, HASHES, TOOLS) != KEY
+
+
+def test_values_of_a_cluster_enter_by_their_digest() -> None:
+    helm = HelmSource(values_from=(ValuesReference("Secret", "db"),))
+    asking = replace(REQUEST, source=replace(REQUEST.source, helm=helm))
+
+    def key(values: GivenValues) -> str:
+        return render_key(replace(asking, values=(values,)), READS, HASHES, TOOLS)
+
+    assert key(GivenValues("one", Secret("a"))) == key(GivenValues("one"))
+    assert len({key(GivenValues("one")), key(GivenValues("two")), key(GivenValues())}) == 3
+
+
+def test_a_chart_without_them_keeps_the_key_that_it_had_before_there_were_any() -> None:
+    helm = replace(REQUEST.source, helm=HelmSource(release_name="web"))
+    found = render_key(replace(REQUEST, source=helm), READS, HASHES, TOOLS)
+    assert found == "a7e54dff7c5b79ab2a289e20e7e039fd0977c0edf6302fad560ae623872ff961"
 
 
 def test_tool_version_enters() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleet.errors import RenderError, SpecInvalid
 from fleet.render.sops import may_be_encrypted
-from fleet.render.sops_files import _as_go_reads, _number, taken_apart
+from fleet.render.sops_files import _INT, _as_go_reads, _number, taken_apart
 
 MAC = "ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]"
 
@@ -35,6 +35,12 @@ MAC = "ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]"
         ("0x1F", "31"),
         ("0b11", "3"),
         ("09", "9"),
+        ("0x_", "0x_"),
+        ("0o_", "0o_"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("18446744073709551617", "18446744073709552000"),
+        ("0xfffffffffffffffff", "0xfffffffffffffffff"),
+        ("1" * 5000, "Infinity"),
         ("1.50", "1.5"),
         ("1e3", "1000"),
         ("1e-7", "0.0000001"),
@@ -47,7 +53,7 @@ def test_a_plain_scalar_counts_as_what_it_means(written: str, counted: str | Non
     assert _as_go_reads(written) == counted
 
 
-@given(st.text(max_size=20))
+@given(st.text(max_size=20) | st.from_regex(_INT, fullmatch=True))
 def test_any_scalar_counts_as_something(text: str) -> None:
     assert isinstance(_as_go_reads(text), str | None)
 
@@ -82,6 +88,13 @@ def test_what_is_not_read_is_said(stated: dict[str, object], said: str) -> None:
     assert "a.json" in caught.value.message
 
 
+def test_a_list_of_a_dotenv_file_has_places_that_are_numbers() -> None:
+    text = f"a={MAC}\nsops_mac={MAC}\nsops_age__list_{'9' * 5000}__map_enc=x\n"
+    parts = taken_apart("a.env", text.encode())
+    assert parts is not None
+    assert parts[0].recipients == ()
+
+
 def test_ini_files_are_told_apart() -> None:
     content = f"[a]\nb = {MAC}\n[sops]\nmac = {MAC}\n".encode()
     assert may_be_encrypted(content)
@@ -91,7 +104,16 @@ def test_ini_files_are_told_apart() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"sops: {}", b"a: ENC[AES256_GCM,data:x]", b"note: about sops\nb: ENC[AES256_GCM,"],
+    [
+        b"",
+        b"sops: {}",
+        b"a: ENC[AES256_GCM,data:x]",
+        b"note: about sops\nb: ENC[AES256_GCM,",
+        # a search that goes back and forth would not come to an end
+        b"ENC[AES256_GCM," + b"\n" * 1_000_000,
+        b"ENC[AES256_GCM," + b"{ , " * 1_000_000,
+    ],
+    ids=["empty", "block", "value", "word", "lines", "braces"],
 )
 def test_most_files_cost_a_search(content: bytes) -> None:
     assert not may_be_encrypted(content)

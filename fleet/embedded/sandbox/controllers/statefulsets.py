@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fleet.embedded.sandbox.claiming import volumes_with_claims
 from fleet.embedded.sandbox.controllers.making import made, pod_from, with_status
 from fleet.embedded.sandbox.controllers.reading import (
     available_in,
@@ -126,14 +127,8 @@ def _pod(obj: Object, at: int, known: Sequence[Object], current: str) -> Object:
         REVISION_HASH: revision,
         "statefulset.kubernetes.io/pod-name": name,
     }
-    mounted = [
-        {
-            "name": it["metadata"]["name"],
-            "persistentVolumeClaim": {"claimName": f"{it['metadata']['name']}-{name}"},
-        }
-        for it in spec_of(obj).get("volumeClaimTemplates") or ()
-    ]
-    volumes = [*((template.get("spec") or {}).get("volumes") or ()), *mounted]
+    own = (template.get("spec") or {}).get("volumes") or ()
+    volumes = volumes_with_claims(own, spec_of(obj).get("volumeClaimTemplates") or (), f"-{name}")
     naming = {"hostname": name, "subdomain": spec_of(obj).get("serviceName")}
     spec: dict[str, Any] = {key: it for key, it in {**naming, "volumes": volumes}.items() if it}
     return pod_from(template, obj, name, labels=labels, **spec)

@@ -102,7 +102,7 @@ TOO_MANY = {(INVALID, "status.readyReplicas")}
                 (INVALID, "spec.volumes[2].name"),
                 (REQUIRED, "spec.volumes[3].configMap.name"),
                 (REQUIRED, "spec.volumes[4].secret.secretName"),
-                (FORBIDDEN, "spec.volumes[5].name"),
+                (FORBIDDEN, "spec.volumes[5].hostPath"),
             },
         ),
         (
@@ -283,6 +283,7 @@ TOO_MANY = {(INVALID, "status.readyReplicas")}
             ),
             {
                 (INVALID, "spec.rules[0].host"),
+                (INVALID, "spec.rules[0].http.paths[1].backend"),
                 (REQUIRED, "spec.rules[0].http.paths[0].pathType"),
                 (INVALID, "spec.rules[0].http.paths[1].path"),
             },
