@@ -70,13 +70,17 @@ class Machine:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def on_terminal(self, *arguments: str) -> Done:
-        """The same with a terminal for stderr; ``err`` is what was drawn on it."""
+    def on_terminal(self, *arguments: str, asks: bool = False, **variables: str) -> Done:
+        """The same with a terminal for stderr; ``err`` is what was drawn on it.
+
+        Args:
+            asks: it is the terminal that the command reads from, too; nobody types.
+        """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "fleet", *arguments],
-            env={**self.environment, "TERM": "xterm", "COLUMNS": "160"},
-            stdin=subprocess.DEVNULL,
+            env={**self.environment, "TERM": "xterm", "COLUMNS": "160", **variables},
+            stdin=theirs if asks else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=theirs,
             cwd=self.home,

@@ -15,10 +15,11 @@ import yaml
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.kubelet import eventually
+from tests.acceptance.team import Team
 from tests.cluster.argo_crds import definitions
 from tests.cluster.kube import ApiFailed, TestCluster
 from tests.integration.operations import argo
-from tests.integration.operations.harness import Object, as_file, config_map
+from tests.integration.operations.harness import Object, as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
 
 
@@ -218,3 +219,45 @@ def test_from_argo_cd_to_fleet(
     names = {it["metadata"]["name"] for it in found if "deletionTimestamp" not in it["metadata"]}
     assert names >= {"page", "other", "precious"}
     assert "left" not in names
+
+
+def test_marks_of_every_sort_and_of_another_installation(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    """What Argo CD tracks by a label goes on running; another Argo CD's is not taken unasked."""
+    team = Team(running, full_cluster, namespace, git_http.repository("web"))
+    key = "application"
+    label, web, page = "shop.example/app", deployment("web"), config_map("page")
+    argo.deploy(team, web, labels={label: "web"}, is_annotated=False)
+    argo.deploy(team, page, "other", labels={label: "other"}, installation="eu")
+    eventually(lambda: len(team.names("pods")) == 1, lambda: str(team.names("pods")))
+    pods = team.names("pods")
+    before = argo.live(team, web)
+    team.register()
+
+    def argocd_cm(method: str, **more: str) -> None:
+        data = {f"{key}.resourceTrackingMethod": method, f"{key}.instanceLabelKey": label, **more}
+        named = {"name": "argocd-cm", "namespace": "argocd"}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": data}
+        team.ok("apply", "-f", "-", stdin=yaml.safe_dump(body))
+
+    argocd_cm("label")
+    team.commit("web", web)
+    team.create("web")
+    team.ok("app", "refresh", "web")
+    told = team.ok("app", "adopt", "web", "--policy", "IfNoDiff", "-y", "--timeout", "180").out
+    assert f"Deployment/{namespace}/web  would be taken over from Argo CD's application web" in told
+    after = argo.live(team, web)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["labels"][label] == "web"
+    assert team.names("pods") == pods
+
+    argocd_cm("annotation+label", installationID="us")
+    team.commit("other", page)
+    team.create("other")
+    team.ok("app", "refresh", "other")
+    refused = team.fails(3, "app", "adopt", "other", "-y")
+    assert "of the installation eu" in refused
+    team.ok("app", "adopt", "other", "--installation", "eu", "-y", "--timeout", "180")
+    assert team.document("other")["status"]["sync"]["status"] == "Synced"

@@ -9,8 +9,9 @@ from typing import Any
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine
 from tests.acceptance.kubelet import eventually
+from tests.acceptance.team import Team
 from tests.cluster.kube import ApiFailed, TestCluster
-from tests.integration.operations.harness import as_file, config_map, in_wave
+from tests.integration.operations.harness import as_file, config_map, deployment, in_wave
 from tests.servers.git_http import GitHttpServer
 
 CASCADE = "resources-finalizer.argocd.argoproj.io"
@@ -139,3 +140,64 @@ def test_from_an_export_to_a_running_fleet_and_back(
     ok("app", "delete", "root", "-y", "--wait", "--timeout", "120")
     assert ok("app", "list", "-o", "name").out == ""
     assert _page(full_cluster, namespace) is None
+
+
+def _config(documents: tuple[dict[str, Any], ...], **folders: dict[str, Any]) -> dict[str, str]:
+    """The files of a commit: the root's, and one object for each child."""
+    files = {f"{name}/a.yaml": as_file((made,)) for name, made in folders.items()}
+    return {**files, "root/all.yaml": as_file(documents)}
+
+
+def test_children_wait_for_each_other_and_go_as_they_say(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    team = Team(running, full_cluster, namespace, git_http.repository("shop"))
+    there = {"name": "eu-1", "namespace": namespace}
+    here = {"name": "in-cluster", "namespace": "argocd"}
+    url = team.repository.url
+    db, web = application("db", url, there), application("web", url, there)
+    left = application("left", url, there)
+    del left["metadata"]["finalizers"]
+    folders = {
+        "db": deployment("db", pod="pending"),
+        "web": config_map("page"),
+        "left": config_map("left"),
+    }
+    wanted = (in_wave(db, 1), in_wave(web, 2), in_wave(left, 2))
+    team.repository.commit(_config(wanted, **folders))
+    team.register()
+    team.ok("apply", "-f", "-", stdin=json.dumps(application("root", url, here)))
+
+    # the second wave waits until the application of the first is well, and says so
+    team.says("root", "waiting for Application/argocd/db: is Progressing")
+    listed = team.ok("app", "list", "-o", "name").out.split()
+    assert sorted(listed) == ["application/db", "application/root"]
+    team.pods_become("Running", "db-")
+    team.settles("root")
+    assert _page(full_cluster, namespace) == {"colour": "blue"}
+
+    # a commit that changes both: what db said of the one before does not count
+    folders["db"] = deployment("db", pod="pending", replicas=2)
+    folders["web"] = config_map("page", colour="green")
+    parameters = {"directory": {"recurse": True}}
+    db["spec"]["source"] |= parameters
+    web["spec"]["source"] |= {"path": "next", **parameters}
+    files = _config((in_wave(db, 1), in_wave(web, 2), in_wave(left, 2)), **folders)
+    files["next/a.yaml"] = files["web/a.yaml"]
+    team.repository.commit({**files, "web/a.yaml": as_file((config_map("page"),))})
+    team.ok("app", "refresh", "root")
+    team.says("root", "waiting for Application/argocd/db: is Progressing")
+    assert _page(full_cluster, namespace) == {"colour": "blue"}
+    team.pods_become("Running", "db-")
+    team.settles("root")
+    assert _page(full_cluster, namespace) == {"colour": "green"}
+
+    # a child that leaves Git takes its objects along only if its finalizer says so
+    team.repository.commit(_config((in_wave(db, 1),), **folders))
+    team.ok("app", "refresh", "root")
+    eventually(
+        lambda: sorted(team.ok("app", "list", "-o", "name").out.split()) == sorted(listed),
+        lambda: team.ok("app", "get", "root").out,
+    )
+    assert _page(full_cluster, namespace) is None
+    assert team.data("left") == {"colour": "blue"}

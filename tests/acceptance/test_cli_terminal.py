@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,32 @@ def test_a_list_goes_on_until_it_is_interrupted(running: Machine) -> None:
         running.ok("proj", "delete", "watched", "-y")
         assert process.stdout.readline() == "project/watched deleted\n"
     assert process.returncode == 130
+
+
+def test_a_document_is_changed_in_an_editor(running: Machine, tmp_path: Path) -> None:
+    create = ("app", "create", "late", "--repo", "https://git.example/late.git", "--path", "late",
+              "--revision", "main", "--dest-name", "in-cluster",
+              "--dest-namespace", "argocd")  # fmt: skip
+    running.ok(*create)
+
+    def edit(change: str) -> Done:
+        editor = tmp_path / "editor"
+        editor.write_text(f'#!/bin/sh\n{change} "$1"\n')
+        editor.chmod(0o755)
+        return running.on_terminal("app", "edit", "late", asks=True, EDITOR=str(editor))
+
+    def revision() -> str:
+        document = running.ok("app", "get", "late", "-o", "json").json()
+        return str(document["spec"]["source"]["targetRevision"])
+
+    done = edit("sed -i s/main/v2/")
+    assert (done.code, revision()) == (0, "v2"), done
+    assert edit("test -f").out == "application/late unchanged\n"
+    done = edit("sed -i '1s/^/{/'")
+    assert (done.code, "late.yaml" in done.err, revision()) == (2, True, "v2"), done
+    refused = running.fleet("app", "edit", "late")
+    assert (refused.code, "needs a terminal" in refused.err) == (2, True), refused
+    running.ok("app", "delete", "late", "-y", "--cascade=false")
 
 
 def test_entries_of_a_project_are_given_as_argocd_takes_them(running: Machine) -> None:

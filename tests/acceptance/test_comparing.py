@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine, machine
 from tests.acceptance.kubelet import eventually
+from tests.acceptance.team import Team
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import Object, as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
@@ -184,3 +186,117 @@ def test_settings_that_cannot_be_read_are_refused_at_the_start() -> None:
         refused = made.fleet("app", "list")
         assert refused.code == 2
         assert "resource_settings: resource.exclusion: is no setting about resources" in refused.err
+
+
+FIELDS = """
+- {field: spec.size, type: core/Quantity}
+- {field: spec.every, type: meta/v1/Duration}
+- {field: spec.ports, type: core/v1/ServicePort}
+"""
+
+
+def things(group: str) -> Object:
+    """A kind without a status subresource: its status is a field like any other."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Thing", "plural": "things"},
+            "scope": "Namespaced",
+            "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def thing(group: str, size: str, every: str, colour: str) -> Object:
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "Thing",
+        "metadata": {"name": "t"},
+        "spec": {"size": size, "every": every},
+        "status": {"colour": colour},
+    }
+
+
+def test_what_only_looks_different_and_what_two_claim(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    team = Team(running, full_cluster, namespace, git_http.repository("shop"))
+    group = f"t{secrets.token_hex(4)}.example.test"
+    role: Object = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": group},
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"part-of": group}}]},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+    }
+    part = {**role, "metadata": {"name": f"{group}-part", "labels": {"part-of": group}}}
+    part.pop("aggregationRule")
+    part["rules"] = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]
+    job: Object = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}}
+    included = f"- apiGroups: ['', apps, rbac.*, apiext*, {group}]\n  kinds: ['*']\n"
+    data = {
+        f"resource.customizations.knownTypeFields.{group}_Thing": FIELDS,
+        "resource.customizations.ignoreResourceUpdates.all": "jsonPointers: [/status]\n",
+        "resource.compareoptions": "ignoreResourceStatusField: crd\nignoreAggregatedRoles: true\n",
+        "resource.inclusions": included,
+    }
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "data": data}
+    metadata = {"name": "argocd-cm", "namespace": "argocd"}
+    running.ok("apply", "-f", "-", stdin=yaml.safe_dump({**document, "metadata": metadata}))
+
+    scaled, fixed = deployment("scaled-1"), deployment("fixed")
+    wanted = (things(group), thing(group, "1000m", "60s", "blue"), role, part, scaled, fixed,
+              config_map("twice", x="1"), config_map("twice", x="2"), job)  # fmt: skip
+    team.commit("web", *wanted)
+    team.register()
+    team.create("web", "--sync-policy", "automated", "--self-heal", "--annotation",
+                "argocd.argoproj.io/compare-options=ServerSideDiff=true")  # fmt: skip
+    rule = {"group": "a*", "kind": "Deploy*", "name": "scaled-*", "namespace": "t-*"}
+    rules = [{**rule, "jsonPointers": ["/spec/replicas"]}]
+    patch = json.dumps({"spec": {"ignoreDifferences": rules}})
+    team.ok("app", "patch", "web", "--type", "merge", "--patch", patch)
+    team.settles("web")
+
+    # another spelling, an aggregated role and an ignored field are no difference
+    path = f"{team.base('things', f'{group}/v1')}/t?fieldManager=controller&force=true"
+    full_cluster.request("PATCH", path, thing(group, "1", "1m", "blue"))
+    for name in ("scaled-1", "fixed"):
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}}
+        path = f"{team.base('deployments', 'apps/v1')}/{name}?fieldManager=hand&force=true"
+        full_cluster.request("PATCH", path, {**body, "spec": {"replicas": 2}})
+
+    def replicas(name: str) -> int:
+        return int(team.live("deployments", name, group="apps/v1")["spec"]["replicas"])
+
+    eventually(lambda: replicas("fixed") == 1, lambda: team.ok("app", "get", "web").out)
+    team.settles("web")
+    assert replicas("scaled-1") == 2
+    found = team.live("things", "t", group=f"{group}/v1")
+    assert found["spec"] == {"size": "1", "every": "1m"}
+    live = full_cluster.request("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{group}")
+    assert [rule["resources"] for rule in live["rules"]] == [["secrets"]]
+    # another status is one: the settings say that it counts
+    path = f"{team.base('things', f'{group}/v1')}/t?fieldManager=controller&force=true"
+    full_cluster.request("PATCH", path, thing(group, "1", "1m", "red"))
+    eventually(
+        lambda: team.live("things", "t", group=f"{group}/v1")["status"] == {"colour": "blue"},
+        lambda: team.ok("app", "get", "web").out,
+    )
+
+    # what is there twice, or of a kind that is not included, is told
+    told = team.conditions("web")
+    assert "ConfigMap" in told["RepeatedResourceWarning"]
+    assert f"Job/{namespace}/job" in told["ExcludedResourceWarning"]
+    assert team.data("twice") == {"x": "2"}
+    # and so is what belongs to somebody else: to whom, until he lets it go
+    team.commit("other", config_map("twice", x="3"))
+    team.create("other", "--sync-policy", "automated", "--self-heal")
+    team.warns("other", "SharedResourceWarning", "web")
+    assert team.data("twice") == {"x": "2"}
+    team.ok("app", "delete", "web", "-y", "--wait", "--timeout", "180")
+    eventually(lambda: team.data("twice") == {"x": "3"}, lambda: team.ok("app", "get", "other").out)

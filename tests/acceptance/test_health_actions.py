@@ -7,6 +7,7 @@ import json
 
 from tests.acceptance.conftest import connection
 from tests.acceptance.fleet_process import Machine
+from tests.acceptance.team import Team
 from tests.cluster.kube import TestCluster
 from tests.integration.operations.harness import as_file, config_map, deployment
 from tests.servers.git_http import GitHttpServer
@@ -30,6 +31,13 @@ definitions:
     obj.data.stamped = "yes"
     return obj
 """
+LABEL = """
+definitions:
+- name: mark
+  action.lua: |
+    obj.metadata.labels.marked = "yes"
+    return obj
+"""
 
 
 def argocd_cm(health: str) -> str:
@@ -37,6 +45,8 @@ def argocd_cm(health: str) -> str:
         "url": "https://argocd.example",
         "resource.customizations.health.ConfigMap": health,
         "resource.customizations.actions.ConfigMap": STAMP,
+        "resource.customizations.actions.Pod": LABEL,
+        "resource.customizations.actions.apps_ReplicaSet": LABEL,
     }
     metadata = {"name": "argocd-cm", "namespace": "argocd"}
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
@@ -97,6 +107,21 @@ def test_scripts_and_actions_that_argo_cd_users_know(
     wrong = fleet("app", "actions", "run", "web", "scale", *one, "--param", "replicas=many")
     assert (wrong.code, "must be a whole number" in wrong.err) == (2, True), wrong
 
+    # and to what others made of its objects: asked for by kind, one by one or all of them
+    team = Team(running, cluster, namespace, repository)
+    ok("app", "wait", "web", "--health", "--timeout", "120")
+    pods = ok("app", "actions", "list", "web", "--kind", "Pod", "-o", "json").json()
+    assert {it["action"] for it in pods} == {"mark"}
+    several = ("app", "actions", "run", "web", "mark", "--kind", "Pod")
+    assert "objects" in team.fails(2, *several)
+    ok(*several, "--all")
+    (pod, *_) = team.names("pods")
+    assert team.live("pods", pod)["metadata"]["labels"]["marked"] == "yes"
+    (old, *_) = team.names("replicasets", group="apps/v1")
+    ok("app", "actions", "run", "web", "mark", "--kind", "ReplicaSet", "--resource-name", old)
+    found = team.live("replicasets", old, group="apps/v1")
+    assert found["metadata"]["labels"]["marked"] == "yes"
+
     # one of the team's own
     ok("app", "actions", "run", "paint", "stamp", "--kind", "ConfigMap")
     path = f"/api/v1/namespaces/{namespace}/configmaps/a"
@@ -106,6 +131,8 @@ def test_scripts_and_actions_that_argo_cd_users_know(
     entries = ok("audit", "changes", "-o", "json").json()
     assert [e["after"]["action"] for e in entries if e["action"] == "action"] == [
         "stamp",
+        "mark",
+        "mark",
         "scale",
         "restart",
     ]

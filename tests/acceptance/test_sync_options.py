@@ -187,3 +187,77 @@ def test_each_object_says_how_it_is_to_be_written(
     full_cluster.request(
         "DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{kind}"
     )
+
+
+def test_what_others_made_and_what_is_to_stay(
+    running: Machine, full_cluster: TestCluster, namespace: str, git_http: GitHttpServer
+) -> None:
+    team = Team(running, full_cluster, namespace, git_http.repository("shop"))
+    ssa, take_over = "fleet.dev/ssa", "fleet.dev/take-over"
+    for name in ("merged", "present", "ignored", "same", "other", "never", "mine"):
+        team.make("configmaps", config_map(name, x="theirs"))
+    rest = (
+        with_options(config_map("merged", x="ours"), "Merge", ssa),
+        with_options(config_map("present", x="ours"), "IfNotPresent", ssa),
+        with_options(config_map("ignored", x="ours"), "Ignore", ssa),
+        with_options(config_map("override", x="ours"), "Override", ssa),
+        with_options(config_map("same", x="theirs"), "IfNoDiff", take_over),
+        with_options(config_map("unpruned"), "Prune=false"),
+        with_options(config_map("undeleted"), "Delete=false"),
+    )
+    refused = (
+        with_options(config_map("other", x="ours"), "IfNoDiff", take_over),
+        with_options(config_map("never", x="theirs"), "Never", take_over),
+        config_map("mine", x="ours"),
+    )
+    team.commit("shop", *rest, *refused)
+    team.register()
+    team.create("shop")
+
+    # what is not to be taken, or is somebody's, stays as it is, with the reason
+    said = team.fails(3, "app", "sync", "shop", "--timeout", WAIT)
+    told = team.told("shop")
+    assert f"{take_over}=IfNoDiff" in told["other"]
+    assert f"{take_over}=Never" in told["never"]
+    assert '"hand"' in told["mine"]
+    assert "sync Failed" in said
+    assert [team.data(name) for name in ("other", "never", "mine")] == [{"x": "theirs"}] * 3
+    found = {name: team.data(name) for name in ("merged", "present", "ignored", "override", "same")}
+    assert {name: data["x"] for name, data in found.items()} == {
+        "merged": "ours",
+        "present": "theirs",
+        "ignored": "theirs",
+        "override": "ours",
+        "same": "theirs",
+    }
+    team.ok("app", "sync", "shop", "--force-conflicts", "--resource", ":ConfigMap:mine",
+            "--timeout", WAIT)  # fmt: skip
+    assert team.data("mine") == {"x": "ours"}
+
+    # what people add by kubectl goes where that is said
+    team.edit("override", "kubectl-edit", added="by hand")
+    team.edit("merged", "kubectl-edit", added="by hand")
+    team.release("shop", *rest)
+    team.ok("app", "sync", "shop", "--timeout", WAIT)
+    assert team.data("override") == {"x": "ours"}
+    assert team.data("merged") == {"x": "ours", "added": "by hand"}
+
+    # an object of two applications stays with the first, who is named
+    team.commit("second", config_map("same", x="second"), config_map("own"))
+    team.create("second")
+    team.ok("app", "sync", "second", "--timeout", WAIT)
+    team.warns("second", "SharedResourceWarning", "shop")
+    assert (team.data("same"), team.data("own")) == ({"x": "theirs"}, {"colour": "blue"})
+    strict = ("--sync-option", "FailOnSharedResource=true", "--timeout", WAIT)
+    said = team.fails(3, "app", "sync", "second", *strict)
+    assert "belongs to application shop" in said
+
+    # what is not to be pruned stays out of Git; what is not to be deleted outlives all
+    team.release("shop", *rest[:5], rest[6])
+    team.ok("app", "sync", "shop", "--prune", "--timeout", WAIT)
+    assert "Prune=false" in team.told("shop")["unpruned"]
+    assert team.document("shop")["status"]["sync"]["status"] == "OutOfSync"
+    team.ok("app", "delete", "shop", "-y", "--wait", "--timeout", WAIT)
+    left = team.names("configmaps")
+    assert left >= {"present", "ignored", "undeleted"}
+    assert not left & {"merged", "override"}
