@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet import metrics
-from fleet.errors import FleetError, RevisionNotFound, SourceUnreachable
+from fleet.errors import FleetError, RenderTimeout, RevisionNotFound, SourceUnreachable
 from fleet.logs import fields
 from fleet.model.applications import followed
 from fleet.model.ids import RepositoryId
@@ -24,6 +24,7 @@ from fleet.operations.hydrating import hydrate
 from fleet.operations.itself.telling import tell_of
 from fleet.operations.runtime import Runtime
 from fleet.registry import desired, queue, repositories
+from fleet.registry.desired import Pending
 from fleet.source import resolve
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,8 @@ async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -
     async with runtime.db.reading() as tx:
         pending = await desired.pending_renders(tx, repository, runtime.now())
     postponed: set[tuple[str, str]] = set()
-    for start in range(0, len(pending), CHUNK):
-        for entry in await evaluate(runtime, pending[start : start + CHUNK], found.errors):
+    for chunk in in_turn(pending):
+        for entry in await evaluate(runtime, chunk, found.errors):
             postponed |= {(source.chart, source.target_revision) for source in entry.sources}
     # a ref counts as evaluated when all who follow it were; the next poll has the others again
     done = [(*ref, sha) for ref, sha in found.revisions.items() if ref not in postponed]
@@ -83,6 +84,15 @@ async def _evaluate(runtime: Runtime, repository: RepositoryId, found: _Found) -
         await desired.mark_evaluated(tx, repository, done)
     # what its parent waits for may have been just that
     await tell_of(runtime.db, [entry.id for entry in pending], waiting=True)
+
+
+def in_turn(pending: Sequence[Pending]) -> list[Sequence[Pending]]:
+    """Chunks, to be evaluated one after the other. What did not end the last time comes last, and
+    by itself: nobody waits for another one's loop."""
+    groups: tuple[list[Pending], list[Pending]] = ([], [])
+    for entry in pending:
+        groups[(entry.error or {}).get("type") == RenderTimeout.__name__].append(entry)
+    return [group[at : at + CHUNK] for group in groups for at in range(0, len(group), CHUNK)]
 
 
 async def _record_failure(runtime: Runtime, repository: RepositoryId, error: FleetError) -> None:
