@@ -254,7 +254,7 @@ class Pass:
 
     def _decision(self, one: Progress, now: datetime) -> SyncDecision:
         """Whether a sync begins by itself now; never one that would leave all as it is."""
-        view, one.window, one.backoff = one.current, "", ""
+        view, one.window, one.backoff, one.refusal = one.current, "", "", ""
         rows = one.judged()
         decision = auto_decision(view, rows, now)
         is_yes = decision.start or decision.not_before is not None
@@ -267,6 +267,7 @@ class Pass:
             hold = hold_of_automation(view, self.cluster, now)
             decision = auto_decision(view, rows, now, hold) if hold else decision
             one.window = decision.reason if decision.held else ""
+        one.refusal = decision.reason if decision.empties else ""
         if decision.backs_off:
             one.backoff = str(Hold(decision.reason, decision.not_before))
         return decision

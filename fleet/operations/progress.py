@@ -24,6 +24,7 @@ from fleet.operations.standing import conditions_of, health_of, standing_rows, s
 from fleet.operations.tasks import Result
 from fleet.operations.views import View
 from fleet.plan import recent_heals
+from fleet.plan.auto import EMPTIED
 from fleet.registry.deployments import Deployed
 from fleet.registry.drift import Drifted
 from fleet.registry.standings import Standing
@@ -65,6 +66,7 @@ class Progress:
         held: the operation that the application's row names, as far as we know.
         window: what sync windows have against a sync that would begin or go on.
         backoff: why drift that came back is not taken back yet.
+        refusal: why nothing is synced by itself, where a person has to say something first.
         postponed: tasks that have to be tried again later, with the reason; hooks that were
             to be ended and are not there.
         noted: how many of ``fresh`` were recorded before the end of the pass.
@@ -96,6 +98,7 @@ class Progress:
     held: OperationId | None = None
     window: str = ""
     backoff: str = ""
+    refusal: str = ""
     postponed: dict[TaskKey, str] = field(default_factory=dict)
     noted: int = 0
     is_superseded: bool = False
@@ -241,7 +244,7 @@ class Progress:
         is_known = not view.is_skipped and (bool(rows) or self.view.prepared is not None)
         health = health_of(rows) if is_known else Health(HealthStatus.UNKNOWN)
         images = tuple(sorted({image for row in rows.values() for image in row.images}))
-        conditions = conditions_of(view, self._failure(), self.window, self.backoff)
+        conditions = conditions_of(view, self.refusal or self._failure(), self.window, self.backoff)
         operation = self.operation
         standing = Standing(
             id=app.id,
@@ -281,7 +284,7 @@ class Progress:
             failed = self.finished.phase in (OperationPhase.FAILED, OperationPhase.ERROR)
             return self.finished.message if failed else ""
         for condition in self.view.app.conditions:
-            if condition.get("type") == "SyncError":
+            if condition.get("type") == "SyncError" and condition.get("message") != EMPTIED:
                 return str(condition.get("message", ""))
         return ""
 

@@ -56,6 +56,9 @@ async def rename_application(
             await applications.rename_application(tx, actor, app.id, new_name, releases=pinned)
             if app.cluster_id is not None:
                 await queue.wake(tx, "reconcile", [str(app.cluster_id)])
+            if entry is not None:  # its name may stand in what it renders to
+                polled = {str(source.repository_id) for source in entry.sources}
+                await queue.wake(tx, "poll", sorted(polled))
     kept = [f"source {position + 1} keeps the Helm release name {name}" for position in pinned]
     return ("no object changes: they carry its identity, not its name", *kept)
 

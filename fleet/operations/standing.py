@@ -148,7 +148,7 @@ def conditions_of(
     """Argo CD's conditions: what keeps the application from being what Git says.
 
     Args:
-        failure: message of the last sync, if it failed.
+        failure: message of the last sync, if it failed, or why there is none.
         window: what sync windows have against a sync that would begin or go on.
         backoff: why drift that came back is not taken back yet.
     """

@@ -18,6 +18,8 @@ from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.plan.retrying import heal_at, next_attempt
 
+EMPTIED = "everything would be deleted; set automated.allowEmpty: true if that is meant"
+
 
 @dataclass(frozen=True, slots=True)
 class AutoPolicy:
@@ -86,7 +88,8 @@ class AutoSituation:
 class SyncDecision:
     """``not_before``: of a no that time alone turns into a yes, when to ask again.
     ``supersedes``: the running sync has to end first. ``held``: all but sync windows says yes.
-    ``backs_off``: drift comes back again and again, and healing it waits longer each time."""
+    ``backs_off``: drift comes back again and again, and healing it waits longer each time.
+    ``empties``: it would delete all that there is, which nobody has allowed."""
 
     start: bool
     reason: str
@@ -96,6 +99,7 @@ class SyncDecision:
     supersedes: bool = False
     held: bool = False
     backs_off: bool = False
+    empties: bool = False
 
 
 def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
@@ -114,7 +118,7 @@ def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
 def _decide(situation: AutoSituation, now: datetime) -> SyncDecision:
     reason = _why_not(situation)
     if reason:
-        return SyncDecision(start=False, reason=reason)
+        return SyncDecision(start=False, reason=reason, empties=reason == EMPTIED)
     last = situation.last
     if situation.running is not None:
         why = "a newer revision supersedes the running sync"
@@ -142,7 +146,7 @@ def _why_not(situation: AutoSituation) -> str:
     if running is not None and not _may_supersede(running, situation.key):
         return "a sync is running"
     if situation.would_prune_all and policy.prune and not policy.allow_empty:
-        return "everything would be deleted; set automated.allowEmpty: true if that is meant"
+        return EMPTIED
     if situation.only_prunes_left and not policy.prune:
         return "only prunes are left, and automated.prune is off"
     return ""

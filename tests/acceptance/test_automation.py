@@ -70,7 +70,7 @@ def test_what_happens_by_itself_and_what_does_not(
 
     # everything at once goes only where that is meant
     team.release("web")
-    team.warns("web", "SyncError", "would delete all 1 objects")
+    team.warns("web", "SyncError", "everything would be deleted")
     assert team.data("a") == {"value": "1"}
     team.ok("app", "set", "web", "--allow-empty")
     becomes(team, "a", None)

@@ -21,7 +21,10 @@ PLUGIN = {
     "spec": {"generate": {"command": ["true"]}},
 }
 #: What the application of these tests has not: the refusal is searched like an answer.
-REFUSED = {"/applications/{name}/plugin-parameters": "RenderError"}
+REFUSED = {
+    "/applications/{name}/plugin-parameters": "RenderError",
+    "/clusters/{name}/argo-applications": "KindUnknown",  # no Argo CD runs there
+}
 
 
 class Canaries:
@@ -102,6 +105,7 @@ async def everything(api: Api) -> list[tuple[str, str]]:
     keys = (await api.get("gpgkeys"))["items"]
     values = {
         "/clusters/{name}": ["main", "eu-1"],
+        "/clusters/{name}/argo-applications": ["main"],
         "/projects/{name}": ["default"],
         "/projects/{name}/syncwindows": ["default"],
         "/projects/{name}/syncs": ["default"],

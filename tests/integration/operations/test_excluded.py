@@ -43,7 +43,7 @@ async def test_what_is_excluded_is_said_and_not_applied(bare: World) -> None:
     assert app["sync_status"] == "Synced"
     (condition,) = app["conditions"]
     assert condition["type"] == "ExcludedResourceWarning"
-    assert "Deployment/d" in condition["message"]
+    assert f"Deployment/{bare.namespace}/d" in condition["message"]
     assert set(await bare.resources("web")) == {"ConfigMap/c"}
     spent = await bare.pass_(look=True)
     assert spent["list", "apps/Deployment"] == 0

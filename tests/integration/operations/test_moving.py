@@ -243,7 +243,10 @@ async def test_another_name_keeps_every_object(bare: World) -> None:
     shown = await rename_application(bare.runtime, ADMIN, EVERYTHING, "web", "shop", dry_run=True)
     assert shown == ("no object changes: they carry its identity, not its name",)
     assert (await bare.app("web"))["name"] == "web"
+    await bare.run("delete from procrastinate_jobs")
     await rename_application(bare.runtime, ADMIN, EVERYTHING, "web", "shop")
+    woken = await bare.rows("select task_name from procrastinate_jobs")
+    assert sorted(it["task_name"] for it in woken) == ["poll", "reconcile"]
     assert await bare.poll() is None
     await bare.pass_(look=True)
     assert bare.read("a") == before

@@ -63,11 +63,25 @@ async def test_an_empty_folder_deletes_nothing_unless_that_is_allowed(bare: Worl
     await bare.poll()
     await bare.pass_()
     assert not bare.is_going("a")
-    assert (await bare.app("web"))["sync_status"] == "OutOfSync"
+    app = await bare.app("web")
+    assert app["sync_status"] == "OutOfSync"
+    assert [it["type"] for it in app["conditions"]] == ["SyncError"]
+    assert "allowEmpty" in app["conditions"][0]["message"]
     await bare.add_app("web", allow_empty=True, upsert=True)
     await bare.poll()
     await bare.pass_()
     assert bare.is_going("a")
+    assert (await bare.app("web"))["conditions"] == []
+
+
+async def test_nobody_warns_of_an_empty_folder_that_was_filled_again(bare: World) -> None:
+    await bare.add_app("web")
+    await bare.deliver(web=(config_map("a"),))
+    await bare.deliver(web=())
+    assert (await bare.app("web"))["conditions"] != []
+    await bare.deliver(web=(config_map("a"),))
+    app = await bare.app("web")
+    assert (app["sync_status"], app["conditions"]) == ("Synced", [])
 
 
 async def test_an_empty_folder_deletes_nothing_when_somebody_asks_for_a_prune(bare: World) -> None:
