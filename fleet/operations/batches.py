@@ -56,6 +56,7 @@ from fleet.operations.views import Resources, View, claims_of, gather, sources_o
 from fleet.operations.windowing import hold_of, hold_of_automation
 from fleet.operations.workplaces import workplace_of
 from fleet.plan import SyncDecision, skipped
+from fleet.plan.auto import EMPTIED
 from fleet.registry.work import DirtyApplication
 
 #: An application with a kind that the cluster does not serve is tried again after this.
@@ -267,7 +268,7 @@ class Pass:
             hold = hold_of_automation(view, self.cluster, now)
             decision = auto_decision(view, rows, now, hold) if hold else decision
             one.window = decision.reason if decision.held else ""
-        one.refusal = decision.reason if decision.empties else ""
+        one.refusal = EMPTIED if decision.reason == EMPTIED else ""
         if decision.backs_off:
             one.backoff = str(Hold(decision.reason, decision.not_before))
         return decision

@@ -18,6 +18,7 @@ from fleet.model.retries import Retry
 from fleet.model.windows import Hold
 from fleet.plan.retrying import heal_at, next_attempt
 
+#: Why nothing is synced by itself where that would delete all that there is.
 EMPTIED = "everything would be deleted; set automated.allowEmpty: true if that is meant"
 
 
@@ -88,8 +89,7 @@ class AutoSituation:
 class SyncDecision:
     """``not_before``: of a no that time alone turns into a yes, when to ask again.
     ``supersedes``: the running sync has to end first. ``held``: all but sync windows says yes.
-    ``backs_off``: drift comes back again and again, and healing it waits longer each time.
-    ``empties``: it would delete all that there is, which nobody has allowed."""
+    ``backs_off``: drift comes back again and again, and healing it waits longer each time."""
 
     start: bool
     reason: str
@@ -99,7 +99,6 @@ class SyncDecision:
     supersedes: bool = False
     held: bool = False
     backs_off: bool = False
-    empties: bool = False
 
 
 def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
@@ -118,7 +117,7 @@ def decide_sync(situation: AutoSituation, now: datetime) -> SyncDecision:
 def _decide(situation: AutoSituation, now: datetime) -> SyncDecision:
     reason = _why_not(situation)
     if reason:
-        return SyncDecision(start=False, reason=reason, empties=reason == EMPTIED)
+        return SyncDecision(start=False, reason=reason)
     last = situation.last
     if situation.running is not None:
         why = "a newer revision supersedes the running sync"
