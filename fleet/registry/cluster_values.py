@@ -8,6 +8,7 @@ from typing import Any
 
 from fleet.model.ids import ApplicationId, ClusterId, RepositoryId
 from fleet.registry.database import Tx
+from fleet.registry.desired import repositories_of
 from fleet.registry.statements import text
 
 
@@ -45,11 +46,4 @@ async def look_anew(tx: Tx, applications: Sequence[ApplicationId]) -> tuple[Repo
         text("update applications set refresh = 'facts' where id = any(:ids) and refresh = ''"),
         {"ids": list(applications)},
     )
-    rows = await tx.execute(
-        text(
-            "select distinct repository_id from application_sources"
-            " where application_id = any(:ids)"
-        ),
-        {"ids": list(applications)},
-    )
-    return tuple(RepositoryId(row[0]) for row in rows)
+    return await repositories_of(tx, applications)

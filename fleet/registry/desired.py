@@ -127,6 +127,20 @@ async def inputs_of(tx: Tx, application: ApplicationId) -> Pending | None:
     return None if found is None else _pending_of(found)
 
 
+async def repositories_of(
+    tx: Tx, applications: Sequence[ApplicationId]
+) -> tuple[RepositoryId, ...]:
+    """Those that applications render from, to be polled."""
+    rows = await tx.execute(
+        text(
+            "select distinct repository_id from application_sources"
+            " where application_id = any(:ids)"
+        ),
+        {"ids": list(applications)},
+    )
+    return tuple(RepositoryId(row[0]) for row in rows)
+
+
 def _pending_of(row: Any) -> Pending:
     return Pending(
         id=ApplicationId(row["id"]),

@@ -18,6 +18,7 @@ from fleet.registry.application_refs import ApplicationRef
 from fleet.registry.audit import record_change
 from fleet.registry.database import Tx
 from fleet.registry.deployments import close_deployments
+from fleet.registry.desired import repositories_of
 from fleet.registry.drift import close_all
 from fleet.registry.statements import text
 
@@ -132,16 +133,9 @@ async def adopt(
     rows = (await tx.execute(text(_ADOPT), values)).all()
     if not rows:
         return (), ()
-    ids = [ApplicationId(row.id) for row in rows]
-    found = await tx.execute(
-        text(
-            "select distinct repository_id from application_sources"
-            " where application_id = any(:ids)"
-        ),
-        {"ids": ids},
-    )
+    polled = await repositories_of(tx, [ApplicationId(row.id) for row in rows])
     names = tuple(sorted(row.name for row in rows))
     for name in names:
         after = {"cluster": cluster.name}
         await record_change(tx, actor, "attach", "Application", name, after=after)
-    return names, tuple(RepositoryId(row[0]) for row in found)
+    return names, polled
